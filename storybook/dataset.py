@@ -1,0 +1,101 @@
+"""The training set: 100,000 numbered pictures that are drawn, never downloaded."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from storybook.illustrator import draw
+from storybook.world import WORLD_VERSION, scene
+
+PICTURES = 100_000
+"""How many pictures the training set has: numbers 0 to 99,999."""
+
+Progress = Callable[[int, int], None]
+_CHUNK = 64
+
+
+def picture(number: int, size: int) -> np.ndarray:
+    """Draw training picture ``number``: uint8, shape (size, size, 3), RGB."""
+    return draw(scene(number), size)
+
+
+def pictures(
+    folder: Path,
+    *,
+    size: int,
+    count: int = PICTURES,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Return the first ``count`` training pictures, drawing those that the folder lacks.
+
+    They are kept in ``pictures-<size>.npy``. An interrupted call is taken up where it stopped;
+    pictures of another version of the world are drawn anew.
+
+    Returns:
+        A read-only memory map, uint8, shape (count, size, size, 3).
+
+    Raises:
+        OSError: if the disk cannot hold them (``3 * count * size**2`` bytes).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path, note = folder / f"pictures-{size}.npy", folder / f"pictures-{size}.json"
+    drawn = _drawn(note, path)
+    if drawn < count:
+        _draw_missing(path, note, size, drawn, count, workers, progress)
+    return np.load(path, mmap_mode="r")[:count]
+
+
+def _drawn(note: Path, path: Path) -> int:
+    if not (note.exists() and path.exists()):
+        return 0
+    found = json.loads(note.read_text())
+    return found["drawn"] if found["world"] == WORLD_VERSION else 0
+
+
+def _draw_missing(
+    path: Path,
+    note: Path,
+    size: int,
+    drawn: int,
+    count: int,
+    workers: int | None,
+    progress: Progress | None,
+) -> None:
+    array = _room_for(path, drawn, count, size)
+    starts = range(drawn, count, _CHUNK)
+    # Spawned rather than forked: the caller may have torch's threads running.
+    with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
+        jobs = ((start, min(start + _CHUNK, count), size) for start in starts)
+        for start, chunk in zip(starts, pool.imap(_draw_chunk, jobs), strict=True):
+            array[start : start + len(chunk)] = chunk
+            done = start + len(chunk)
+            if done == count or (start // _CHUNK) % 16 == 15:
+                array.flush()
+                note.write_text(json.dumps({"world": WORLD_VERSION, "drawn": done}))
+            if progress:
+                progress(done, count)
+
+
+def _room_for(path: Path, drawn: int, count: int, size: int) -> np.ndarray:
+    """Open an array of ``count`` pictures that keeps the first ``drawn`` ones."""
+    shape = (count, size, size, 3)
+    if drawn and np.load(path, mmap_mode="r").shape[0] >= count:
+        return np.lib.format.open_memmap(path, mode="r+")
+    fresh = path.with_suffix(".part")
+    array = np.lib.format.open_memmap(fresh, mode="w+", dtype=np.uint8, shape=shape)
+    if drawn:
+        array[:drawn] = np.load(path, mmap_mode="r")[:drawn]
+    fresh.replace(path)
+    return array
+
+
+def _draw_chunk(job: tuple[int, int, int]) -> np.ndarray:
+    start, stop, size = job
+    return np.stack([picture(number, size) for number in range(start, stop)])

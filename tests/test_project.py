@@ -1,0 +1,113 @@
+"""The project's files agree with each other."""
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+BIGGEST_FILE = 20 * 2**20
+ALL_FILES = 80 * 2**20
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def constraints():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonical(name): version for name, version in pins}
+
+
+def requirements(group):
+    """The names that a list of requirements asks for, with their lower bounds."""
+    found = (re.fullmatch(r"([\w.-]+)>=([\d.]+)", line) for line in group)
+    return {canonical(match[1]): match[2] for match in found if match}
+
+
+def conda(path):
+    *outer, last = yaml.safe_load((ROOT / path).read_text())["dependencies"]
+    return outer, last["pip"]
+
+
+def tracked_files():
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return [ROOT / name for name in listing.stdout.split("\0") if name and (ROOT / name).exists()]
+
+
+def numbers(version):
+    return [int(part) for part in version.split(".")]
+
+
+@pytest.mark.parametrize("extra", [None, "train", "test"])
+def test_every_requirement_is_pinned_at_or_above_its_lower_bound(extra):
+    group = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
+    wanted = requirements(group)
+    others = [line for line in group if line.startswith(f"{PROJECT['name']}[")]
+    assert len(wanted) + len(others) == len(group), "each requirement has a plain lower bound"
+    pins = constraints()
+    assert wanted.keys() <= pins.keys()
+    assert not {n: pins[n] for n, low in wanted.items() if numbers(pins[n]) < numbers(low)}
+
+
+@pytest.mark.parametrize("path", ["environment.yml", "binder/environment.yml"])
+def test_conda_installs_every_requirement_at_its_pinned_release(path):
+    outer, pip = conda(path)
+    pins = constraints()
+    installed = dict(line.split("==") for line in pip if not line.startswith("-e"))
+    (torch,) = [line for line in outer if line.startswith("pytorch-cpu=")]
+    installed["torch"] = torch.split("=")[1]
+    assert installed == {name: pins[name] for name in requirements(PROJECT["dependencies"])}
+
+
+def test_binder_and_conda_have_one_environment():
+    outer, pip = conda("environment.yml")
+    assert conda("binder/environment.yml") == (outer, [line for line in pip if line != "-e ."])
+
+
+def test_conda_takes_a_python_that_the_project_allows():
+    outer, _ = conda("environment.yml")
+    (python,) = [line.split("=")[1] for line in outer if line.startswith("python=")]
+    assert f"Programming Language :: Python :: {python}" in PROJECT["classifiers"]
+
+
+def test_binder_installs_what_drawing_loads():
+    import prepare
+
+    asked = (ROOT / "binder/apt.txt").read_text().split()
+    assert sorted(prepare.DRAWING_LIBRARIES.values()) == asked
+
+
+def test_prepare_allows_the_same_pythons_as_the_project():
+    import prepare
+
+    (major, oldest), (_, newest) = prepare.OLDEST, prepare.NEWEST
+    assert PROJECT["requires-python"] == f">={major}.{oldest},<{major}.{newest + 1}"
+
+
+def test_notebooks_are_stripped_of_what_running_leaves():
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        notebook = json.loads(path.read_text())
+        assert "widgets" not in notebook["metadata"], path.name
+        for cell in notebook["cells"]:
+            assert not cell.get("outputs"), path.name
+            assert cell.get("execution_count") is None, path.name
+
+
+def test_no_file_is_too_big_to_clone():
+    sizes = {path: path.stat().st_size for path in tracked_files()}
+    assert not [path for path, size in sizes.items() if size > BIGGEST_FILE]
+    assert sum(sizes.values()) < ALL_FILES
+
+
+def test_scripts_can_be_started():
+    for name in (".ci/run", "binder/postBuild"):
+        assert (ROOT / name).stat().st_mode & 0o111, name

@@ -1,0 +1,411 @@
+"""Trace: everything that one run left behind, in numpy arrays and one safe file.
+
+A trace is the only thing that passes between running a model and showing it. Reading one needs
+numpy, safetensors and Pillow; torch is never imported here.
+
+File format: one safetensors file. The arrays lie in it under their field's name; WebP pictures are
+concatenated into byte tensors `picture` and `frames.<name>`. The file's metadata hold `format`,
+`version` ("major.minor") and `trace`, a JSON object with all other fields. Readers refuse another
+major version and ignore fields that a newer minor version has added.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import io
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["Token", "Trace", "TraceError"]
+
+FORMAT = "explainer-trace"
+VERSION = "1.0"
+MAX_FILE_BYTES = 512 * 2**20
+MAX_HEADER_BYTES = 2**20
+
+TokenKind = Literal["word", "start", "end", "padding"]
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+# One letter a dimension; the same letter has the same size in all arrays of a trace.
+_SHAPES: dict[str, tuple[str, ...]] = {
+    "hidden_states": ("layers + 1", "tokens", "width"),
+    "pooled_embedding": ("pooled width",),
+    "timesteps": ("n",),
+    "sigmas": ("n",),
+    "signal": ("n",),
+    "latents": ("n + 1", "C", "h", "w"),
+    "noise_uncond": ("n", "C", "h", "w"),
+    "noise_cond": ("n", "C", "h", "w"),
+    "noise": ("n", "C", "h", "w"),
+    "x0": ("n", "C", "h", "w"),
+}
+_OPTIONAL = ("noise_uncond", "noise_cond")
+_FLOATS = (np.float16, np.float32, np.float64)
+
+
+class TraceError(ValueError):
+    """A trace that cannot be read, written or trusted; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of the prompt, as the text encoder read it.
+
+    Attributes:
+        id: Number in the tokenizer's vocabulary.
+        text: The characters it stands for, or the name of a special token.
+        word: The whole word that it is a piece of; None for a special token.
+        start: Where its characters begin in the prompt.
+        end: Where they end; equal to `start` for a special token.
+        kind: A piece of a "word", the "start" or the "end" of the text, or "padding".
+    """
+
+    id: int
+    text: str
+    word: str | None
+    start: int
+    end: int
+    kind: TokenKind
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trace:
+    """Everything that one run left behind. Arrays are read-only.
+
+    `n` is the number of denoiser calls: PNDM, Heun and KDPM2 need more of them than `steps`.
+
+    Attributes:
+        prompt: What was asked for; "" where the caller gave embeddings.
+        negative_prompt: What guidance pushes away from; "" for none.
+        seed: Seed of the starting noise; None where no seed names it.
+        steps: Number of inference steps.
+        guidance_scale: Weight of classifier-free guidance (Ho & Salimans 2022); up to 1 means off.
+        scheduler: Class name of the scheduler.
+        scheduler_config: Its configuration.
+        model: Hub id of the model, or the name of its folder.
+        fingerprint: Hash of the weights, see `explainer.models.fingerprint`.
+        pipeline: Class name of the pipeline.
+        versions: Library name -> version at the time of the run.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
+        scaling_factor: What the autoencoder's latents were multiplied by.
+        shift_factor: What was taken off them before.
+        complete: False where the run was cancelled: the arrays then end early.
+        tokens: The prompt as the text encoder read it; empty where the caller gave embeddings.
+        truncated: The end of the prompt, which the model never read; "" if it read all.
+        hidden_states: (layers + 1, tokens, width) float16. Token embeddings first, then the output
+            of each layer; the last one is taken after the final layer norm: the denoiser reads it.
+        pooled_embedding: (pooled width,) float32. The one vector for the whole prompt.
+        timesteps: (n,) float32. The time that the denoiser was told.
+        sigmas: (n,) float32. Noise level of the denoiser's input as noise to signal, sigma / alpha
+            for a state alpha * x0 + sigma * noise (Karras et al. 2022), whatever the scheduler.
+        signal: (n,) float32. Signal share 1 / (1 + sigmas**2), from 0 to 1: DDPM's alpha-bar.
+        latents: (n + 1, C, h, w) in the run's own dtype (bfloat16 as float32), hence replayable.
+            `latents[k]` goes into step k, `latents[-1]` is the result.
+        noise_uncond: (n, C, h, w) float16. Prediction for the negative prompt; None with guidance
+            off. Like the other two, a velocity where `prediction_type` says so.
+        noise_cond: (n, C, h, w) float16. Prediction for the prompt; None with guidance off.
+        noise: (n, C, h, w) float16. The prediction that the scheduler was given.
+        x0: (n, C, h, w) float16. Clean latents that the prediction amounts to.
+        frames: WebP pictures by name: "x0", predicted picture of each step (n of them); "noisy",
+            each state decoded, scaled to unit variance (n + 1). Empty where none were asked for.
+        picture: The final picture as lossless WebP.
+    """
+
+    prompt: str
+    negative_prompt: str
+    seed: int | None
+    steps: int
+    guidance_scale: float
+    scheduler: str
+    scheduler_config: dict[str, Any]
+    model: str
+    fingerprint: str
+    pipeline: str
+    versions: dict[str, str]
+    width: int
+    height: int
+    scaling_factor: float
+    shift_factor: float
+    complete: bool
+    tokens: tuple[Token, ...]
+    truncated: str
+    hidden_states: NDArray[np.float16]
+    pooled_embedding: NDArray[np.float32]
+    timesteps: NDArray[np.float32]
+    sigmas: NDArray[np.float32]
+    signal: NDArray[np.float32]
+    latents: NDArray[np.floating[Any]]
+    noise_uncond: NDArray[np.float16] | None
+    noise_cond: NDArray[np.float16] | None
+    noise: NDArray[np.float16]
+    x0: NDArray[np.float16]
+    frames: dict[str, tuple[bytes, ...]]
+    picture: bytes
+
+    def __post_init__(self) -> None:
+        _check_arrays(self)
+        _check_pictures(self)
+        for name in _SHAPES:
+            array = getattr(self, name)
+            if array is not None:
+                array.flags.writeable = False
+
+    def __repr__(self) -> str:
+        state = "" if self.complete else ", cancelled"
+        return f"<Trace {self.prompt!r}, seed {self.seed}, {self.calls} denoiser calls{state}>"
+
+    @property
+    def calls(self) -> int:
+        """Number of denoiser calls, n."""
+        return len(self.timesteps)
+
+    @property
+    def prediction_type(self) -> str:
+        """What the denoiser predicts: "epsilon" (noise), "v_prediction" or "sample"."""
+        return str(self.scheduler_config.get("prediction_type", "epsilon"))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What names this run: the same parameters give the same picture."""
+        return {name: getattr(self, name) for name in _PARAMETERS}
+
+    def image(self) -> Image.Image:
+        """The final picture, (height, width) RGB."""
+        return Image.open(io.BytesIO(self.picture), formats=["WEBP"]).convert("RGB")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the trace to one file, which appears whole or not at all.
+
+        Raises:
+            TraceError: The file cannot be written; nothing is left behind.
+        """
+        _write_atomically(Path(path), _to_bytes(self))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Trace:
+        """Reads a trace. Safe on files from strangers: nothing in them is ever executed.
+
+        Raises:
+            TraceError: There is no such file, or it is truncated, too large, of another format or
+                major version, or its parts contradict each other.
+        """
+        path = Path(path)
+        try:
+            _check_sizes(path)
+            fields, tensors = _read(path)
+            return cls(**_from_parts(fields, tensors))
+        except TraceError as error:
+            raise TraceError(f"{path}: {error}") from error
+        except FileNotFoundError as error:
+            raise TraceError(f"{path}: there is no such file. Check the path.") from error
+        except OSError as error:
+            raise TraceError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        except safetensors.SafetensorError as error:
+            raise TraceError(
+                f"{path}: this is no trace, or only a part of one ({error}). Copy or download it "
+                "again, or record it anew."
+            ) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise TraceError(
+                f"{path}: the file contradicts its own format ({error!r}). Record it anew."
+            ) from error
+
+
+_PARAMETERS = (
+    "fingerprint",
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "steps",
+    "guidance_scale",
+    "scheduler",
+    "width",
+    "height",
+)
+_PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
+    "prompt": str,
+    "negative_prompt": str,
+    "seed": (int, type(None)),
+    "steps": int,
+    "guidance_scale": (int, float),
+    "scheduler": str,
+    "scheduler_config": dict,
+    "model": str,
+    "fingerprint": str,
+    "pipeline": str,
+    "versions": dict,
+    "width": int,
+    "height": int,
+    "scaling_factor": (int, float),
+    "shift_factor": (int, float),
+    "complete": bool,
+    "truncated": str,
+}
+
+
+def _check_arrays(trace: Trace) -> None:
+    sizes: dict[str, int] = {}
+    for name, dimensions in _SHAPES.items():
+        array = getattr(trace, name)
+        if array is None and name in _OPTIONAL:
+            continue
+        if not isinstance(array, np.ndarray) or array.dtype not in _FLOATS:
+            raise TraceError(f"{name} must be an array of floating-point numbers.")
+        if array.ndim != len(dimensions):
+            raise TraceError(f"{name} has shape {array.shape}, not ({', '.join(dimensions)}).")
+        for dimension, size in zip(dimensions, array.shape, strict=True):
+            symbol, _, extra = dimension.partition(" + ")
+            size -= int(extra or 0)
+            if sizes.setdefault(symbol, size) != size:
+                raise TraceError(
+                    f"{name} has shape {array.shape}, which does not fit the other arrays "
+                    f"({symbol} = {sizes[symbol]})."
+                )
+    if sizes["n"] < 1:
+        raise TraceError("it holds not a single step.")
+    if trace.tokens and len(trace.tokens) != sizes["tokens"]:
+        raise TraceError(f"{len(trace.tokens)} tokens, but hidden states of {sizes['tokens']}.")
+
+
+def _check_pictures(trace: Trace) -> None:
+    if _webp_size(trace.picture) != (trace.width, trace.height):
+        raise TraceError(f"the picture is not {trace.width} x {trace.height} pixels.")
+    wanted = {"x0": trace.calls, "noisy": trace.calls + 1}
+    for name, frames in trace.frames.items():
+        if len(frames) != wanted.get(name, len(frames)):
+            raise TraceError(f"{len(frames)} frames {name!r} for {trace.calls} steps.")
+        for frame in frames:
+            width, height = _webp_size(frame)
+            if width > trace.width or height > trace.height:
+                raise TraceError(f"a frame {name!r} is larger than the picture.")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    try:
+        with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
+            return image.size
+    except (OSError, Image.DecompressionBombError) as error:
+        raise TraceError("one of its frames is no WebP picture.") from error
+
+
+def _to_bytes(trace: Trace) -> bytes:
+    tensors = {name: getattr(trace, name) for name in _SHAPES}
+    tensors = {name: array for name, array in tensors.items() if array is not None}
+    blobs = {f"frames.{name}": frames for name, frames in trace.frames.items()}
+    blobs["picture"] = (trace.picture,)
+    for name, parts in blobs.items():
+        tensors[name] = np.frombuffer(b"".join(parts), np.uint8)
+    fields = {name: getattr(trace, name) for name in _PLAIN_TYPES}
+    fields["tokens"] = [dataclasses.astuple(token) for token in trace.tokens]
+    fields["frame_bytes"] = {
+        name: [len(frame) for frame in frames] for name, frames in trace.frames.items()
+    }
+    metadata = {"format": FORMAT, "version": VERSION, "trace": json.dumps(fields)}
+    return safetensors.numpy.save(
+        {name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata
+    )
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise TraceError(
+                f"{path}: there is no room for {len(data) / 2**20:.1f} MB. Free some space or "
+                "save to another disk; nothing was written."
+            ) from error
+        raise TraceError(
+            f"{path}: cannot be written ({error.strerror or error}). Choose another folder."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _check_sizes(path: Path) -> None:
+    """Refuses absurd files before anything of them is held in memory."""
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise TraceError(
+            f"it has {size / 2**20:.0f} MB; traces have at most {MAX_FILE_BYTES // 2**20} MB."
+        )
+    with path.open("rb") as file:
+        header_bytes = int.from_bytes(file.read(8), "little")
+    if header_bytes > min(size, MAX_HEADER_BYTES):
+        raise TraceError(
+            f"its header claims {header_bytes} bytes: this is no trace, or only a part of one. "
+            "Copy or download it again, or record it anew."
+        )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    with safetensors.safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        _check_version(metadata)
+        fields = json.loads(metadata["trace"])
+        names = [n for n in file.keys() if n in _SHAPES or n == "picture" or n[:7] == "frames."]  # noqa: SIM118
+        return fields, {name: file.get_tensor(name) for name in names}
+
+
+def _check_version(metadata: Mapping[str, str]) -> None:
+    if metadata.get("format") != FORMAT:
+        raise TraceError("this is a safetensors file, but no trace. Choose one made by Trace.save.")
+    version = metadata.get("version", "")
+    if version.partition(".")[0] != VERSION.partition(".")[0]:
+        raise TraceError(
+            f"it has format version {version!r}; this explainer reads {VERSION}. Install an "
+            "explainer of its time, or record it anew."
+        )
+
+
+def _from_parts(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """The fields of `Trace` from the JSON object and the tensors of a file."""
+    values: dict[str, Any] = {}
+    for name, kind in _PLAIN_TYPES.items():
+        values[name] = fields[name]
+        if not isinstance(values[name], kind):
+            raise TraceError(f"{name} is {values[name]!r}.")
+    for name in _SHAPES:
+        values[name] = tensors.get(name) if name in _OPTIONAL else tensors[name]
+    values["tokens"] = tuple(_token(*token) for token in fields["tokens"])
+    values["picture"] = tensors["picture"].tobytes()
+    values["frames"] = {
+        name: _cut(tensors[f"frames.{name}"].tobytes(), sizes)
+        for name, sizes in fields["frame_bytes"].items()
+    }
+    return values
+
+
+def _token(id: int, text: str, word: str | None, start: int, end: int, kind: TokenKind) -> Token:
+    token = Token(id, text, word, start, end, kind)
+    if not all(isinstance(number, int) for number in (id, start, end)) or not 0 <= start <= end:
+        raise TraceError(f"a token is {token}.")
+    return token
+
+
+def _cut(data: bytes, sizes: Sequence[int]) -> tuple[bytes, ...]:
+    """Cuts concatenated pictures apart; the sizes must use up the data."""
+    if any(not isinstance(size, int) or size < 0 for size in sizes) or sum(sizes) != len(data):
+        raise TraceError("the sizes of its frames do not add up.")
+    ends = np.cumsum(sizes, dtype=np.int64)
+    return tuple(data[end - size : end] for end, size in zip(ends, sizes, strict=True))

@@ -138,7 +138,8 @@ def prepare_drawing() -> None:
         return
     raise CannotPrepareError(
         "Drawing needs libGL and libEGL. On Debian and Ubuntu install them with: "
-        f"sudo apt-get install {' '.join(missing)}; on Fedora: sudo dnf install mesa-libGL mesa-libEGL"
+        f"sudo apt-get install {' '.join(missing)}; "
+        "on Fedora: sudo dnf install mesa-libGL mesa-libEGL"
     )
 
 

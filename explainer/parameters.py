@@ -1,0 +1,162 @@
+"""What names a run: the parameters that a reader sets, checked in one place."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
+from reprlib import Repr
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+MAX_PROMPT = 2000
+"""Characters. CLIP reads some 77 tokens, so that no one loses words to this limit."""
+MAX_SEED = 2**64 - 1
+"""What ``torch.Generator.manual_seed`` takes."""
+MAX_STEPS = 200
+MAX_GUIDANCE_SCALE = 50.0
+
+_shorten = Repr(maxstring=40, maxother=40, maxlong=40).repr
+
+
+class ParameterError(ValueError):
+    """A run was asked for that cannot be made; the message says what to change.
+
+    Attributes:
+        parameter: The name of the parameter at fault, for showing the message beside its control.
+    """
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunParameters:
+    """The parameters of one run. Equal parameters and equal weights give an equal picture.
+
+    Args:
+        prompt: What the picture should show.
+        negative_prompt: What guidance should lead away from.
+        seed: Names the noise that the run starts from, 0 to 2⁶⁴ − 1.
+        steps: Calls of the scheduler, 1 to 200.
+        guidance_scale: How far the prediction is pushed from the unconditional towards the
+            conditional one, 0 to 50; 1 and less run without guidance.
+        scheduler: Name of a diffusers scheduler class, or None for the pipeline's own.
+
+    Raises:
+        ParameterError: A value is out of its bounds or of another kind.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    seed: int = 0
+    steps: int = 25
+    guidance_scale: float = 5.0
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run, and bring equal numbers to one form, so that they share it."""
+        check(**asdict(self))
+        object.__setattr__(self, "seed", int(self.seed))
+        object.__setattr__(self, "steps", int(self.steps))
+        # Adding zero turns −0.0 into 0.0, which is equal but has another JSON text.
+        object.__setattr__(self, "guidance_scale", float(self.guidance_scale) + 0.0)
+
+    def to_query(self) -> str:
+        """Return the parameters as the query of a link, those with their default left out."""
+        values = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        return urlencode(values)
+
+    @classmethod
+    def from_query(cls, query: str) -> RunParameters:
+        """Read the parameters back from the query of a link.
+
+        Names that are not ours are left alone: other parts of a page put theirs beside them.
+
+        Raises:
+            ParameterError: The prompt is missing or a value cannot be run.
+        """
+        given = {name: values[-1] for name, values in parse_qs(query.removeprefix("?")).items()}
+        wanted: dict[str, Any] = {f.name: given[f.name] for f in fields(cls) if f.name in given}
+        for name, number in (("seed", int), ("steps", int), ("guidance_scale", float)):
+            if name in wanted:
+                wanted[name] = _number(wanted[name], number)
+        return cls(**{"prompt": ""} | wanted)
+
+
+def check(
+    *,
+    prompt: object,
+    seed: object,
+    steps: object,
+    guidance_scale: object,
+    negative_prompt: object = "",
+    scheduler: object = None,
+) -> None:
+    """Tell in plain words what is wrong with a run's parameters; return if nothing is.
+
+    Raises:
+        ParameterError: The first thing that is wrong.
+    """
+    _check_text("prompt", prompt)
+    if not str(prompt).strip():
+        raise ParameterError("prompt", "The prompt is empty. Write what the picture should show.")
+    _check_text("negative_prompt", negative_prompt)
+    _check_whole("seed", seed, 0, MAX_SEED)
+    _check_whole("steps", steps, 1, MAX_STEPS)
+    _check_guidance_scale(guidance_scale)
+    if scheduler is not None and not re.fullmatch(r"[A-Za-z]\w{0,79}", str(scheduler)):
+        raise ParameterError(
+            "scheduler",
+            f"{_shorten(scheduler)} is no scheduler. Give the name of a diffusers class, such as "
+            "'DDIMScheduler', or none.",
+        )
+
+
+def _check_text(name: str, value: object) -> None:
+    words = name.replace("_", " ")
+    if not isinstance(value, str):
+        raise ParameterError(name, f"The {words} must be text, not {_shorten(value)}.")
+    if len(value) > MAX_PROMPT:
+        raise ParameterError(
+            name,
+            f"The {words} has {len(value):,} characters; at most {MAX_PROMPT:,} are taken, and the "
+            "model reads fewer. Shorten it.",
+        )
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ParameterError(
+            name, f"The {words} holds half of a character, which no one can read. Type it again."
+        )
+
+
+def _check_whole(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= int(value) <= high:
+        words = {"steps": "number of steps"}.get(name, name)
+        raise ParameterError(
+            name,
+            f"The {words} must be a whole number from {low} to {high}, not {_shorten(value)}.",
+        )
+
+
+def _check_guidance_scale(value: object) -> None:
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not 0 <= number <= MAX_GUIDANCE_SCALE:
+        raise ParameterError(
+            "guidance_scale",
+            f"The guidance scale must be a number from 0 to {MAX_GUIDANCE_SCALE:g}, "
+            f"not {_shorten(value)}.",
+        )
+
+
+def _number(text: str, kind: type[int | float]) -> int | float | str:
+    """Read a number; text that is none is handed on, for `check` to say what is wrong with it."""
+    try:
+        return kind(text)
+    except ValueError:
+        return text

@@ -1,0 +1,294 @@
+"""The run controller: what a reader asks for, done one at a time, watched and cancelled."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from explainer.cache import TraceCache
+from explainer.parameters import ParameterError, RunParameters
+from explainer.trace import Trace, TraceError
+from explainer.turns import Turns
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+__all__ = ["ParameterError", "Run", "RunController", "RunParameters"]
+
+State = Literal["queued", "running", "done", "cancelled", "failed"]
+ENDED: frozenset[State] = frozenset({"done", "cancelled", "failed"})
+
+logger = logging.getLogger(__name__)
+
+
+class Run:
+    """One run that a reader asked for, from the click to the picture.
+
+    Read it at any time, from any thread; only its controller changes it.
+
+    Attributes:
+        parameters: What was asked for.
+        state: "queued", "running" (with ``step`` 0 while the model is being loaded), "done",
+            "cancelled" or "failed".
+        place: How many other runs must end before this one starts.
+        step: Denoising steps done.
+        total: Denoising steps in all.
+        preview: The picture that the model predicts at this step, as WebP bytes, or None.
+        trace: What the run left behind, once it is done.
+        error: What went wrong, in plain words, once it has failed.
+        notice: Something the reader should know although the run is done, or an empty string.
+    """
+
+    def __init__(self, parameters: RunParameters) -> None:
+        self.parameters = parameters
+        self.state: State = "queued"
+        self.place = 0
+        self.step = 0
+        self.total = parameters.steps
+        self.preview: bytes | None = None
+        self.trace: Trace | None = None
+        self.error = ""
+        self.notice = ""
+        self._cancelled = threading.Event()
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._observers: list[Callable[[Run], None]] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing about this run will change any more."""
+        return self.state in ENDED
+
+    def cancel(self) -> None:
+        """Stop the run: at once while it waits, after the present step while it computes."""
+        self._cancelled.set()
+        if self.state == "queued":
+            self.update(state="cancelled")
+
+    def asked_to_stop(self) -> bool:
+        """Tell whether `cancel` was called."""
+        return self._cancelled.is_set()
+
+    def observe(self, callback: Callable[[Run], None]) -> None:
+        """Call ``callback(run)`` now and at every change, from whichever thread makes it."""
+        with self._lock:
+            self._observers.append(callback)
+        self._tell(callback)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait at most ``timeout`` seconds for the run to end; return whether it has."""
+        return self._ended.wait(timeout)
+
+    def update(self, **values: Any) -> None:
+        """Set attributes and tell the observers; for the controller. An ended run stays."""
+        with self._lock:
+            if self.ended:
+                return
+            for name, value in values.items():
+                setattr(self, name, value)
+            observers = list(self._observers)
+        for callback in observers:
+            self._tell(callback)
+        if self.ended:
+            self._ended.set()
+
+    def _tell(self, callback: Callable[[Run], None]) -> None:
+        try:
+            callback(self)
+        except Exception:
+            logger.exception("An observer of a run failed; the run goes on.")
+
+
+class RunController:
+    """Carries out readers' runs in one background thread, and never computes a run twice.
+
+    A run that is in the cache is done as soon as it is asked for. Otherwise it waits for its turn
+    at the machine; then the model is loaded, unless it is already, and recorded step by step.
+    torch is imported in the background thread, at the first run that needs it.
+
+    Args:
+        load_pipe: Returns the pipeline; called once, in the background. `explainer.load` if not
+            given.
+        cache: Where finished runs are kept; the user's own cache if not given.
+        fingerprint: Names the pipeline's weights, as `explainer.models.fingerprint` does. With it
+            the cache can answer before the model is loaded. Known for the embedded model.
+        turns: The queue for the machine's processor; the user's own if not given.
+    """
+
+    def __init__(
+        self,
+        load_pipe: Callable[[], DiffusionPipeline] | None = None,
+        cache: TraceCache | None = None,
+        *,
+        fingerprint: str | None = None,
+        turns: Turns | None = None,
+    ) -> None:
+        from explainer import models
+
+        self._load_pipe = load_pipe or models.load
+        self._cache = cache or TraceCache()
+        self._fingerprint = fingerprint
+        if load_pipe is None and fingerprint is None:
+            self._fingerprint = models.embedded_fingerprint()
+        self._turns = turns or Turns()
+        self._pipe: DiffusionPipeline | None = None
+        self._latest: dict[str, Run] = {}
+        self._queue: deque[Run] = deque()
+        self._asked = threading.Condition()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def submit(self, parameters: RunParameters, *, reader: str = "page") -> Run:
+        """Ask for a run; it takes the place of the same reader's former run, which is cancelled.
+
+        Args:
+            parameters: What to run.
+            reader: Who asks. Runs of different readers do not cancel each other.
+
+        Returns:
+            The run, done already if it was found in the cache.
+
+        Raises:
+            RuntimeError: The controller was closed.
+        """
+        run = Run(parameters)
+        with self._asked:
+            if self._closed:
+                raise RuntimeError("This run controller is closed. Make a new one.")
+            former, self._latest[reader] = self._latest.get(reader), run
+        if former is not None:
+            former.cancel()
+        if not self._recall(run):
+            self._enqueue(run)
+        return run
+
+    def close(self) -> None:
+        """Cancel every run and end the background thread; wait until it has ended."""
+        with self._asked:
+            self._closed = True
+            runs, thread = list(self._latest.values()), self._thread
+            self._asked.notify()
+        for run in runs:
+            run.cancel()
+        if thread is not None:
+            thread.join()
+
+    def _enqueue(self, run: Run) -> None:
+        with self._asked:
+            if self._closed:
+                run.cancel()
+                return
+            self._queue.append(run)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="runs", daemon=True)
+                self._thread.start()
+            self._asked.notify()
+
+    def _work(self) -> None:
+        while (run := self._next()) is not None:
+            try:
+                self._carry_out(run)
+            except Exception as error:
+                logger.exception("A run failed.")
+                run.update(state="failed", error=plain_words(error))
+
+    def _next(self) -> Run | None:
+        with self._asked:
+            while not self._queue and not self._closed:
+                self._asked.wait()
+            return self._queue.popleft() if self._queue else None
+
+    def _carry_out(self, run: Run) -> None:
+        with self._turns.take(
+            cancelled=run.asked_to_stop, on_place=lambda place: run.update(place=place)
+        ) as our_turn:
+            if our_turn:
+                run.update(state="running", place=0)
+                self._record(run)
+        run.update(state="cancelled")  # changes nothing if the run has ended otherwise
+
+    def _record(self, run: Run) -> None:
+        from explainer.capture import record
+
+        pipe, fingerprint = self._model()
+        if self._recall(run):  # another kernel may have made it while this one waited
+            return
+        wanted = run.parameters
+        with _scheduler(pipe, wanted.scheduler):
+            trace = record(
+                pipe,
+                wanted.prompt,
+                seed=wanted.seed,
+                steps=wanted.steps,
+                guidance_scale=wanted.guidance_scale,
+                negative_prompt=wanted.negative_prompt,
+                on_step=lambda step, total, preview: run.update(
+                    step=step, total=total, preview=preview
+                ),
+                cancelled=run.asked_to_stop,
+            )
+        if not run.asked_to_stop():
+            notice = self._keep(fingerprint, wanted, trace)
+            run.update(state="done", trace=trace, notice=notice)
+
+    def _model(self) -> tuple[DiffusionPipeline, str]:
+        if self._pipe is None or self._fingerprint is None:
+            from explainer import models
+
+            self._pipe = self._pipe or self._load_pipe()
+            self._fingerprint = models.fingerprint(self._pipe)
+        return self._pipe, self._fingerprint
+
+    def _recall(self, run: Run) -> bool:
+        if self._fingerprint is None:
+            return False
+        trace = self._cache.get(self._fingerprint, run.parameters)
+        if trace is not None:
+            run.update(state="done", trace=trace, place=0, step=run.total)
+        return trace is not None
+
+    def _keep(self, fingerprint: str, parameters: RunParameters, trace: Trace) -> str:
+        try:
+            self._cache.put(fingerprint, parameters, trace)
+        except TraceError as error:
+            return f"This run could not be kept for later. {error}"
+        return ""
+
+
+@contextmanager
+def _scheduler(pipe: DiffusionPipeline, name: str | None) -> Iterator[None]:
+    """Let the pipeline use another scheduler for a while.
+
+    Raises:
+        ParameterError: The pipeline cannot work with a scheduler of this name.
+    """
+    if name is None:
+        yield
+        return
+    own = pipe.scheduler
+    able = {kind.__name__: kind for kind in own.compatibles}
+    if name not in able:
+        raise ParameterError(
+            "scheduler",
+            f"This model cannot use {name!r}. It can use: {', '.join(sorted(able))}.",
+        )
+    pipe.scheduler = able[name].from_config(own.config)
+    try:
+        yield
+    finally:
+        pipe.scheduler = own
+
+
+def plain_words(error: Exception) -> str:
+    """Say what went wrong so that a reader knows what to do."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "There is not enough free memory. Close other pages or programs and try again."
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.strerror}: {error.filename}. See whether it is there and may be used."
+    if isinstance(error, ValueError):
+        return str(error)
+    return f"The model stopped unexpectedly ({type(error).__name__}: {error}). Try again."

@@ -61,9 +61,7 @@ def blob(points: Sequence[Point]) -> skia.Path:
 
 
 def _through(path: skia.Path, points: Sequence[Point]) -> None:
-    for before, start, end, after in zip(
-        points, points[1:], points[2:], points[3:], strict=False
-    ):
+    for before, start, end, after in zip(points, points[1:], points[2:], points[3:], strict=False):
         path.cubicTo(
             start[0] + (end[0] - before[0]) / 6,
             start[1] + (end[1] - before[1]) / 6,
@@ -122,10 +120,13 @@ def cloud(x: float, y: float, width: float, height: float, bumps: int, dice: Dic
         end = y - height * 0.55 * math.sin(math.pi * (index + 1) / bumps) if inside else y
         rise = height * dice.uniform(0.45, 0.75)
         path.cubicTo(
-            edges[index] - width * 0.06, level - rise,
-            edges[index + 1] + width * 0.06, end - rise,
-            edges[index + 1], end,
-        )  # fmt: skip
+            edges[index] - width * 0.06,
+            level - rise,
+            edges[index + 1] + width * 0.06,
+            end - rise,
+            edges[index + 1],
+            end,
+        )
         level = end
     path.quadTo(x, y + height * 0.14, edges[0], y)
     path.close()

@@ -9,11 +9,11 @@ from storybook.illustrator.palette import Colour
 # added. A tint of this form can be undone, which is how a lamp at night keeps its own colour.
 _TINTS: dict[str, tuple[float, Colour, Colour]] = {
     "day": (0.0, (1.0, 1.0, 0.98), (0.0, 0.0, 0.0)),
-    "sunset": (0.05, (0.90, 0.68, 0.58), (0.10, 0.03, 0.04)),
-    "night": (0.20, (0.33, 0.39, 0.52), (0.02, 0.04, 0.13)),
+    "sunset": (0.05, (0.92, 0.76, 0.60), (0.15, 0.04, 0.05)),
+    "night": (0.15, (0.38, 0.45, 0.58), (0.02, 0.04, 0.13)),
     "rain": (0.40, (0.72, 0.78, 0.84), (0.0, 0.01, 0.03)),
     "snow": (0.22, (0.92, 0.95, 1.0), (0.03, 0.03, 0.04)),
-    "fog": (0.45, (0.66, 0.67, 0.68), (0.27, 0.28, 0.29)),
+    "fog": (0.40, (0.74, 0.75, 0.76), (0.18, 0.19, 0.20)),
 }
 _FIGURE_SHARE = 0.3
 
@@ -37,7 +37,7 @@ class Light:
         return self._tinted(colour, 1.0)
 
     def figure(self, colour: Colour) -> Colour:
-        """Return how a colour of the main figure looks: gently tinted, so that it keeps its name."""
+        """Return how a colour of the main figure looks: tinted so little that it keeps its name."""
         return self._tinted(colour, _FIGURE_SHARE)
 
     def shining(self, colour: Colour) -> Colour:
@@ -45,9 +45,7 @@ class Light:
 
         Its parts may lie outside 0 to 1.
         """
-        scaled = [
-            (x - a) / g for x, g, a in zip(colour, self._gain, self._added, strict=True)
-        ]
+        scaled = [(x - a) / g for x, g, a in zip(colour, self._gain, self._added, strict=True)]
         grey = _luminance(scaled[0], scaled[1], scaled[2])
         red, green, blue = ((x - grey * self._grey) / (1 - self._grey) for x in scaled)
         return red, green, blue

@@ -5,14 +5,25 @@ from __future__ import annotations
 import math
 
 from storybook.illustrator.forms import (
-    Point, Ridge, arch, box, curve, limb, oval, polygon, puff, spiral,
-)  # fmt: skip
+    Point,
+    Ridge,
+    arch,
+    box,
+    curve,
+    limb,
+    oval,
+    polygon,
+    puff,
+    spiral,
+)
 from storybook.illustrator.palette import Colour, darker, hexed, lighter, mix
 from storybook.illustrator.stage import Stage
 
 BARK = hexed("7d5536")
 GRASS = hexed("7dbb4f")
 LEAVES = hexed("4f9443")
+NEEDLES = hexed("2f6b4a")
+ROCK = hexed("9a9690")
 SEA = hexed("3f93c4")
 WALL = hexed("f5e3c0")
 _LAMPLIGHT = hexed("ffd95e")
@@ -20,9 +31,14 @@ _GLASS = hexed("a9d8ea")
 
 
 def hills(
-    stage: Stage, level: float, colour: Colour, *, distance: float = 0.0, swing: float = 0.03,
+    stage: Stage,
+    level: float,
+    colour: Colour,
+    *,
+    distance: float = 0.0,
+    swing: float = 0.03,
     waves: float = 1.2,
-) -> Ridge:  # fmt: skip
+) -> Ridge:
     """Draw land from a line of hills down to the page's foot and return the line."""
     ridge = Ridge(level, swing, stage.dice, waves)
     seen = stage.far(stage.land(stage.shade(colour)), distance)
@@ -31,9 +47,14 @@ def hills(
 
 
 def tree(
-    stage: Stage, foot: Point, height: float, leaves: Colour = LEAVES, *, distance: float = 0.0,
+    stage: Stage,
+    foot: Point,
+    height: float,
+    leaves: Colour = LEAVES,
+    *,
+    distance: float = 0.0,
     width: float = 0.32,
-) -> None:  # fmt: skip
+) -> None:
     """Draw a broad-leaved tree with a straight trunk; ``width`` is its crown's, of its height."""
     dice = stage.dice
     x, y = foot
@@ -51,9 +72,13 @@ def tree(
 
 
 def pine(
-    stage: Stage, foot: Point, height: float, needles: Colour = hexed("2f6b4a"), *,
+    stage: Stage,
+    foot: Point,
+    height: float,
+    needles: Colour = NEEDLES,
+    *,
     distance: float = 0.0,
-) -> None:  # fmt: skip
+) -> None:
     """Draw a fir with three skirts."""
     x, y = foot
     near = distance < 0.35
@@ -102,12 +127,18 @@ def twisted_tree(
     x, y = foot
     top = (x + lean * 0.8, y - height)
     trunk = [
-        foot, (x + lean * 0.9, y - height * 0.25), (x - lean * 0.5, y - height * 0.52),
-        (x + lean * 0.7, y - height * 0.78), top,
-    ]  # fmt: skip
-    for way in (-1, 1):
-        root = [(x + way * height * 0.13, y + height * 0.03), (x, y - height * 0.12)]
-        stage.shape(limb(root, height * 0.02, height * 0.10), bark, outline=False)
+        foot,
+        (x + lean * 0.9, y - height * 0.25),
+        (x - lean * 0.5, y - height * 0.52),
+        (x + lean * 0.7, y - height * 0.78),
+        top,
+    ]
+    flare = curve([(x - height * 0.19, y + height * 0.02)])
+    flare.quadTo(x - height * 0.06, y - height * 0.02, x + lean * 0.4, y - height * 0.16)
+    flare.quadTo(x + height * 0.09, y - height * 0.02, x + height * 0.20, y + height * 0.02)
+    flare.quadTo(x, y - height * 0.03, x - height * 0.19, y + height * 0.02)
+    flare.close()
+    stage.shape(flare, bark, outline=False)
     for share, way in ((0.45, 1.0), (0.62, -1.0)):
         _curl(stage, (x, y - height * share), height * dice.uniform(0.16, 0.22), way, bark)
     stage.shape(limb(trunk, height * 0.17, height * 0.06), bark)
@@ -115,8 +146,16 @@ def twisted_tree(
         ball = stage.leaf(stage.shade(leaves, 2.0))
         spot = (x + lean * 0.7 + dx * height, y - dy * height)
         stage.shape(puff(*spot, size * height, size * height * 0.72, 7, dice), ball)
-        stage.snow(puff(spot[0], spot[1] - size * height * 0.4, size * height * 0.7,
-                        size * height * 0.28, 6, dice))  # fmt: skip
+        stage.snow(
+            puff(
+                spot[0],
+                spot[1] - size * height * 0.4,
+                size * height * 0.7,
+                size * height * 0.28,
+                6,
+                dice,
+            )
+        )
 
 
 def _curl(stage: Stage, root: Point, size: float, way: float, colour: Colour) -> None:
@@ -152,29 +191,33 @@ def tuft(stage: Stage, foot: Point, height: float, colour: Colour) -> None:
     """Draw a tuft of grass."""
     x, y = foot
     for lean in (-0.5, 0.0, 0.5):
-        blade = polygon((x - height * 0.14, y), (x + lean * height, y - height), (x + height * 0.14, y))
+        blade = polygon(
+            (x - height * 0.14, y), (x + lean * height, y - height), (x + height * 0.14, y)
+        )
         stage.detail(blade, colour)
 
 
-def stone(stage: Stage, spot: Point, width: float, colour: Colour = hexed("9a9690")) -> None:
+def stone(stage: Stage, spot: Point, width: float, colour: Colour = ROCK) -> None:
     """Draw a boulder that sits on ``spot``."""
     x, y = spot
     dice = stage.dice
     grey = stage.shade(colour)
     stage.shape(
         polygon(
-            (x - width * 0.5, y), (x - width * 0.38, y - width * dice.uniform(0.3, 0.45)),
+            (x - width * 0.5, y),
+            (x - width * 0.38, y - width * dice.uniform(0.3, 0.45)),
             (x + width * dice.uniform(-0.1, 0.1), y - width * dice.uniform(0.45, 0.6)),
-            (x + width * 0.4, y - width * 0.3), (x + width * 0.5, y),
+            (x + width * 0.4, y - width * 0.3),
+            (x + width * 0.5, y),
         ),
         grey,
-    )  # fmt: skip
+    )
     stage.snow(oval(x, y - width * 0.42, width * 0.32, width * 0.09))
 
 
 def window(stage: Stage, left: float, top: float, right: float, bottom: float) -> None:
     """Draw a window, lit from inside at night and in dull weather."""
-    lit = stage.time in ("night", "sunset", "fog") or (stage.time == "rain")
+    lit = stage.time in ("night", "sunset", "fog", "rain")
     if stage.time == "night":
         middle = ((left + right) / 2, (top + bottom) / 2)
         stage.glow(middle, (right - left) * 1.6, _LAMPLIGHT, 0.5)
@@ -186,9 +229,14 @@ def window(stage: Stage, left: float, top: float, right: float, bottom: float) -
 
 
 def cottage(
-    stage: Stage, foot: Point, width: float, roof: Colour, *, wall: Colour = WALL,
+    stage: Stage,
+    foot: Point,
+    width: float,
+    roof: Colour,
+    *,
+    wall: Colour = WALL,
     distance: float = 0.0,
-) -> None:  # fmt: skip
+) -> None:
     """Draw a small house with a steep roof, a door, windows and a chimney."""
     x, y = foot
     half, high = width / 2, width * 0.55
@@ -198,30 +246,65 @@ def cottage(
     chimney = box(x + half * 0.35, peak + width * 0.02, x + half * 0.62, eaves)
     stage.shape(chimney, stage.far(hexed("9c5a45"), distance))
     stage.shape(box(x - half * 0.86, eaves, x + half * 0.86, y), plaster)
-    gable = polygon((x - half * 1.15, eaves), (x - half * 0.25, peak), (x + half * 0.25, peak),
-                    (x + half * 1.15, eaves))  # fmt: skip
+    gable = polygon(
+        (x - half * 1.15, eaves),
+        (x - half * 0.25, peak),
+        (x + half * 0.25, peak),
+        (x + half * 1.15, eaves),
+    )
     stage.shape(gable, tiles)
     mid = (eaves + peak) / 2
-    stage.snow(polygon((x - half * 0.8, mid), (x - half * 0.28, peak - width * 0.03),
-                       (x + half * 0.28, peak - width * 0.03), (x + half * 0.8, mid)))  # fmt: skip
+    stage.snow(
+        polygon(
+            (x - half * 0.8, mid),
+            (x - half * 0.28, peak - width * 0.03),
+            (x + half * 0.28, peak - width * 0.03),
+            (x + half * 0.8, mid),
+        )
+    )
     door = stage.far(hexed("8a5a3a"), distance)
     stage.detail(arch(x - half * 0.18, y - high * 0.72, x + half * 0.18, y), door)
     for way in (-1, 1):
         middle = x + way * half * 0.52
-        window(stage, middle - half * 0.16, eaves + high * 0.25, middle + half * 0.16, eaves + high * 0.6)
+        window(
+            stage,
+            middle - half * 0.16,
+            eaves + high * 0.25,
+            middle + half * 0.16,
+            eaves + high * 0.6,
+        )
 
 
 def sailing_boat(stage: Stage, spot: Point, size: float, hull: Colour, sail: Colour) -> None:
     """Draw a sailing boat; ``spot`` is the middle of its waterline."""
     x, y = spot
     mast = curve([(x, y), (x, y - size * 1.25)])
-    stage.stroke(mast, hexed("6b4a34"), size * 0.06)
-    stage.shape(polygon((x + size * 0.06, y - size * 1.2), (x + size * 0.55, y - size * 0.25),
-                        (x + size * 0.06, y - size * 0.25)), sail)  # fmt: skip
-    stage.shape(polygon((x - size * 0.06, y - size * 1.0), (x - size * 0.42, y - size * 0.25),
-                        (x - size * 0.06, y - size * 0.25)), lighter(sail, 0.3))  # fmt: skip
-    stage.shape(polygon((x - size * 0.6, y - size * 0.18), (x + size * 0.65, y - size * 0.18),
-                        (x + size * 0.42, y + size * 0.12), (x - size * 0.4, y + size * 0.12)), hull)  # fmt: skip
+    stage.stroke(mast, hexed("6b4a34"), size * 0.045)
+    stage.shape(
+        polygon(
+            (x + size * 0.06, y - size * 1.2),
+            (x + size * 0.55, y - size * 0.25),
+            (x + size * 0.06, y - size * 0.25),
+        ),
+        sail,
+    )
+    stage.shape(
+        polygon(
+            (x - size * 0.06, y - size * 1.0),
+            (x - size * 0.42, y - size * 0.25),
+            (x - size * 0.06, y - size * 0.25),
+        ),
+        lighter(sail, 0.3),
+    )
+    stage.shape(
+        polygon(
+            (x - size * 0.6, y - size * 0.18),
+            (x + size * 0.65, y - size * 0.18),
+            (x + size * 0.42, y + size * 0.12),
+            (x - size * 0.4, y + size * 0.12),
+        ),
+        hull,
+    )
 
 
 def water(stage: Stage, top: float, bottom: float, colour: Colour = SEA) -> None:
@@ -229,6 +312,8 @@ def water(stage: Stage, top: float, bottom: float, colour: Colour = SEA) -> None
     blue = stage.shade(colour)
     if stage.snowy:
         blue = mix(blue, hexed("c8d8e8"), 0.35)
+    if stage.time == "sunset":
+        blue = mix(blue, stage.lamp(hexed("f08a6a")), 0.6)
     stage.shape(box(-0.12, top, 1.12, bottom), stage.far(blue, 0.18))
     stage.detail(box(-0.12, top + (bottom - top) * 0.45, 1.12, bottom), darker(blue, 0.08))
     if stage.time in ("sunset", "night"):
@@ -238,7 +323,12 @@ def water(stage: Stage, top: float, bottom: float, colour: Colour = SEA) -> None
     for _ in range(7):
         x, y = stage.dice.uniform(0.0, 1.0), stage.dice.uniform(top + 0.02, bottom - 0.02)
         length = stage.dice.uniform(0.04, 0.09)
-        wave = [(x - length, y), (x - length / 3, y - 0.006), (x + length / 3, y + 0.004), (x + length, y)]
+        wave = [
+            (x - length, y),
+            (x - length / 3, y - 0.006),
+            (x + length / 3, y + 0.004),
+            (x + length, y),
+        ]
         stage.stroke(curve(wave), pale, 0.007)
 
 
@@ -255,7 +345,7 @@ def puddles(stage: Stage) -> None:
     """Draw what rain leaves on the ground."""
     dice = stage.dice
     for x in (dice.uniform(0.10, 0.26), dice.uniform(0.72, 0.9)):
-        y = min(stage.ground + dice.uniform(0.0, 0.06), 0.95)
+        y = dice.uniform(0.90, 0.955)
         wide = dice.uniform(0.09, 0.13)
         stage.shape(oval(x, y, wide, wide * 0.27), stage.lamp(hexed("a9bfce")))
         stage.stroke(oval(x, y, wide * 0.5, wide * 0.12), stage.lamp(hexed("e6eff5")), 0.007)

@@ -1,5 +1,6 @@
 """The stage a landscape is built on: a medium seen from the left or in a mirror, with the
-scene's light and weather at hand."""
+scene's light and weather at hand.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ class Stage:
         self.ground = scene.dice("ground").uniform(0.85, 0.915)
         composition = scene.dice("composition")
         self.mirrored = composition.chance(0.5)
-        self.sun = _sun(scene.time, composition.uniform(0.16, 0.25), composition.uniform())
+        self.sun = _sun(scene, composition.uniform(0.15, 0.25), composition.uniform())
 
     @property
     def snowy(self) -> bool:
@@ -104,7 +105,9 @@ class Stage:
         return placed
 
 
-def _sun(time: str, across: float, up: float) -> Point:
-    if time == "sunset":
-        return across, 0.34 + 0.10 * up
+def _sun(scene: Scene, across: float, up: float) -> Point:
+    if scene.time == "sunset":
+        # Among trees a low sun is seen only through a gap, and higher up.
+        wooded = scene.place.endswith("forest")
+        return (across + 0.11, 0.27 + 0.07 * up) if wooded else (across, 0.34 + 0.10 * up)
     return across, 0.12 + 0.06 * up

@@ -7,8 +7,15 @@ import math
 import skia
 
 from storybook.illustrator.forms import (
-    cloud, curve, limb, oval, polygon, puff, twinkle,
-)  # fmt: skip
+    blob,
+    cloud,
+    curve,
+    limb,
+    oval,
+    polygon,
+    puff,
+    twinkle,
+)
 from storybook.illustrator.light import Light
 from storybook.illustrator.medium import Medium
 from storybook.illustrator.palette import Colour, hexed, lighter, mix, varied
@@ -43,9 +50,13 @@ def draw_sky(medium: Medium, scene: Scene, light: Light) -> None:
     top, bottom = (_sky_colour(stage, colour) for colour in _SKIES[scene.time])
     medium.sky(light.shining(top), light.shining(bottom), stage.dice.uniform(0.55, 0.68))
     {
-        "day": _fair, "sunset": _sundown, "night": _moonlit,
-        "rain": _overcast, "snow": _wintry, "fog": _blank,
-    }[scene.time](stage)  # fmt: skip
+        "day": _fair,
+        "sunset": _sundown,
+        "night": _moonlit,
+        "rain": _overcast,
+        "snow": _wintry,
+        "fog": _blank,
+    }[scene.time](stage)
 
 
 def _sky_colour(stage: Stage, colour: Colour) -> Colour:
@@ -61,7 +72,9 @@ def _fair(stage: Stage) -> None:
     stage.glow((x, y), radius * 3.2, hexed("fff3b0"), 0.8)
     rays, turn = dice.integer(9, 12), dice.uniform(0, 1)
     for ray in range(rays):
-        stage.detail(_ray(x, y, radius * 1.22, radius * 1.75, (ray + turn) / rays, 0.16), hexed("ffd23f"))
+        stage.detail(
+            _ray(x, y, radius * 1.22, radius * 1.75, (ray + turn) / rays, 0.16), hexed("ffd23f")
+        )
     stage.shape(oval(x, y, radius, radius), varied(hexed("ffd23f"), dice))
     for spot in ((0.62, 0.12), (0.90, 0.25), (0.40, 0.25)):
         if dice.chance(0.85):
@@ -127,10 +140,16 @@ def _wintry(stage: Stage) -> None:
 
 
 def _blank(stage: Stage) -> None:
-    x, y = stage.sun
-    radius = stage.dice.uniform(0.06, 0.08)
-    stage.glow((x, y), radius * 2.2, _WHITE, 0.7)
-    stage.detail(oval(x, y, radius, radius), stage.lamp(hexed("f3f3ee")))
+    dice = stage.dice
+    for level in (0.10, 0.26, 0.42):
+        band = [
+            (-0.1, level + dice.uniform(-0.03, 0.03)),
+            (0.35, level + dice.uniform(-0.04, 0.04)),
+            (0.7, level + dice.uniform(-0.04, 0.04)),
+            (1.1, level + dice.uniform(-0.03, 0.03)),
+        ]
+        width = dice.uniform(0.06, 0.10)
+        stage.detail(limb(band, width, width), stage.lamp(hexed("f0f1ef")), alpha=0.55)
 
 
 def _cloud(stage: Stage, spot: tuple[float, float], width: float, colour: Colour) -> None:
@@ -140,8 +159,8 @@ def _cloud(stage: Stage, spot: tuple[float, float], width: float, colour: Colour
     height = width * dice.uniform(0.30, 0.40)
     state = cloud(x, y, width, height, dice.integer(3, 4), dice)
     stage.shape(state, stage.lamp(colour))
-    shade = oval(x, y - height * 0.12, width * 0.36, height * 0.13)
-    stage.detail(shade, stage.lamp(mix(colour, hexed("8fb0d8"), 0.25)))
+    inner = cloud(x + width * 0.10, y, width * 0.62, height * 0.55, 3, dice)
+    stage.detail(inner, stage.lamp(mix(colour, hexed("9db8d8"), 0.16)))
 
 
 def _ray(x: float, y: float, near: float, far: float, turn: float, spread: float) -> skia.Path:
@@ -155,9 +174,9 @@ def _ray(x: float, y: float, near: float, far: float, turn: float, spread: float
 
 def _crescent(x: float, y: float, radius: float, lean: float) -> skia.Path:
     path = skia.Path()
-    box_ = skia.Rect(x - radius, y - radius, x + radius, y + radius)
+    disc = skia.Rect(x - radius, y - radius, x + radius, y + radius)
     start = 90 - 60 * lean
-    path.arcTo(box_, start, 220, True)
+    path.arcTo(disc, start, 220, True)
     first = math.radians(start)
     end = (x + radius * math.cos(first), y + radius * math.sin(first))
     middle = math.radians(start + 110)
@@ -175,7 +194,13 @@ def draw_air(medium: Medium, scene: Scene, light: Light) -> None:
         light: the scene's light.
     """
     stage = Stage(medium, scene, "air")
-    weather = {"sunset": _afterglow, "night": _dark_air, "rain": _rain, "snow": _flakes, "fog": _fog}
+    weather = {
+        "sunset": _afterglow,
+        "night": _dark_air,
+        "rain": _rain,
+        "snow": _flakes,
+        "fog": _fog,
+    }
     if scene.time in weather:
         weather[scene.time](stage)
     if scene.place == "enchanted forest" or (scene.time == "night" and scene.place == "meadow"):
@@ -202,9 +227,9 @@ def _rain(stage: Stage) -> None:
         for row in range(6):
             x = (column + dice.uniform(0.1, 0.9)) / 6.5
             y = (row + dice.uniform(0.0, 0.9)) / 5.5 - 0.04
-            length = dice.uniform(0.05, 0.09)
+            length = dice.uniform(0.065, 0.105)
             drop = curve([(x, y), (x - slant * length, y + length)])
-            stage.stroke(drop, pale if dice.chance(0.65) else blue, 0.008)
+            stage.stroke(drop, pale if dice.chance(0.7) else blue, 0.0095)
 
 
 def _flakes(stage: Stage) -> None:
@@ -213,13 +238,13 @@ def _flakes(stage: Stage) -> None:
         for row in range(7):
             x = (column + dice.uniform(0.0, 1.0)) / 7
             y = (row + dice.uniform(0.0, 1.0)) / 7
-            radius = dice.uniform(0.007, 0.017)
+            radius = dice.uniform(0.009, 0.021)
             stage.shape(oval(x, y, radius, radius), _WHITE, alpha=0.95)
 
 
 def _fog(stage: Stage) -> None:
     dice = stage.dice
-    stage.medium.veil(hexed("e9ebea"), 0.0, 1.0, 0.20, 0.20)
+    stage.medium.veil(hexed("e9ebea"), 0.0, 1.0, 0.14, 0.10)
     for level in (0.30, 0.52, 0.74, 0.93):
         _bank(stage, level + dice.uniform(-0.04, 0.04))
     stage.medium.veil(hexed("eceeed"), 0.80, 1.0, 0.0, 0.60)
@@ -228,11 +253,18 @@ def _fog(stage: Stage) -> None:
 def _bank(stage: Stage, level: float) -> None:
     """Two tongues of mist, one from each edge, that leave the middle of the page free."""
     dice = stage.dice
-    for left, right in ((-0.3, dice.uniform(0.24, 0.40)), (dice.uniform(0.60, 0.76), 1.3)):
-        height = dice.uniform(0.030, 0.050)
-        shift = dice.uniform(-0.05, 0.05)
-        tongue = oval((left + right) / 2, level + shift, (right - left) / 2, height)
-        stage.detail(tongue, hexed("f4f5f3"), alpha=0.62)
+    for edge, way in ((-0.12, 1), (1.12, -1)):
+        start = level + dice.uniform(-0.05, 0.05)
+        reach, half = way * dice.uniform(0.38, 0.52), dice.uniform(0.040, 0.060)
+        tongue = [
+            (edge, start - half),
+            (edge + reach * 0.45, start - half * dice.uniform(0.7, 1.2)),
+            (edge + reach * 0.80, start - half * dice.uniform(0.1, 0.5)),
+            (edge + reach, start),
+            (edge + reach * 0.70, start + half * dice.uniform(0.5, 0.9)),
+            (edge, start + half),
+        ]
+        stage.detail(blob(tongue), hexed("f4f5f3"), alpha=0.55)
 
 
 def _fireflies(stage: Stage) -> None:
@@ -257,12 +289,16 @@ def _picturesque(stage: Stage) -> None:
 def _blossom(stage: Stage, flip: bool) -> None:
     dice = stage.dice
     reach, drop = dice.uniform(0.34, 0.46), dice.uniform(0.04, 0.07)
-    side = (lambda x: 1 - x) if flip else (lambda x: x)
-    branch = [(side(-0.04), 0.10 + drop), (side(reach * 0.5), 0.055), (side(reach), 0.03 + drop)]
+    edge, way = (1.0, -1) if flip else (0.0, 1)
+    branch = [
+        (edge - way * 0.04, 0.10 + drop),
+        (edge + way * reach * 0.5, 0.055),
+        (edge + way * reach, 0.03 + drop),
+    ]
     stage.shape(limb(branch, 0.028, 0.010), hexed("6b4a34"))
     for index in range(6):
         share = (index + 0.5) / 6
-        x, y = side(reach * share), 0.06 + drop * (0.7 - share) + dice.uniform(-0.03, 0.04)
+        x, y = edge + way * reach * share, 0.06 + drop * (0.7 - share) + dice.uniform(-0.03, 0.04)
         radius = dice.uniform(0.026, 0.040)
         stage.shape(puff(x, y, radius, radius, 5, dice), varied(dice.pick(_PETALS), dice))
         stage.detail(oval(x, y, radius * 0.3, radius * 0.3), hexed("f4c430"))
@@ -286,7 +322,10 @@ def _butterfly(stage: Stage, x: float, y: float) -> None:
     size = dice.uniform(0.022, 0.030)
     for way in (-1, 1):
         stage.shape(oval(x + way * size * 0.8, y - size * 0.5, size * 0.8, size * 0.9), colour)
-        stage.detail(oval(x + way * size * 0.6, y + size * 0.6, size * 0.55, size * 0.6), lighter(colour, 0.3))
+        stage.detail(
+            oval(x + way * size * 0.6, y + size * 0.6, size * 0.55, size * 0.6),
+            lighter(colour, 0.3),
+        )
     stage.stroke(curve([(x, y - size), (x, y + size)]), hexed("4a3328"), 0.008)
 
 

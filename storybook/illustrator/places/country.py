@@ -5,8 +5,16 @@ from __future__ import annotations
 import skia
 
 from storybook.illustrator.forms import (
-    MARGIN, Point, arch, blob, box, curve, oval, polygon,
-)  # fmt: skip
+    MARGIN,
+    Point,
+    Ridge,
+    arch,
+    blob,
+    box,
+    curve,
+    oval,
+    polygon,
+)
 from storybook.illustrator.palette import Colour, darker, hexed, lighter
 from storybook.illustrator.scenery import GRASS, bush, flower, hills, pine, stone, tree, tuft
 from storybook.illustrator.stage import Stage
@@ -18,20 +26,34 @@ _SAND = hexed("ecc275")
 def meadow(stage: Stage) -> None:
     """Draw rolling hills full of flowers."""
     dice = stage.dice
-    hills(stage, dice.uniform(0.50, 0.56), hexed("8fc46a"), distance=0.45, swing=0.05)
+    hills(stage, dice.uniform(0.46, 0.52), hexed("8fc4a0"), distance=0.5, swing=0.06)
     stage.mist(0.6)
-    ridge = hills(stage, dice.uniform(0.60, 0.65), hexed("93cc5c"), distance=0.15, swing=0.04)
+    hills(stage, dice.uniform(0.55, 0.59), hexed("8ac763"), distance=0.25, swing=0.05)
+    stage.mist(0.7, 0.5)
+    ridge = hills(stage, dice.uniform(0.64, 0.68), hexed("a5d65e"), distance=0.08, swing=0.04)
     x = dice.uniform(0.78, 0.90)
-    tree(stage, (x, ridge(x) + 0.01), dice.uniform(0.24, 0.34), distance=0.12, width=0.4)
+    tree(stage, (x, ridge(x) + 0.01), dice.uniform(0.28, 0.38), distance=0.1, width=0.4)
+    _drift(stage, ridge)
     hills(stage, 0.77, GRASS, swing=0.02)
-    for row, size in ((0.77, 0.020), (0.85, 0.028), (0.94, 0.036)):
+    for row, size in ((0.77, 0.024), (0.85, 0.034), (0.94, 0.044)):
         for column in range(8):
             across = (column + dice.uniform(0.1, 0.9)) / 8
-            if not 0.36 < across < 0.64 and dice.chance(0.85):
+            if not 0.36 < across < 0.64 and dice.chance(0.9):
                 down = row + dice.uniform(-0.02, 0.03)
                 flower(stage, (across, down), size * dice.uniform(0.9, 1.2), dice.pick(_PETALS))
     for x in (dice.uniform(0.03, 0.2), dice.uniform(0.8, 0.97)):
         tuft(stage, (x, 1.0), 0.09, stage.land(hexed("4f9a3c"), 0.4))
+
+
+def _drift(stage: Stage, ridge: Ridge) -> None:
+    """Scatter the flowers of a slope too far away to see more of them than their colour."""
+    dice = stage.dice
+    colour = dice.pick(_PETALS)
+    for index in range(9):
+        x = index / 8 + dice.uniform(-0.05, 0.05)
+        size = dice.uniform(0.010, 0.015)
+        y = ridge(x) + dice.uniform(0.03, 0.09)
+        stage.detail(oval(x, y, size, size * 0.8), stage.far(colour, 0.1))
 
 
 def mountains(stage: Stage) -> None:
@@ -40,7 +62,13 @@ def mountains(stage: Stage) -> None:
     slate = stage.shade(hexed("7f8fb5"))
     far = ((0.42, 0.26, 0.30), (0.12, 0.36, 0.30), (0.62, 0.30, 0.28))
     for x, top, half in far:
-        _peak(stage, (x + dice.uniform(-0.05, 0.05), top + dice.uniform(-0.03, 0.03)), half, slate, 0.4)
+        _peak(
+            stage,
+            (x + dice.uniform(-0.05, 0.05), top + dice.uniform(-0.03, 0.03)),
+            half,
+            slate,
+            0.4,
+        )
     stage.mist(0.62)
     summit = (dice.uniform(0.76, 0.86), dice.uniform(0.08, 0.15))
     _peak(stage, summit, dice.uniform(0.36, 0.44), hexed("6b78a0"), 0.1)
@@ -62,13 +90,20 @@ def _peak(stage: Stage, summit: Point, half: float, rock: Colour, distance: floa
     colour = stage.far(stage.shade(rock), distance)
     stage.shape(polygon((x - half, foot), summit, (x + half, foot)), colour)
     dim = darker(colour, 0.14)
-    stage.detail(polygon(summit, (x + half, foot), (x + half * 0.15, foot), (x + half * 0.12, top + 0.2)), dim)
+    stage.detail(
+        polygon(summit, (x + half, foot), (x + half * 0.15, foot), (x + half * 0.12, top + 0.2)),
+        dim,
+    )
     cap = stage.dice.uniform(0.30, 0.40) * (1.3 if stage.snowy else 1.0)
     down, wide = top + (foot - top) * cap, half * cap
     edge = [
-        (x - wide, down), (x - wide * 0.5, down - 0.035), (x - wide * 0.2, down + 0.03),
-        (x + wide * 0.2, down - 0.03), (x + wide * 0.55, down + 0.025), (x + wide, down),
-    ]  # fmt: skip
+        (x - wide, down),
+        (x - wide * 0.5, down - 0.035),
+        (x - wide * 0.2, down + 0.03),
+        (x + wide * 0.2, down - 0.03),
+        (x + wide * 0.55, down + 0.025),
+        (x + wide, down),
+    ]
     stage.shape(polygon(summit, *edge), stage.far(hexed("fbfdff"), distance * 0.2), outline=False)
 
 
@@ -79,16 +114,39 @@ def desert(stage: Stage) -> None:
     _mesa(stage, dice.uniform(0.70, 0.82), dice.uniform(0.36, 0.42), 0.20, rock)
     _mesa(stage, dice.uniform(0.05, 0.20), dice.uniform(0.45, 0.50), 0.14, stage.far(rock, 0.2))
     stage.mist(0.62)
-    for level, sand, swing in ((0.60, lighter(_SAND, 0.15), 0.03), (0.68, _SAND, 0.04)):
-        ridge = hills(stage, level, sand, swing=swing, waves=0.9)
-        shadow = ridge.path(bottom=level + 0.14, above=-0.035)
-        stage.detail(shadow, stage.land(darker(sand, 0.08), 0.7))
-    hills(stage, 0.79, hexed("e8b965"), swing=0.02, waves=0.8)
+    hills(stage, 0.60, lighter(_SAND, 0.25), distance=0.15, swing=0.02)
+    for x, top, half in ((0.25, 0.56, 0.45), (0.74, 0.62, 0.50), (0.36, 0.70, 0.60)):
+        crest = (x + dice.uniform(-0.08, 0.08), top + dice.uniform(-0.025, 0.025))
+        _dune(stage, crest, half, stage.land(stage.shade(_SAND)))
+    hills(stage, 0.80, hexed("e8b965"), swing=0.015, waves=0.8)
     _cactus(stage, (dice.uniform(0.84, 0.91), dice.uniform(0.84, 0.89)), dice.uniform(0.46, 0.56))
     _cactus(stage, (dice.uniform(0.07, 0.15), dice.uniform(0.80, 0.84)), dice.uniform(0.26, 0.34))
     stone(stage, (dice.uniform(0.68, 0.76), 0.93), 0.10, hexed("b98252"))
-    bones = oval(dice.uniform(0.18, 0.30), 0.93, 0.05, 0.03)
-    stage.shape(bones, stage.shade(hexed("c98f58")))
+    for x, y in ((0.20, 0.90), (0.44, 0.96), (0.82, 0.955)):
+        left = x + dice.uniform(-0.05, 0.05)
+        ripple = [
+            (left - 0.09, y),
+            (left - 0.03, y - 0.01),
+            (left + 0.03, y + 0.006),
+            (left + 0.09, y),
+        ]
+        stage.stroke(curve(ripple), stage.land(hexed("c9974a"), 0.5), 0.010)
+
+
+def _dune(stage: Stage, crest: Point, half: float, sand: Colour) -> None:
+    x, top = crest
+    foot = 0.88
+    body = curve([(x - half, foot)])
+    body.cubicTo(x - half * 0.5, foot - 0.01, x - half * 0.25, top, x, top)
+    body.cubicTo(x + half * 0.15, top + 0.02, x + half * 0.6, foot - 0.05, x + half, foot)
+    body.close()
+    stage.shape(body, lighter(sand, 0.12))
+    lee = curve([crest])
+    lee.cubicTo(x + half * 0.15, top + 0.02, x + half * 0.6, foot - 0.05, x + half, foot)
+    lee.lineTo(x - half * 0.1, foot)
+    lee.cubicTo(x + half * 0.2, foot - 0.08, x - half * 0.12, top + 0.08, x, top)
+    lee.close()
+    stage.detail(lee, darker(sand, 0.10))
 
 
 def _mesa(stage: Stage, x: float, top: float, half: float, colour: Colour) -> None:
@@ -105,9 +163,10 @@ def _cactus(stage: Stage, foot: Point, height: float) -> None:
     thick = height * 0.17
     for way, low, high in ((-1, 0.42, 0.74), (1, 0.32, 0.62)):
         arm = [
-            (x, y - height * low), (x + way * height * 0.24, y - height * low),
+            (x, y - height * low),
+            (x + way * height * 0.24, y - height * low),
             (x + way * height * 0.26, y - height * high),
-        ]  # fmt: skip
+        ]
         stage.stroke(_bent(arm), green, thick * 0.72)
     stage.stroke(curve([foot, (x, y - height + thick / 2)]), green, thick)
     shine = curve([(x - thick * 0.2, y - height * 0.1), (x - thick * 0.2, y - height * 0.85)])
@@ -167,9 +226,14 @@ def _barn(stage: Stage, foot: Point, width: float) -> None:
     ridge, knee = eaves - width * 0.42, eaves - width * 0.26
     red, white = stage.shade(hexed("c8392f")), hexed("f7f0e2")
     front = [
-        (x - half, y), (x - half, eaves), (x - half * 0.62, knee), (x, ridge),
-        (x + half * 0.62, knee), (x + half, eaves), (x + half, y),
-    ]  # fmt: skip
+        (x - half, y),
+        (x - half, eaves),
+        (x - half * 0.62, knee),
+        (x, ridge),
+        (x + half * 0.62, knee),
+        (x + half, eaves),
+        (x + half, y),
+    ]
     stage.shape(polygon(*front), red)
     roof = curve(front[1:2])
     for spot in front[2:6]:
@@ -195,8 +259,13 @@ def _fence(stage: Stage, level: float) -> None:
     shift = stage.dice.uniform(0.0, 0.12)
     for post in range(-1, 9):
         x = shift + post * 0.13
-        picket = [(x - 0.015, level + 0.10), (x - 0.015, level - 0.03), (x, level - 0.05),
-                  (x + 0.015, level - 0.03), (x + 0.015, level + 0.10)]  # fmt: skip
+        picket = [
+            (x - 0.015, level + 0.10),
+            (x - 0.015, level - 0.03),
+            (x, level - 0.05),
+            (x + 0.015, level - 0.03),
+            (x + 0.015, level + 0.10),
+        ]
         stage.shape(polygon(*picket), white)
 
 
@@ -205,6 +274,16 @@ def _bale(stage: Stage, spot: Point, radius: float) -> None:
     straw = stage.shade(hexed("e6b84c"))
     stage.shape(oval(x, y - radius, radius, radius), straw)
     for share in (0.66, 0.34):
-        stage.stroke(oval(x, y - radius, radius * share, radius * share), darker(straw, 0.25), 0.009)
-    stage.snow(blob([(x - radius * 0.8, y - radius * 1.5), (x, y - radius * 2.08),
-                     (x + radius * 0.8, y - radius * 1.5), (x, y - radius * 1.7)]))  # fmt: skip
+        stage.stroke(
+            oval(x, y - radius, radius * share, radius * share), darker(straw, 0.25), 0.009
+        )
+    stage.snow(
+        blob(
+            [
+                (x - radius * 0.8, y - radius * 1.5),
+                (x, y - radius * 2.08),
+                (x + radius * 0.8, y - radius * 1.5),
+                (x, y - radius * 1.7),
+            ]
+        )
+    )

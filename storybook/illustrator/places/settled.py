@@ -21,14 +21,30 @@ def village(stage: Stage) -> None:
     _church(stage, (dice.uniform(0.66, 0.72), back(0.7) + 0.07), dice.uniform(0.17, 0.20))
     lawn = hills(stage, 0.64, hexed("97c765"), distance=0.08, swing=0.015)
     for x in (dice.uniform(0.30, 0.36), dice.uniform(0.50, 0.56)):
-        cottage(stage, (x, lawn(x) + 0.03), dice.uniform(0.14, 0.17), dice.pick(_ROOFS),
-                wall=dice.pick(_WALLS), distance=0.15)  # fmt: skip
+        cottage(
+            stage,
+            (x, lawn(x) + 0.03),
+            dice.uniform(0.14, 0.17),
+            dice.pick(_ROOFS),
+            wall=dice.pick(_WALLS),
+            distance=0.15,
+        )
     hills(stage, 0.74, GRASS, swing=0.012)
     _path(stage, dice.uniform(0.46, 0.54))
-    cottage(stage, (dice.uniform(0.84, 0.90), dice.uniform(0.81, 0.84)), dice.uniform(0.30, 0.36),
-            dice.pick(_ROOFS), wall=dice.pick(_WALLS))  # fmt: skip
-    cottage(stage, (dice.uniform(0.10, 0.16), dice.uniform(0.80, 0.83)), dice.uniform(0.25, 0.30),
-            dice.pick(_ROOFS), wall=dice.pick(_WALLS))  # fmt: skip
+    cottage(
+        stage,
+        (dice.uniform(0.84, 0.90), dice.uniform(0.81, 0.84)),
+        dice.uniform(0.30, 0.36),
+        dice.pick(_ROOFS),
+        wall=dice.pick(_WALLS),
+    )
+    cottage(
+        stage,
+        (dice.uniform(0.10, 0.16), dice.uniform(0.80, 0.83)),
+        dice.uniform(0.25, 0.30),
+        dice.pick(_ROOFS),
+        wall=dice.pick(_WALLS),
+    )
     bush(stage, (dice.uniform(0.0, 0.06), 0.90), 0.16)
     bush(stage, (dice.uniform(0.70, 0.76), 0.86), 0.13)
 
@@ -45,19 +61,35 @@ def _church(stage: Stage, foot: Point, width: float) -> None:
     wall, roof = stage.shade(hexed("faf4e8")), stage.shade(hexed("56708f"))
     top = y - width * 1.7
     stage.shape(box(x, y - width * 0.8, x + width * 1.1, y), wall)
-    nave = [(x, y - width * 0.8), (x + width * 0.2, y - width * 1.35),
-            (x + width * 0.95, y - width * 1.35), (x + width * 1.2, y - width * 0.8)]  # fmt: skip
+    nave = [
+        (x, y - width * 0.8),
+        (x + width * 0.2, y - width * 1.35),
+        (x + width * 0.95, y - width * 1.35),
+        (x + width * 1.2, y - width * 0.8),
+    ]
     stage.shape(polygon(*nave), roof)
     half = width * 0.3
     stage.shape(box(x - half, top, x + half, y), wall)
     peak = top - width * 1.25
     stage.shape(polygon((x - half * 1.3, top), (x, peak), (x + half * 1.3, top)), roof)
-    stage.snow(polygon((x - half * 0.8, top - width * 0.5), (x, peak), (x + half * 0.8, top - width * 0.5)))
-    stage.snow(polygon(nave[1], nave[2], (x + width * 1.05, y - width * 1.1), (x + width * 0.1, y - width * 1.1)))
+    stage.snow(
+        polygon((x - half * 0.8, top - width * 0.5), (x, peak), (x + half * 0.8, top - width * 0.5))
+    )
+    stage.snow(
+        polygon(
+            nave[1],
+            nave[2],
+            (x + width * 1.05, y - width * 1.1),
+            (x + width * 0.1, y - width * 1.1),
+        )
+    )
     gold = hexed("f2c14e")
     stage.stroke(curve([(x, peak), (x, peak - width * 0.36)]), gold, width * 0.08)
-    stage.stroke(curve([(x - width * 0.11, peak - width * 0.24), (x + width * 0.11, peak - width * 0.24)]),
-                 gold, width * 0.08)  # fmt: skip
+    stage.stroke(
+        curve([(x - width * 0.11, peak - width * 0.24), (x + width * 0.11, peak - width * 0.24)]),
+        gold,
+        width * 0.08,
+    )
     stage.detail(oval(x, top + width * 0.3, half * 0.45, half * 0.45), gold)
     window(stage, x + width * 0.55, y - width * 0.6, x + width * 0.8, y - width * 0.15)
 
@@ -66,18 +98,32 @@ def castle(stage: Stage) -> None:
     """Draw a castle: battlements, a gate, and towers with pointed roofs and flags."""
     dice = stage.dice
     stone = stage.shade(dice.pick((hexed("c9c2cf"), hexed("d6cbb8"), hexed("b9c2d0"))))
-    roof = stage.shade(dice.pick((hexed("c8413b"), hexed("3f6fb5"), hexed("8a4fa8"), hexed("3f8f7a"))))
+    roof = stage.shade(
+        dice.pick((hexed("c8413b"), hexed("3f6fb5"), hexed("8a4fa8"), hexed("3f8f7a")))
+    )
     hills(stage, dice.uniform(0.54, 0.58), hexed("95c274"), distance=0.4, swing=0.03)
     stage.mist(0.6)
-    _tower(stage, (dice.uniform(0.60, 0.66), 0.76), (0.10, 0.60), lighter(stone, 0.12), roof)
-    _tower(stage, (dice.uniform(0.30, 0.36), 0.76), (0.09, 0.42), lighter(stone, 0.12), roof)
+    _tower(
+        stage,
+        (dice.uniform(0.63, 0.68), 0.76),
+        (0.095, dice.uniform(0.48, 0.54)),
+        lighter(stone, 0.12),
+        roof,
+    )
+    _tower(
+        stage,
+        (dice.uniform(0.36, 0.42), 0.76),
+        (0.085, dice.uniform(0.40, 0.46)),
+        lighter(stone, 0.12),
+        roof,
+    )
     top = dice.uniform(0.50, 0.54)
     _battlements(stage, (0.10, top), (0.90, 0.80), stone)
     gate = arch(0.42, top + 0.08, 0.58, 0.80)
     stage.shape(gate, hexed("6b4a38"))
-    height = dice.uniform(0.56, 0.62)
-    _tower(stage, (dice.uniform(0.83, 0.89), 0.82), (0.20, height), stone, roof)
-    _tower(stage, (dice.uniform(0.09, 0.14), 0.82), (0.17, dice.uniform(0.32, 0.38)), stone, roof)
+    height = dice.uniform(0.48, 0.54)
+    _tower(stage, (dice.uniform(0.82, 0.87), 0.82), (0.18, height), stone, roof)
+    _tower(stage, (dice.uniform(0.09, 0.13), 0.82), (0.15, dice.uniform(0.27, 0.33)), stone, roof)
     hills(stage, 0.79, GRASS, swing=0.012)
     way = [(0.36, 1.05), (0.43, 0.88), (0.46, 0.79), (0.56, 0.79), (0.60, 0.88), (0.68, 1.05)]
     stage.detail(blob(way), stage.land(stage.shade(hexed("e3cda0")), 0.6))
@@ -93,7 +139,12 @@ def _battlements(stage: Stage, corner: Point, opposite: Point, stone: Colour) ->
     spots = [(left, bottom)]
     for tooth in range(teeth):
         start = left + 2 * step * tooth
-        spots += [(start, top + 0.035), (start, top), (start + step, top), (start + step, top + 0.035)]
+        spots += [
+            (start, top + 0.035),
+            (start, top),
+            (start + step, top),
+            (start + step, top + 0.035),
+        ]
     wall = polygon(*spots, (right, bottom))
     stage.shape(wall, stone)
     stage.snow(box(left, top + 0.03, right, top + 0.05))
@@ -111,8 +162,14 @@ def _tower(stage: Stage, foot: Point, size: Point, stone: Colour, roof: Colour) 
     high = peak - width * 0.45
     pennant = polygon((x, high), (x + width * 0.6, high + width * 0.15), (x, high + width * 0.32))
     stage.shape(pennant, flag)
-    stage.shape(polygon((x - half * 1.35, top + 0.01), (x, peak), (x + half * 1.35, top + 0.01)), roof)
-    stage.snow(polygon((x - half * 0.75, top - width * 0.5), (x, peak), (x + half * 0.75, top - width * 0.5)))
+    stage.shape(
+        polygon((x - half * 1.35, top + 0.01), (x, peak), (x + half * 1.35, top + 0.01)), roof
+    )
+    stage.snow(
+        polygon(
+            (x - half * 0.75, top - width * 0.5), (x, peak), (x + half * 0.75, top - width * 0.5)
+        )
+    )
     for level in (0.14, 0.46):
         sill = top + height * level + width * 0.42
         window(stage, x - half * 0.28, sill - width * 0.36, x + half * 0.28, sill)
@@ -130,9 +187,11 @@ def city(stage: Stage) -> None:
         left += width
     stage.mist(0.7)
     for (start, end), (high, low) in (
-        ((0.63, 0.80), (0.20, 0.30)), ((0.80, 1.06), (0.02, 0.10)),
-        ((0.19, 0.34), (0.42, 0.50)), ((-0.06, 0.19), (0.30, 0.38)),
-    ):  # fmt: skip
+        ((0.63, 0.80), (0.20, 0.30)),
+        ((0.80, 1.06), (0.02, 0.10)),
+        ((0.19, 0.34), (0.42, 0.50)),
+        ((-0.06, 0.19), (0.30, 0.38)),
+    ):
         _block(stage, start + dice.uniform(-0.01, 0.01), end, dice.uniform(high, low))
     _street(stage)
     _lamp_post(stage, dice.uniform(0.70, 0.76), 0.88)
@@ -146,11 +205,25 @@ def _block(stage: Stage, left: float, right: float, top: float) -> None:
     columns = max(round((right - left) / 0.075), 2)
     wide = (right - left) / columns
     level = top + 0.05
-    while level < 0.70:
+    while level < 0.62:
         for column in range(columns):
             middle = left + wide * (column + 0.5)
             window(stage, middle - wide * 0.27, level, middle + wide * 0.27, level + 0.055)
         level += 0.095
+    _awning(stage, left, right)
+
+
+def _awning(stage: Stage, left: float, right: float) -> None:
+    """A shop on the ground floor, under a striped awning."""
+    bright = stage.shade(stage.dice.pick(_FLAGS))
+    inset = (right - left) * 0.08
+    window(stage, left + inset * 2, 0.735, right - inset * 2, 0.80)
+    stripes = 5
+    wide = (right - left - 2 * inset) / stripes
+    for stripe in range(stripes):
+        start = left + inset + wide * stripe
+        cloth = polygon((start, 0.70), (start + wide, 0.70), (start + wide, 0.745), (start, 0.745))
+        stage.detail(cloth, bright if stripe % 2 == 0 else hexed("fbf3e4"))
 
 
 def _street(stage: Stage) -> None:

@@ -7,8 +7,14 @@ import math
 from storybook.illustrator.forms import Point, Ridge, box, curve, limb, oval, polygon, puff
 from storybook.illustrator.palette import Colour, darker, hexed, lighter
 from storybook.illustrator.scenery import (
-    GRASS, hills, pine, sailing_boat, stone, tree, water,
-)  # fmt: skip
+    GRASS,
+    hills,
+    pine,
+    sailing_boat,
+    stone,
+    tree,
+    water,
+)
 from storybook.illustrator.stage import Stage
 
 _BRIGHT = (hexed("e5484d"), hexed("f2a93b"), hexed("3b82d0"), hexed("2fa89a"), hexed("e06aa0"))
@@ -28,7 +34,9 @@ def beach(stage: Stage) -> None:
     stage.shape(edge.path(), sand)
     _palm(stage, (dice.uniform(0.88, 0.95), dice.uniform(0.84, 0.89)), dice.uniform(0.62, 0.70))
     _parasol(stage, (dice.uniform(0.12, 0.18), dice.uniform(0.86, 0.90)), dice.uniform(0.34, 0.40))
-    _starfish(stage, (dice.uniform(0.70, 0.80), dice.uniform(0.92, 0.95)), dice.uniform(0.042, 0.055))
+    _starfish(
+        stage, (dice.uniform(0.70, 0.80), dice.uniform(0.92, 0.95)), dice.uniform(0.05, 0.062)
+    )
     ball = (dice.uniform(0.25, 0.32), dice.uniform(0.93, 0.95))
     stage.shape(oval(*ball, 0.035, 0.035), stage.shade(dice.pick(_BRIGHT)))
     stage.detail(oval(ball[0] - 0.01, ball[1] - 0.01, 0.012, 0.012), _WHITE)
@@ -42,7 +50,7 @@ def _palm(stage: Stage, foot: Point, height: float) -> None:
     trunk = [foot, (x + 0.01, y - height * 0.35), (x - lean * 0.4, y - height * 0.7), crown]
     stage.shape(limb(trunk, 0.065, 0.038), stage.shade(hexed("a8774a")))
     green = stage.leaf(stage.shade(hexed("3f9a4f"), 1.3))
-    for index, angle in enumerate((-2.9, -2.35, -1.75, -1.1, -0.5, 0.1, 3.0)):
+    for index, angle in enumerate((-2.9, -2.35, -1.75, -1.1, -0.5, 0.1, 2.8)):
         length = height * dice.uniform(0.30, 0.38)
         _frond(stage, crown, angle, length, lighter(green, 0.10) if index % 2 else green)
     for dx in (-0.02, 0.015):
@@ -72,7 +80,10 @@ def _parasol(stage: Stage, foot: Point, height: float) -> None:
     top = (x + tilt * height, y - height)
     stage.stroke(curve([foot, top]), hexed("8a6a4a"), 0.014)
     half, drop = height * 0.48, height * 0.42
-    brim = [(top[0] - half + 2 * half * i / 5, top[1] + drop + (i - 2.5) * half * 0.06) for i in range(6)]
+    brim = [
+        (top[0] - half + 2 * half * i / 5, top[1] + drop + (i - 2.5) * half * 0.06)
+        for i in range(6)
+    ]
     for panel in range(5):
         slice_ = curve([top])
         slice_.quadTo(brim[panel][0] * 0.75 + top[0] * 0.25, top[1] + drop * 0.15, *brim[panel])
@@ -108,13 +119,22 @@ def lake(stage: Stage) -> None:
         across = x + dice.uniform(-0.04, 0.04)
         kind = pine if dice.chance(0.6) else tree
         height = dice.uniform(0.16, 0.24)
-        stage.detail(oval(across, shore + height * 0.34, height * 0.16, height * 0.34),
-                     stage.far(hexed("2f6f68"), 0.2), alpha=0.55)  # fmt: skip
+        stage.detail(
+            oval(across, shore + height * 0.34, height * 0.16, height * 0.34),
+            stage.far(hexed("2f6f68"), 0.2),
+            alpha=0.55,
+        )
         kind(stage, (across, shore + 0.01), height, distance=0.2)
-    stage.shape(box(-0.12, shore - 0.01, 1.12, shore + 0.012), stage.land(hexed("8fae62")), outline=False)
+    stage.shape(
+        box(-0.12, shore - 0.01, 1.12, shore + 0.012), stage.land(hexed("8fae62")), outline=False
+    )
     _jetty(stage, dice.uniform(0.66, 0.70), dice.uniform(0.68, 0.71))
-    for x, y in ((0.12, 0.70), (0.27, 0.76), (0.86, 0.79)):
-        _lily(stage, (x + dice.uniform(-0.03, 0.03), y + dice.uniform(-0.02, 0.02)), dice.uniform(0.045, 0.06))
+    for x, y in ((0.10, 0.68), (0.27, 0.74), (0.74, 0.77)):
+        _lily(
+            stage,
+            (x + dice.uniform(-0.03, 0.03), y + dice.uniform(-0.02, 0.02)),
+            dice.uniform(0.055, 0.07),
+        )
     hills(stage, dice.uniform(0.82, 0.84), GRASS, swing=0.015)
     for x in (0.03, 0.10, 0.17, 0.86, 0.97):
         _reed(stage, (x + dice.uniform(-0.02, 0.02), 0.98), dice.uniform(0.28, 0.40))
@@ -132,14 +152,18 @@ def _jetty(stage: Stage, left: float, level: float) -> None:
     for post in range(4):
         x = left + 0.02 + post * 0.11
         stage.shape(box(x, level - 0.05, x + 0.022, level + 0.09), darker(wood, 0.25))
-    deck = polygon((left, level), (1.12, level - 0.02), (1.12, level + 0.045), (left - 0.02, level + 0.035))
+    deck = polygon(
+        (left, level), (1.12, level - 0.02), (1.12, level + 0.045), (left - 0.02, level + 0.035)
+    )
     stage.shape(deck, stage.land(wood, 0.6))
 
 
 def _lily(stage: Stage, spot: Point, width: float) -> None:
     x, y = spot
     stage.shape(oval(x, y, width, width * 0.36), stage.land(stage.shade(hexed("5fae5a")), 0.4))
-    stage.shape(puff(x, y - width * 0.28, width * 0.40, width * 0.34, 6, stage.dice), hexed("f7a8c4"))
+    stage.shape(
+        puff(x, y - width * 0.28, width * 0.40, width * 0.34, 6, stage.dice), hexed("f7a8c4")
+    )
     stage.detail(oval(x, y - width * 0.30, width * 0.13, width * 0.12), hexed("fbe08a"))
 
 
@@ -162,11 +186,20 @@ def harbour(stage: Stage) -> None:
     horizon = dice.uniform(0.50, 0.55)
     water(stage, horizon, 0.95, hexed("3a86b8"))
     stage.mist(0.66)
-    _lighthouse(stage, (dice.uniform(0.82, 0.88), dice.uniform(0.68, 0.71)), dice.uniform(0.54, 0.60))
+    _lighthouse(
+        stage, (dice.uniform(0.82, 0.88), dice.uniform(0.68, 0.71)), dice.uniform(0.54, 0.60)
+    )
     hull, other = stage.shade(dice.pick(_BRIGHT)), stage.shade(dice.pick(_BRIGHT))
-    sailing_boat(stage, (dice.uniform(0.32, 0.38), horizon + 0.05), dice.uniform(0.11, 0.14), other, _WHITE)
-    sailing_boat(stage, (dice.uniform(0.12, 0.18), dice.uniform(0.71, 0.74)), dice.uniform(0.24, 0.28),
-                 hull, stage.shade(hexed("fbf0d5")))  # fmt: skip
+    sailing_boat(
+        stage, (dice.uniform(0.32, 0.38), horizon + 0.05), dice.uniform(0.11, 0.14), other, _WHITE
+    )
+    sailing_boat(
+        stage,
+        (dice.uniform(0.12, 0.18), dice.uniform(0.71, 0.74)),
+        dice.uniform(0.24, 0.28),
+        hull,
+        stage.shade(hexed("fbf0d5")),
+    )
     _quay(stage, dice.uniform(0.79, 0.81))
 
 
@@ -179,8 +212,12 @@ def _lighthouse(stage: Stage, foot: Point, height: float) -> None:
     for band in range(bands):
         a, b = band / bands, (band + 1) / bands
         wide, thin = low + (high - low) * a, low + (high - low) * b
-        ring = polygon((x - wide, y - height * 0.8 * a), (x - thin, y - height * 0.8 * b),
-                       (x + thin, y - height * 0.8 * b), (x + wide, y - height * 0.8 * a))  # fmt: skip
+        ring = polygon(
+            (x - wide, y - height * 0.8 * a),
+            (x - thin, y - height * 0.8 * b),
+            (x + thin, y - height * 0.8 * b),
+            (x + wide, y - height * 0.8 * a),
+        )
         stage.shape(ring, _WHITE if band % 2 else red)
     deck = y - height * 0.8
     lamp = (x, deck - height * 0.06)
@@ -189,10 +226,22 @@ def _lighthouse(stage: Stage, foot: Point, height: float) -> None:
         stage.detail(beam, stage.lamp(hexed("fff3b0")), alpha=0.35)
         stage.glow(lamp, 0.16, hexed("fff0a0"), 0.85)
     stage.shape(box(x - 0.062, deck - 0.016, x + 0.062, deck + 0.012), hexed("4a4f5c"))
-    stage.shape(box(x - 0.036, deck - height * 0.12, x + 0.036, deck - 0.012), stage.lamp(hexed("ffe27a")))
-    cap = polygon((x - 0.055, deck - height * 0.11), (x, deck - height * 0.21), (x + 0.055, deck - height * 0.11))
+    stage.shape(
+        box(x - 0.036, deck - height * 0.12, x + 0.036, deck - 0.012), stage.lamp(hexed("ffe27a"))
+    )
+    cap = polygon(
+        (x - 0.055, deck - height * 0.11),
+        (x, deck - height * 0.21),
+        (x + 0.055, deck - height * 0.11),
+    )
     stage.shape(cap, red)
-    stage.snow(polygon((x - 0.03, deck - height * 0.15), (x, deck - height * 0.21), (x + 0.03, deck - height * 0.15)))
+    stage.snow(
+        polygon(
+            (x - 0.03, deck - height * 0.15),
+            (x, deck - height * 0.21),
+            (x + 0.03, deck - height * 0.15),
+        )
+    )
 
 
 def _quay(stage: Stage, top: float) -> None:

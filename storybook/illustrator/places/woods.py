@@ -5,8 +5,18 @@ from __future__ import annotations
 from storybook.illustrator.forms import limb
 from storybook.illustrator.palette import Colour, darker, hexed, lighter
 from storybook.illustrator.scenery import (
-    BARK, LEAVES, bush, grove, hills, mushroom, pine, stone, tree, tuft, twisted_tree,
-)  # fmt: skip
+    BARK,
+    LEAVES,
+    bush,
+    grove,
+    hills,
+    mushroom,
+    pine,
+    stone,
+    tree,
+    tuft,
+    twisted_tree,
+)
 from storybook.illustrator.stage import Stage
 
 _CAPS = (hexed("ff5fa2"), hexed("3fe0d0"), hexed("ffae42"), hexed("b06bff"))
@@ -20,13 +30,22 @@ def forest(stage: Stage) -> None:
     _trunks(stage, horizon)
     stage.mist(horizon)
     floor = hills(stage, horizon + 0.03, hexed("86a84e"), swing=0.015)
-    for x in (0.28, 0.72, 0.50):
+    for x in (0.46, 0.60, 0.92, 0.74):
         across = x + dice.uniform(-0.06, 0.06)
-        kind = pine if dice.chance(0.5) else tree
-        kind(stage, (across, floor(across) + 0.02), dice.uniform(0.30, 0.40), distance=0.25)
-    hills(stage, 0.74, hexed("6f9a45"), swing=0.012)
-    _tall_tree(stage, dice.uniform(0.86, 0.93), dice.uniform(0.80, 0.86), dice.uniform(0.86, 0.95))
-    _tall_tree(stage, dice.uniform(0.04, 0.10), dice.uniform(0.78, 0.84), dice.uniform(0.52, 0.62))
+        kind = pine if dice.chance(0.4) else tree
+        kind(stage, (across, floor(across) + 0.02), dice.uniform(0.32, 0.42), distance=0.28)
+    middle = hills(stage, 0.73, hexed("6f9a45"), swing=0.012)
+    for x, height in ((dice.uniform(0.70, 0.78), 0.54), (dice.uniform(0.16, 0.23), 0.40)):
+        tree(
+            stage,
+            (x, middle(x) + 0.02),
+            height * dice.uniform(0.9, 1.1),
+            hexed("58a046"),
+            distance=0.1,
+            width=0.25,
+        )
+    _tall_tree(stage, dice.uniform(0.89, 0.96), dice.uniform(0.82, 0.88), dice.uniform(0.88, 0.97))
+    _tall_tree(stage, dice.uniform(0.02, 0.07), dice.uniform(0.80, 0.86), dice.uniform(0.60, 0.70))
     bush(stage, (dice.uniform(0.70, 0.78), 0.82), 0.16, hexed("5d9a3f"))
     stone(stage, (dice.uniform(0.18, 0.26), 0.86), 0.10)
     tuft(stage, (dice.uniform(0.28, 0.34), 0.97), 0.05, stage.land(hexed("4f8236"), 0.5))
@@ -57,13 +76,21 @@ def enchanted_forest(stage: Stage) -> None:
     hills(stage, 0.76, hexed("3f6f9a"), swing=0.02)
     _wizard(stage, dice.uniform(0.84, 0.92), 0.86, dice.uniform(0.70, 0.78), violet, teal)
     pink = stage.shade(hexed("b35fd0"), 1.5)
-    _wizard(stage, dice.uniform(0.04, 0.12), 0.84, dice.uniform(0.46, 0.54), darker(violet, 0.15), pink)
+    _wizard(
+        stage, dice.uniform(0.04, 0.12), 0.84, dice.uniform(0.46, 0.54), darker(violet, 0.15), pink
+    )
     for x, size in ((0.26, 0.11), (0.72, 0.13), (0.12, 0.09), (0.93, 0.08)):
         across = x + dice.uniform(-0.04, 0.04)
-        mushroom(stage, (across, dice.uniform(0.86, 0.95)), size * dice.uniform(0.85, 1.15),
-                 stage.shade(dice.pick(_CAPS)))  # fmt: skip
+        mushroom(
+            stage,
+            (across, dice.uniform(0.86, 0.95)),
+            size * dice.uniform(0.85, 1.15),
+            stage.shade(dice.pick(_CAPS)),
+        )
 
 
-def _wizard(stage: Stage, x: float, foot: float, height: float, bark: Colour, leaves: Colour) -> None:
+def _wizard(
+    stage: Stage, x: float, foot: float, height: float, bark: Colour, leaves: Colour
+) -> None:
     swing = height * stage.dice.uniform(0.12, 0.2) * (1 if stage.dice.chance(0.5) else -1)
     twisted_tree(stage, (x, foot), height, bark, leaves, lean=swing)

@@ -1,0 +1,136 @@
+"""Stage 1: the KL autoencoder (Rombach et al. 2022, section 3.1), factor 8."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch.nn import functional
+
+from storybook.training.data import as_floats
+from storybook.training.loop import Stage
+from storybook.training.presets import Preset
+
+START_LOGVAR = -6.0
+"""The posterior starts nearly deterministic: full noise would waste the first thousand steps."""
+KL_WEIGHT = 1e-6
+EDGE_WEIGHT = 0.5
+
+
+def build(preset: Preset) -> AutoencoderKL:
+    """Return an untrained autoencoder whose latents are 8 times smaller than the picture."""
+    channels = preset.vae_channels
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * len(channels),
+        up_block_types=("UpDecoderBlock2D",) * len(channels),
+        block_out_channels=channels,
+        layers_per_block=preset.vae_layers,
+        latent_channels=preset.latent_channels,
+        norm_num_groups=8,
+        sample_size=preset.size,
+        scaling_factor=1.0,
+        mid_block_add_attention=False,
+    )
+    with torch.no_grad():
+        vae.quant_conv.bias[preset.latent_channels :] = START_LOGVAR
+        vae.quant_conv.weight[preset.latent_channels :] = 0.0
+    return vae
+
+
+class AutoencoderStage(Stage):
+    """Reconstruction of random crops: absolute error of pixels and edges, and a little KL.
+
+    Args:
+        vae: the autoencoder.
+        pictures: uint8, shape (n, size, size, 3).
+        preset: crop, batch size and rate.
+    """
+
+    name = "autoencoder"
+
+    def __init__(self, vae: AutoencoderKL, pictures: torch.Tensor, preset: Preset) -> None:
+        super().__init__()
+        self.model = vae
+        self.batch_size, self.learning_rate = preset.vae_batch, preset.vae_rate
+        self._pictures, self._crop = pictures, preset.vae_crop
+
+    def forward(self, indices: torch.Tensor) -> torch.Tensor:
+        """Return the loss on a crop of each picture in ``indices``."""
+        target = as_floats(self._cropped(indices), next(self.parameters()).device)
+        posterior = self.model.encode(target).latent_dist
+        found = self.model.decode(posterior.sample()).sample
+        loss = functional.l1_loss(found, target) + functional.mse_loss(found, target)
+        loss = loss + EDGE_WEIGHT * _edge_loss(found, target)
+        return loss + KL_WEIGHT * posterior.kl().mean()
+
+    def _cropped(self, indices: torch.Tensor) -> torch.Tensor:
+        room = self._pictures.shape[1] - self._crop
+        corners = torch.randint(0, room + 1, (len(indices), 2)).tolist()
+        crop = self._crop
+        return torch.stack(
+            [
+                self._pictures[i, y : y + crop, x : x + crop]
+                for i, (y, x) in zip(indices.tolist(), corners, strict=True)
+            ]
+        )
+
+
+def _edge_loss(found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return how far the differences between neighbouring pixels are off, in both directions."""
+    wrong = found - target
+    return wrong.diff(dim=-1).abs().mean() + wrong.diff(dim=-2).abs().mean()
+
+
+@torch.no_grad()
+def encode_all(
+    vae: AutoencoderKL, pictures: torch.Tensor, device: torch.device, batch: int = 64
+) -> torch.Tensor:
+    """Return the mean latents of all pictures: float16, shape (n, channels, h, w), on the CPU."""
+    vae.eval()
+    parts = []
+    for start in range(0, len(pictures), batch):
+        shown = as_floats(pictures[start : start + batch], device)
+        parts.append(vae.encode(shown).latent_dist.mean.half().cpu())
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def standardise(vae: AutoencoderKL, latents: torch.Tensor) -> torch.Tensor:
+    """Give every latent channel mean 0 and variance 1, inside the autoencoder's own weights.
+
+    The 1×1 convolutions around the latents absorb the change, so that pictures stay the same
+    and the scaling factor is 1.
+
+    Args:
+        vae: changed in place.
+        latents: the old mean latents, shape (n, channels, h, w).
+
+    Returns:
+        The new latents, same shape and dtype.
+    """
+    mean = latents.float().mean((0, 2, 3))
+    scale = latents.float().std((0, 2, 3)).clamp_min(1e-4)
+    channels, device = len(mean), vae.quant_conv.weight.device
+    mean_, scale_ = mean.to(device), scale.to(device)
+    vae.quant_conv.weight[:channels] /= scale_[:, None, None, None]
+    vae.quant_conv.bias[:channels] = (vae.quant_conv.bias[:channels] - mean_) / scale_
+    vae.quant_conv.bias[channels:] -= 2 * scale_.log()
+    weight = vae.post_quant_conv.weight
+    vae.post_quant_conv.bias += (weight[..., 0, 0] * mean_).sum(1)
+    vae.post_quant_conv.weight *= scale_[None, :, None, None]
+    return ((latents.float() - mean[:, None, None]) / scale[:, None, None]).to(latents.dtype)
+
+
+@torch.no_grad()
+def psnr(vae: AutoencoderKL, pictures: np.ndarray) -> float:
+    """Return the mean peak signal-to-noise ratio in dB over pictures sent there and back."""
+    device = next(vae.parameters()).device
+    values = []
+    for picture in pictures:
+        target = as_floats(torch.from_numpy(picture[None]), device)
+        found = vae.decode(vae.encode(target).latent_dist.mode()).sample.clamp(-1, 1)
+        error = functional.mse_loss((found + 1) / 2, (target + 1) / 2).item()
+        values.append(-10 * math.log10(max(error, 1e-10)))
+    return float(np.mean(values))

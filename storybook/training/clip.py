@@ -1,0 +1,88 @@
+"""Stage 2: the CLIP pair, trained on pictures and captions (Radford et al. 2021)."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
+
+from storybook.training.data import as_floats, chosen
+from storybook.training.loop import Stage
+from storybook.training.presets import Preset
+from storybook.training.tokenizer import CONTEXT
+
+_HEAD_WIDTH = 48
+MAX_LOGIT_SCALE = 4.6052
+"""ln 100: the paper's bound on how sharply similarities are told apart."""
+
+
+def build(preset: Preset, tokenizer: CLIPTokenizer) -> CLIPModel:
+    """Return an untrained pair of text and image encoder."""
+    width = preset.clip_width
+    common = {
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_attention_heads": max(width // _HEAD_WIDTH, 1),
+        "projection_dim": preset.projection,
+    }
+    text = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=CONTEXT,
+        num_hidden_layers=preset.text_layers,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        **common,
+    )
+    vision = CLIPVisionConfig(
+        image_size=preset.size,
+        patch_size=preset.patch,
+        num_hidden_layers=preset.vision_layers,
+        **common,
+    )
+    return CLIPModel(
+        CLIPConfig(
+            text_config=text.to_dict(),
+            vision_config=vision.to_dict(),
+            projection_dim=preset.projection,
+        )
+    )
+
+
+class ClipStage(Stage):
+    """The symmetric contrastive loss: each picture finds its caption, each caption its picture.
+
+    Args:
+        clip: the pair of encoders.
+        pictures: uint8, shape (n, size, size, 3).
+        tokens: token ids, shape (n, captions, context).
+        preset: batch size and rate.
+    """
+
+    name = "clip"
+
+    def __init__(
+        self, clip: CLIPModel, pictures: torch.Tensor, tokens: torch.Tensor, preset: Preset
+    ) -> None:
+        super().__init__()
+        self.model = clip
+        self.batch_size, self.learning_rate = preset.clip_batch, preset.clip_rate
+        self._pictures, self._tokens = pictures, tokens
+
+    def forward(self, indices: torch.Tensor) -> torch.Tensor:
+        """Return the loss on the pictures in ``indices``, each with one of its captions."""
+        device = self.model.logit_scale.device
+        pictures = as_floats(self._pictures[indices.to(self._pictures.device)], device)
+        with torch.no_grad():
+            self.model.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
+        tokens = self._trimmed(chosen(self._tokens, indices, device))
+        logits = self.model(input_ids=tokens, pixel_values=pictures).logits_per_text
+        target = torch.arange(len(indices), device=device)
+        return (
+            functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
+        ) / 2
+
+    def _trimmed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Cut off padding that all captions share: the causal encoder never looks ahead at it."""
+        longest = (tokens != self.model.config.text_config.pad_token_id).sum(1).max()
+        return tokens[:, : longest + 1]

@@ -1,0 +1,117 @@
+"""From trained parts to a folder that plain diffusers and transformers load."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import (
+    CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionModelWithProjection,
+    PreTrainedModel,
+)
+
+from storybook.training.denoiser import sampling_scheduler
+
+
+def text_encoder(clip: CLIPModel) -> CLIPTextModel:
+    """Return the pair's text encoder as pipelines use it, with its own copy of the weights."""
+    encoder = CLIPTextModel(clip.config.text_config)
+    encoder.load_state_dict(clip.text_model.state_dict())
+    return encoder.to(clip.device).eval()
+
+
+def pipeline(
+    vae: AutoencoderKL,
+    unet: UNet2DConditionModel,
+    encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+) -> StableDiffusionPipeline:
+    """Put the parts together as a Stable Diffusion pipeline."""
+    pipe = StableDiffusionPipeline(
+        vae=vae,
+        unet=unet,
+        text_encoder=encoder,
+        tokenizer=tokenizer,
+        scheduler=sampling_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def save(
+    folder: Path,
+    vae: AutoencoderKL,
+    unet: UNet2DConditionModel,
+    clip: CLIPModel,
+    tokenizer: CLIPTokenizer,
+    record: dict[str, object],
+) -> None:
+    """Write the whole model to ``folder``, float16, and only then replace what stood there.
+
+    The text encoder's file holds its projection too, and the image encoder stands beside it, so
+    that transformers loads the CLIP pair from the same folder.
+    """
+    fresh = folder.with_name(folder.name + ".part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    halves = [part.half() for part in (_copy(vae), _copy(unet), text_encoder(clip))]
+    pipeline(*halves, tokenizer).save_pretrained(fresh)
+    text, vision = _projected(clip)
+    _save_halved(text, fresh / "text_encoder")
+    _save_halved(vision, fresh / "image_encoder")
+    _image_processor(clip).save_pretrained(fresh / "feature_extractor")
+    record = {**record, "logit_scale": round(clip.logit_scale.exp().item(), 4)}
+    (fresh / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+    for kept in ("README.md", "evaluation.json"):
+        if (folder / kept).exists():
+            shutil.copy2(folder / kept, fresh / kept)
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.replace(folder)
+
+
+def _save_halved(encoder: PreTrainedModel, folder: Path) -> None:
+    """Store float16, but have it loaded as float32 unless the caller names a type.
+
+    transformers would otherwise load what is stored, and the rest of a pipeline float32.
+    """
+    encoder.half().save_pretrained(folder)
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "dtype": "float32"}, indent=2))
+
+
+def _copy(module: torch.nn.Module) -> torch.nn.Module:
+    """Return a copy on the CPU: halving a module changes it in place."""
+    twin = type(module).from_config(module.config)
+    twin.load_state_dict(module.state_dict())
+    return twin
+
+
+def _projected(clip: CLIPModel) -> tuple[PreTrainedModel, PreTrainedModel]:
+    text = CLIPTextModelWithProjection(clip.config.text_config)
+    text.text_model.load_state_dict(clip.text_model.state_dict())
+    text.text_projection.load_state_dict(clip.text_projection.state_dict())
+    vision = CLIPVisionModelWithProjection(clip.config.vision_config)
+    vision.vision_model.load_state_dict(clip.vision_model.state_dict())
+    vision.visual_projection.load_state_dict(clip.visual_projection.state_dict())
+    return text, vision
+
+
+def _image_processor(clip: CLIPModel) -> CLIPImageProcessorPil:
+    size = clip.config.vision_config.image_size
+    half = [0.5, 0.5, 0.5]
+    return CLIPImageProcessorPil(
+        size={"shortest_edge": size},
+        crop_size={"height": size, "width": size},
+        image_mean=half,
+        image_std=half,
+    )

@@ -1,0 +1,105 @@
+"""How large each model is and how it is trained: for two cores, for one GPU, for a rehearsal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One complete recipe. Sizes are in pixels or channels; rates are AdamW learning rates."""
+
+    size: int
+    pictures: int
+    latent_channels: int
+    vae_channels: tuple[int, ...]
+    vae_layers: int
+    vae_crop: int
+    vae_batch: int
+    vae_rate: float
+    clip_width: int
+    text_layers: int
+    vision_layers: int
+    patch: int
+    projection: int
+    vocabulary: int
+    clip_batch: int
+    clip_rate: float
+    unet_channels: tuple[int, ...]
+    unet_layers: int
+    unet_heads: int
+    unet_batch: int
+    unet_rate: float
+    captions_per_picture: int = 4
+
+
+CPU_128 = Preset(
+    size=128,
+    pictures=30_000,
+    latent_channels=8,
+    vae_channels=(24, 48, 96, 128),
+    vae_layers=1,
+    vae_crop=64,
+    vae_batch=8,
+    vae_rate=1e-3,
+    clip_width=192,
+    text_layers=4,
+    vision_layers=4,
+    patch=16,
+    projection=192,
+    vocabulary=1024,
+    clip_batch=64,
+    clip_rate=1e-3,
+    unet_channels=(64, 128, 192),
+    unet_layers=1,
+    unet_heads=4,
+    unet_batch=16,
+    unet_rate=5e-4,
+)
+GPU_256 = Preset(
+    size=256,
+    pictures=100_000,
+    latent_channels=8,
+    vae_channels=(32, 64, 96, 128),
+    vae_layers=1,
+    vae_crop=128,
+    vae_batch=128,
+    vae_rate=1e-3,
+    clip_width=192,
+    text_layers=4,
+    vision_layers=4,
+    patch=32,
+    projection=192,
+    vocabulary=1024,
+    clip_batch=1024,
+    clip_rate=1e-3,
+    unet_channels=(64, 128, 192),
+    unet_layers=1,
+    unet_heads=4,
+    unet_batch=512,
+    unet_rate=1e-3,
+)
+REHEARSAL = Preset(
+    size=64,
+    pictures=64,
+    latent_channels=4,
+    vae_channels=(8, 8, 16, 16),
+    vae_layers=1,
+    vae_crop=32,
+    vae_batch=4,
+    vae_rate=1e-3,
+    clip_width=32,
+    text_layers=1,
+    vision_layers=1,
+    patch=16,
+    projection=16,
+    vocabulary=700,
+    clip_batch=8,
+    clip_rate=1e-3,
+    unet_channels=(16, 16, 32),
+    unet_layers=1,
+    unet_heads=2,
+    unet_batch=8,
+    unet_rate=1e-3,
+)
+PRESETS = {"128": CPU_128, "256": GPU_256, "rehearsal": REHEARSAL}

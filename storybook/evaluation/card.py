@@ -1,0 +1,288 @@
+"""The model card: what was measured, put into words. No number in it is written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from storybook.captions import RUNNING_EXAMPLE
+from storybook.dataset import PICTURES
+from storybook.world import ACTIONS, COLOURS, NEVER_TOGETHER, PLACES, STYLES, TIMES, WHO
+
+ATTRIBUTE_NAMES = {
+    "who": "who",
+    "place": "place",
+    "time": "time or weather",
+    "style": "style",
+    "colour": "colour of clothing",
+    "hair": "hair colour",
+    "action": "action",
+    "main": "who, place, time and style",
+    "all": "everything named",
+}
+"""What the card and the charts call each tally, in their order."""
+
+WEAK = 0.6
+"""Below this accuracy an attribute is named among the limits."""
+
+_FRONT = """\
+---
+license: mit
+library_name: diffusers
+pipeline_tag: text-to-image
+language: en
+tags:
+- stable-diffusion
+- diffusers
+- education
+---
+"""
+
+
+def model_card(
+    evaluation: Mapping[str, Any], training: Mapping[str, Any] | None, images: str
+) -> str:
+    """Return the model card as Markdown.
+
+    Args:
+        evaluation: what :func:`storybook.evaluation.report.measure` found.
+        training: what the training wrote about itself; None if unknown.
+        images: address of the folder of figures, seen from the card.
+    """
+    sections = [
+        _head(evaluation, images),
+        _use(evaluation),
+        _data(training),
+        _recipe(evaluation, training),
+        _quality(evaluation, images),
+        _limits(evaluation),
+        _licence(),
+    ]
+    return _FRONT + "\n" + "\n".join(section.strip() + "\n" for section in sections)
+
+
+def _head(evaluation: Mapping[str, Any], images: str) -> str:
+    total = sum(part["parameters"] for part in evaluation["parts"].values())
+    size = evaluation["size"]
+    return f"""
+# The storybook model
+
+A small, real latent diffusion model that knows one world: a children's picture book. It has all
+the parts of Stable Diffusion in diffusers' own layout, {total / 1e6:.1f} million parameters in
+all, makes pictures of {size} × {size} pixels, and is meant for looking inside: it runs in seconds
+without a GPU, and each of its training pictures can be drawn again from a number.
+
+![Pictures for the first held-out prompts]({images}/contact-sheet.webp)
+
+*The first prompts of the held-out set with seeds 0, 1, 2 …, not chosen;
+{_made_with(evaluation)}.*
+
+![The running example with six seeds]({images}/running-example.webp)
+
+*“{RUNNING_EXAMPLE}”*
+"""
+
+
+def _made_with(evaluation: Mapping[str, Any]) -> str:
+    settings = evaluation["settings"]
+    return f"{settings['steps']} steps, guidance scale {settings['guidance_scale']:g}"
+
+
+def _use(evaluation: Mapping[str, Any]) -> str:
+    settings = evaluation["settings"]
+    return f"""
+## Use
+
+```python
+from diffusers import StableDiffusionPipeline
+
+pipe = StableDiffusionPipeline.from_pretrained("storybook/weights")
+image = pipe(
+    "a fox in a red coat reads a book in the snow, soft watercolour",
+    num_inference_steps={settings["steps"]}, guidance_scale={settings["guidance_scale"]:g},
+).images[0]
+```
+
+The text and image encoder are a CLIP pair: `CLIPTextModelWithProjection` loads `text_encoder/`,
+`CLIPVisionModelWithProjection` loads `image_encoder/`.
+"""
+
+
+def _data(training: Mapping[str, Any] | None) -> str:
+    drawn = training["preset"]["pictures"] if training else PICTURES
+    pairs = ", ".join(f"{_value(a)} + {_value(b)}" for a, b in NEVER_TOGETHER)
+    return f"""
+## Data
+
+{drawn:,} pictures and their captions, drawn and worded by this repository's own code
+(`storybook/illustrator/`, `storybook/captions.py`) from a seed. Nothing was downloaded, nobody's
+pictures were used. A scene has one of {len(WHO)} figures, {len(PLACES)} places, {len(TIMES)} times
+and weathers, {len(STYLES)} styles, {len(COLOURS)} colours of clothing and {len(ACTIONS)} actions;
+everything that words do not fix is rolled for each picture. Held-out scenes are counted apart and
+were never trained on. These pairs appear in no training picture: {pairs}.
+"""
+
+
+def _value(attribute_and_value: tuple[str, str]) -> str:
+    attribute, value = attribute_and_value
+    unclear = {"colour": "{} clothing", "hair": "{} hair"}
+    return unclear.get(attribute, "{}").format(value)
+
+
+def _recipe(evaluation: Mapping[str, Any], training: Mapping[str, Any] | None) -> str:
+    parts = _table(
+        ("part", "class", "parameters", "on disk"),
+        (
+            (f"`{name}`", f"`{part['class']}`", f"{part['parameters']:,}",
+             f"{part['bytes'] / 1e6:.1f} MB")
+            for name, part in evaluation["parts"].items()
+        ),
+    )  # fmt: skip
+    return f"""
+## Recipe
+
+{parts}
+
+Trained from random weights by `explainer train`, in three stages: the autoencoder (reconstruction
+of pixels and edges, a little KL), the CLIP pair (contrastive), and the UNet, which predicts noise,
+conditioned on the frozen text encoder, with captions dropped now and then for classifier-free
+guidance.
+
+{_history(training)}
+"""
+
+
+def _history(training: Mapping[str, Any] | None) -> str:
+    if training is None:
+        return "How long each stage trained was not recorded."
+    stages = training["stages"]
+    rows = (
+        (name, f"{stage['steps']:,}", f"{stage['pictures']:,}", f"{stage['hours']:.2f}")
+        for name, stage in stages.items()
+    )
+    hours = sum(stage["hours"] for stage in stages.values())
+    return (
+        _table(("stage", "steps", "pictures seen", "hours"), rows)
+        + f"\n\nHardware: {training['hardware']}; {hours:.1f} hours in all; "
+        + f"torch {training['torch']}; seed {training['seed']}."
+    )
+
+
+def _quality(evaluation: Mapping[str, Any], images: str) -> str:
+    seen, unseen = evaluation["seen_pairs"], evaluation["unseen_pairs"]
+    judge = evaluation["judge"]
+    rows = (
+        (label, _share(seen[name]), _share(unseen[name]), _percent(judge["drawings"][name]),
+         _percent(judge["reconstructions"][name]))
+        for name, label in ATTRIBUTE_NAMES.items()
+    )  # fmt: skip
+    table = _table(
+        ("what the prompt names", "seen pairs", "a pair never seen", "judge on drawings",
+         "judge on autoencoded drawings"),
+        rows,
+    )  # fmt: skip
+    curves = (
+        f"\n![Accuracy over guidance scale and steps]({images}/curves.png)\n"
+        if "curves" in evaluation
+        else ""
+    )
+    return f"""
+## Measured quality
+
+By `explainer evaluate`, on weights `{evaluation["weights"]}`; {_made_with(evaluation)},
+prompt i with seed i.
+
+**From words to pictures.** A judge, a small classifier that was trained on drawings and shares no
+weights with the model, says what it sees in {seen["main"]["of"]} pictures of held-out prompts, and
+in {unseen["main"]["of"]} whose prompts name a pair that training never shows. Only what a prompt
+names counts. In brackets 95 % intervals (Wilson). The judge errs too: the last two columns tell how
+often it is right about held-out drawings, as drawn and after the autoencoder.
+
+{table}
+
+![The same as a chart]({images}/accuracy.png)
+{curves}
+One picture took {seen["seconds"]:.2f} s in batches of {evaluation["settings"]["batch"]} on
+{evaluation["machine"]["device"]} ({evaluation["machine"]["processor"]},
+{evaluation["machine"]["threads"]} threads).
+
+{_autoencoder(evaluation["autoencoder"], images)}
+
+{_clip(evaluation["clip"])}
+"""
+
+
+def _autoencoder(found: Mapping[str, Any], images: str) -> str:
+    worst = found["worst_style"]
+    styles = _table(
+        found["by_style"].keys(), [[f"{decibels:.1f}" for decibels in found["by_style"].values()]]
+    )
+    return f"""\
+**Autoencoder.** {found["psnr"]:.1f} dB PSNR, the mean over {found["pictures"]} held-out drawings;
+worst is {worst} with {found["by_style"][worst]:.1f} dB.
+
+{styles}
+
+![Drawings above, autoencoded below]({images}/autoencoder.webp)"""
+
+
+def _clip(found: Mapping[str, Any]) -> str:
+    rows = [
+        ("a picture finds its caption", "picture_to_caption", 1 / found["pairs"]),
+        ("a caption finds its picture", "caption_to_picture", 1 / found["pairs"]),
+        ("place, zero-shot", "zero_shot_place", 1 / len(PLACES)),
+        ("style, zero-shot", "zero_shot_style", 1 / len(STYLES)),
+    ]
+    table = _table(
+        ("", "right", "by chance"),
+        ((label, _share(found[key]), f"{chance:.1%}") for label, key, chance in rows),
+    )
+    return f"""\
+**CLIP pair**, on {found["pairs"]} held-out drawings with one caption each.
+
+{table}"""
+
+
+def _limits(evaluation: Mapping[str, Any]) -> str:
+    weak = [
+        f"{label} ({_percent(evaluation['seen_pairs'][name])})"
+        for name, label in ATTRIBUTE_NAMES.items()
+        if (evaluation["seen_pairs"][name]["share"] or 0) < WEAK
+    ]
+    weakest = f"- It often gets wrong: {', '.join(weak)}.\n" if weak else ""
+    return f"""
+## Limits
+
+- It knows this one world and its words. Other words are read as sounds are in a foreign language:
+  they change the picture, but mean nothing.
+- English only, one figure a picture, no text in pictures, no photographs.
+{weakest}- Captions describe figures of several ages and skin tones, but a made-up world says
+  nothing about the real one.
+- It is made for teaching how text-to-image models work. What holds here need not hold, in kind or
+  degree, for models a thousand times its size.
+"""
+
+
+def _licence() -> str:
+    return """
+## Licence
+
+MIT, like the code that drew the pictures and trained the model.
+"""
+
+
+def _share(tally: Mapping[str, Any]) -> str:
+    if tally["share"] is None:
+        return "–"
+    return f"{tally['share']:.0%} ({tally['low']:.0%}–{tally['high']:.0%})"
+
+
+def _percent(tally: Mapping[str, Any]) -> str:
+    return "–" if tally["share"] is None else f"{tally['share']:.0%}"
+
+
+def _table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [list(head)]
+    lines += [["---"] * len(lines[0])]
+    lines += [list(row) for row in rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -1,0 +1,194 @@
+"""The judge: a small network that says what a picture shows, apart from the model it judges.
+
+It is trained on the illustrator's drawings (:mod:`storybook.evaluation.lessons`) and shares no
+weights with the diffusion model, so a picture can please it only by showing the thing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from storybook.world import (
+    ACTIONS,
+    COLOURS,
+    HAIR,
+    PLACES,
+    STYLES,
+    TIMES,
+    WHO,
+    WORLD_VERSION,
+)
+
+if TYPE_CHECKING:
+    from storybook.world import Scene
+
+ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "who": WHO,
+    "place": PLACES,
+    "time": TIMES,
+    "style": STYLES,
+    "colour": COLOURS,
+    "hair": (*HAIR, ""),
+    "action": ACTIONS,
+}
+"""What the judge looks for, and the answers it can give; no hair is the empty string."""
+
+SIZE = 128
+"""Width and height in pixels at which the judge looks, whatever size the picture has."""
+
+WEIGHTS = Path(__file__).with_name("judge.safetensors")
+
+Verdict = Mapping[str, str]
+"""One picture's answers: attribute to value."""
+
+
+class _Block(nn.Module):
+    """Two 3 × 3 convolutions beside a shortcut, halving the width (He et al. 2015, fig. 2)."""
+
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(outside)
+        self.second = nn.Conv2d(outside, outside, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(outside)
+        self.shortcut = nn.Conv2d(inside, outside, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.relu(self.first_norm(self.first(x)))
+        return functional.relu(
+            self.second_norm(self.second(y)) + self.shortcut(functional.avg_pool2d(x, 2))
+        )
+
+
+class Judge(nn.Module):
+    """A convolutional classifier with one head an attribute.
+
+    Every head has its own attention over the last but one map, since the hair's colour and the
+    weather are to be found in different places, and all share the mean of the last map.
+
+    Args:
+        widths: channels of the stem and of each block; the map is halved by each.
+    """
+
+    def __init__(self, widths: Sequence[int] = (24, 32, 64, 128, 160)) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        stem, *blocks = self.widths
+        self.stem = nn.Conv2d(3, stem, 4, stride=2, padding=1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(stem)
+        self.blocks = nn.ModuleList(_Block(a, b) for a, b in zip(self.widths, blocks, strict=False))
+        fine, coarse = self.widths[-2:]
+        self.attention = nn.Conv2d(fine, len(ATTRIBUTES), 1)
+        self.heads = nn.ModuleDict(
+            {name: nn.Linear(fine + coarse, len(values)) for name, values in ATTRIBUTES.items()}
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
+        """Return logits for float pictures from 0 to 1, shape (n, 3, SIZE, SIZE)."""
+        x = functional.relu(self.stem_norm(self.stem(pictures * 2 - 1)))
+        for block in self.blocks[:-1]:
+            x = block(x)
+        weights = self.attention(x).flatten(2).softmax(-1)
+        fine = torch.einsum("nap,ncp->anc", weights, x.flatten(2))
+        coarse = self.blocks[-1](x).mean((2, 3))
+        return {
+            name: head(torch.cat([local, coarse], dim=1))
+            for (name, head), local in zip(self.heads.items(), fine, strict=True)
+        }
+
+    @torch.inference_mode()
+    def look(self, pictures: np.ndarray, batch: int = 64) -> list[Verdict]:
+        """Say what pictures show.
+
+        Args:
+            pictures: uint8, shape (n, height, width, 3), RGB.
+            batch: how many to look at together.
+
+        Raises:
+            ValueError: if the pictures have another shape or type.
+        """
+        if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8:
+            raise ValueError(
+                "the judge looks at uint8 pictures of shape (n, height, width, 3), "
+                f"not at {pictures.dtype} {pictures.shape}"
+            )
+        was_training = self.training
+        self.eval()
+        verdicts = [
+            verdict
+            for start in range(0, len(pictures), batch)
+            for verdict in self._look(pictures[start : start + batch])
+        ]
+        self.train(was_training)
+        return verdicts
+
+    def _look(self, pictures: np.ndarray) -> Iterator[Verdict]:
+        logits = self(as_input(pictures).to(self.stem.weight.device))
+        best = {name: values.argmax(1).tolist() for name, values in logits.items()}
+        for i in range(len(pictures)):
+            yield {name: ATTRIBUTES[name][index[i]] for name, index in best.items()}
+
+
+def as_input(pictures: np.ndarray) -> Tensor:
+    """Turn uint8 (n, height, width, 3) into float32 from 0 to 1, (n, 3, SIZE, SIZE)."""
+    x = torch.tensor(pictures).permute(0, 3, 1, 2).float() / 255
+    if x.shape[-2:] != (SIZE, SIZE):
+        x = functional.interpolate(x, (SIZE, SIZE), mode="bilinear", antialias=True)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def labels(scenes: Sequence[Scene]) -> dict[str, Tensor]:
+    """Return each attribute's right answers as int64 indices into :data:`ATTRIBUTES`, (n,)."""
+    return {
+        name: torch.tensor([values.index(getattr(scene, name)) for scene in scenes])
+        for name, values in ATTRIBUTES.items()
+    }
+
+
+def save(judge: Judge, path: Path = WEIGHTS) -> None:
+    """Write the judge in half precision."""
+    tensors = {
+        name: tensor.half().contiguous()
+        for name, tensor in judge.state_dict().items()
+        if tensor.is_floating_point()
+    }
+    metadata = {"world": str(WORLD_VERSION), "widths": json.dumps(judge.widths)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, metadata)
+
+
+def load(path: Path = WEIGHTS) -> Judge:
+    """Read a judge that :func:`save` wrote, in single precision, ready to look.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the judge learned another version of the world.
+    """
+    retrain = "train one with `explainer evaluate --train-judge`"
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no judge at {path}: {retrain}")
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    if metadata.get("world") != str(WORLD_VERSION):
+        raise ValueError(
+            f"the judge at {path} learned world {metadata.get('world')}, "
+            f"this is world {WORLD_VERSION}: {retrain}"
+        )
+    judge = Judge(json.loads(metadata["widths"]))
+    # Batch counters are not saved: they matter to training alone.
+    missing, unexpected = judge.load_state_dict(tensors, strict=False)
+    if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):
+        raise ValueError(f"the judge at {path} has another build than this one: {retrain}")
+    return judge.eval()

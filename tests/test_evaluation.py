@@ -1,0 +1,247 @@
+"""The examiner: its arithmetic, its judge, and a whole evaluation of an untrained model."""
+
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from storybook.evaluation import main
+from storybook.evaluation.metrics import Tally, psnr, retrieval, score, wilson
+from storybook.evaluation.sheets import contact_sheet
+from storybook.world import scene
+
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """The first 32 training drawings, small, and their scenes."""
+    from storybook.illustrator import draw
+
+    scenes = [scene(number) for number in range(32)]
+    return np.stack([draw(shown, 64) for shown in scenes]), scenes
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder with every part of the model, untrained, as the training exports it."""
+    import torch
+
+    from storybook.training import autoencoder, clip, denoiser, export, tokenizer
+    from storybook.training.data import texts
+    from storybook.training.presets import PRESETS
+
+    preset = PRESETS["rehearsal"]
+    folder = tmp_path_factory.mktemp("model") / "weights"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        words = tokenizer.learn(texts(50, 2), preset.vocabulary)
+        export.save(
+            folder,
+            autoencoder.build(preset),
+            denoiser.build(preset),
+            clip.build(preset, words),
+            words,
+            {"preset": {"pictures": 64}, "stages": {}, "hardware": "none", "torch": "2", "seed": 0},
+        )
+    return folder
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 10), (7, 10), (10, 10), (311, 512)])
+def test_wilson_bounds_solve_the_equation_that_defines_them(right, total):
+    # The bounds are the shares q whose own normal interval ends just at right / total.
+    share, z = right / total, 1.959963984540054
+    for q in wilson(right, total):
+        if 0 < q < 1:
+            assert (share - q) ** 2 == pytest.approx(z**2 * q * (1 - q) / total)
+        else:
+            assert q == share
+
+
+def test_wilson_knows_nothing_before_the_first_trial():
+    assert wilson(0, 0) == (0, 1)
+
+
+def test_wilson_refuses_more_right_than_there_were():
+    with pytest.raises(ValueError, match="5 right out of 4"):
+        wilson(5, 4)
+
+
+def test_psnr_is_what_its_definition_says():
+    pictures = rng.integers(0, 200, (2, 8, 8, 3), np.uint8)
+    others = pictures.copy()
+    others[1] += 10
+    assert psnr(pictures, others).tolist() == [math.inf, pytest.approx(20 * math.log10(25.5))]
+
+
+def test_psnr_refuses_pictures_of_two_sizes():
+    with pytest.raises(ValueError, match="one shape"):
+        psnr(np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 4, 4, 3), np.uint8))
+
+
+def test_only_what_the_prompt_names_counts():
+    asked = SimpleNamespace(who="fox", place="beach", time="night", style="crayon")
+    seen = {"who": "fox", "place": "farm", "time": "night", "style": "crayon"}
+    tallies = score([seen, seen, seen], [asked] * 3, [{"who", "time"}, {"who", "place"}, set()])
+    assert tallies["who"] == Tally(2, 2)
+    assert tallies["place"] == Tally(0, 1)
+    assert tallies["style"] == Tally(0, 0)
+    assert tallies["all"] == Tally(1, 2)
+
+
+def test_right_at_first_sight_leaves_details_out():
+    asked = SimpleNamespace(who="fox", colour="red")
+    tallies = score([{"who": "fox", "colour": "blue"}], [asked], [{"who", "colour"}])
+    assert (tallies["main"], tallies["all"]) == (Tally(1, 1), Tally(0, 1))
+
+
+def test_retrieval_counts_queries_that_find_their_own():
+    queries = np.eye(3)
+    assert retrieval(queries, queries) == Tally(3, 3)
+    assert retrieval(queries, queries[[0, 2, 1]]) == Tally(1, 3)
+
+
+def test_a_contact_sheet_has_room_for_every_picture_and_caption():
+    pictures = [np.full((8, 8, 3), 40 * i, np.uint8) for i in range(5)]
+    sheet = contact_sheet(pictures, ["a much longer caption than fits a line"] * 5, 3, width=80)
+    bare = contact_sheet(pictures, columns=3, width=80)
+    assert sheet.width == bare.width == 10 + 3 * 90
+    assert sheet.height > bare.height
+    assert sheet.getpixel((10 + 90 + 40, 10 + 40)) == (40, 40, 40)
+
+
+def test_a_contact_sheet_wants_a_caption_for_every_picture():
+    with pytest.raises(ValueError, match="1 pictures, but 2 captions"):
+        contact_sheet([Image.new("RGB", (8, 8))], ["a", "b"])
+
+
+def test_a_judge_learns_drawings_by_heart_and_survives_being_saved(world, tmp_path):
+    from storybook.evaluation import judge as judges
+    from storybook.evaluation.lessons import Lessons, teach
+
+    drawings, scenes = world
+    lessons = Lessons(steps=30, batch=32, rate=5e-3, smoothing=0.0)
+    taught = teach(drawings, scenes, lessons, wear=False)
+    judges.save(taught, tmp_path / "judge.safetensors")
+    seen = judges.load(tmp_path / "judge.safetensors").look(drawings)
+    tallies = score(seen, scenes)
+    assert all(tally.right >= 30 for name, tally in tallies.items() if name != "all"), tallies
+
+
+def test_teaching_goes_on_where_it_was_stopped(world, tmp_path):
+    import torch
+
+    from storybook.evaluation.lessons import Lessons, teach
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(step, loss):
+        if step == 3:
+            raise StoppedError
+
+    lessons = Lessons(steps=4, batch=4, save_every=2)
+    whole = teach(*world, lessons).state_dict()
+    with pytest.raises(StoppedError):
+        teach(*world, lessons, tmp_path / "judge.pt", stop)
+    resumed = teach(*world, lessons, tmp_path / "judge.pt").state_dict()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_wear_changes_pictures_but_keeps_what_they_show(world):
+    import torch
+
+    from storybook.evaluation.judge import as_input
+    from storybook.evaluation.wear import worn
+
+    clean = as_input(world[0])
+    before = clean.clone()
+    changed = worn(clean, np.random.default_rng(0))
+    assert torch.equal(clean, before)
+    assert 0 <= changed.min() < changed.max() <= 1
+    assert 0.01 < (changed.mean((2, 3)) - clean.mean((2, 3))).abs().mean() < 0.06
+
+
+def test_the_judge_says_what_it_can_look_at():
+    from storybook.evaluation.judge import Judge
+
+    with pytest.raises(ValueError, match=r"not at float64 \(1, 8, 8, 3\)"):
+        Judge().look(np.zeros((1, 8, 8, 3)))
+
+
+def test_a_judge_of_another_world_is_refused(tmp_path, monkeypatch):
+    from storybook.evaluation import judge as judges
+
+    judges.save(judges.Judge(), tmp_path / "judge.safetensors")
+    monkeypatch.setattr(judges, "WORLD_VERSION", judges.WORLD_VERSION + 1)
+    with pytest.raises(ValueError, match="--train-judge"):
+        judges.load(tmp_path / "judge.safetensors")
+
+
+def test_the_committed_judge_is_good_at_heldout_drawings():
+    from storybook.evaluation import judge as judges
+    from storybook.illustrator import draw
+
+    if not judges.WEIGHTS.exists():
+        pytest.skip("no judge has been trained for this world yet")
+    scenes = [scene(number, "heldout") for number in range(100)]
+    seen = judges.load().look(np.stack([draw(shown, judges.SIZE) for shown in scenes]))
+    tallies = score(seen, scenes)
+    assert all(tallies[name].right >= 90 for name in ("who", "place", "time", "style")), tallies
+
+
+def test_unseen_prompts_name_both_halves_of_their_pair():
+    from storybook.evaluation.examine import prompts_of_unseen_pairs
+
+    prompts = prompts_of_unseen_pairs(8)
+    assert len(prompts) == 8
+    for caption, shown in prompts:
+        assert shown.is_unseen()
+        assert len(caption.names) >= 2
+
+
+def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path):
+    from storybook.evaluation import judge as judges
+    from storybook.evaluation.examine import Settings, load_pipeline
+    from storybook.evaluation.report import Plan, measure, write
+
+    settings = Settings(steps=1, guidance_scale=2.0, batch=4)
+    plan = Plan(settings, prompts=4, unseen=2, drawings=8)
+    numbers, pictures = measure(
+        weights, load_pipeline(weights, "cpu"), judges.Judge(), plan, lambda *_: None
+    )
+    written = write(numbers, pictures, weights, tmp_path / "docs")
+    assert all(path.stat().st_size > 0 for path in written)
+    assert json.loads((weights / "evaluation.json").read_text()) == numbers
+    card = (weights / "README.md").read_text()
+    who = numbers["seen_pairs"]["who"]
+    assert f"| {who['share']:.0%} ({who['low']:.0%}–{who['high']:.0%}) |" in card
+    assert f"{numbers['autoencoder']['psnr']:.1f} dB" in card
+    for name in ("contact-sheet.webp", "accuracy.png", "autoencoder.webp"):
+        assert f"docs/{name})" in card
+        Image.open(tmp_path / "docs" / name).verify()
+    assert numbers["judge"]["drawings"]["hair"]["of"] == 8
+    assert numbers["clip"]["pairs"] == 8
+
+
+def test_a_folder_without_a_model_is_refused_with_a_way_out(tmp_path, capsys):
+    assert main(["--weights", str(tmp_path)]) == 2
+    message = capsys.readouterr().out
+    assert "no model_index.json" in message
+    assert "explainer train" in message
+
+
+def test_a_folder_with_a_broken_model_is_refused(tmp_path, capsys):
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    assert main(["--weights", str(tmp_path)]) == 2
+    assert "cannot be loaded as a Stable Diffusion pipeline" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("count", ["0", "-3", "many"])
+def test_counts_must_be_whole_numbers(count, capsys):
+    with pytest.raises(SystemExit):
+        main(["--prompts", count])
+    assert "is not a whole number above 0" in capsys.readouterr().err

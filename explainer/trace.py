@@ -39,7 +39,7 @@ TokenKind = Literal["word", "start", "end", "padding"]
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-# One letter a dimension; the same letter has the same size in all arrays of a trace.
+# A dimension of the same name has the same size in all arrays of a trace.
 _SHAPES: dict[str, tuple[str, ...]] = {
     "hidden_states": ("layers + 1", "tokens", "width"),
     "pooled_embedding": ("pooled width",),

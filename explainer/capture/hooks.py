@@ -1,0 +1,49 @@
+"""Putting ourselves between a pipeline and its parts, and getting out again without a trace."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+Method = Callable[..., Any]
+
+_ABSENT = object()
+
+
+@contextmanager
+def wrapped(owner: object, name: str, wrap: Callable[[Method], Method]) -> Iterator[None]:
+    """Puts `wrap(method)` in place of a method, on this one object, for the block.
+
+    `functools.wraps` is essential: pipelines read the signature of `scheduler.step` to decide
+    whether to pass `generator` and `eta`, and a bare wrapper changes the picture.
+    """
+    attributes = vars(owner)
+    before = attributes.get(name, _ABSENT)
+    method = getattr(owner, name)
+    attributes[name] = functools.wraps(method)(wrap(method))
+    try:
+        yield
+    finally:
+        if before is _ABSENT:
+            del attributes[name]
+        else:
+            attributes[name] = before
+
+
+@contextmanager
+def outputs_of(module: torch.nn.Module, see: Callable[[Any], None]) -> Iterator[None]:
+    """Shows `see` every output of a module for the block; the output itself stays as it is."""
+
+    def hook(_module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        see(output)
+
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()

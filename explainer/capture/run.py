@@ -1,0 +1,111 @@
+"""record(): one prompt, one picture, one trace; what the reader typed is checked first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from explainer.capture.recorder import OnStep, Recorder, RunError
+from explainer.parameters import check
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+    from explainer.trace import Trace
+
+
+def record(
+    pipe: DiffusionPipeline,
+    prompt: str,
+    *,
+    seed: int,
+    steps: int = 25,
+    guidance_scale: float = 5.0,
+    negative_prompt: str = "",
+    scheduler: str | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    previews: bool | str | Collection[str] = True,
+    on_step: OnStep | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Trace:
+    """Draws one picture and records how.
+
+    The same call without us is `pipe(prompt, num_inference_steps=steps, guidance_scale=...,
+    negative_prompt=..., generator=torch.Generator("cpu").manual_seed(seed))`; latents and picture
+    are the same to the bit. The generator lives on the CPU on every machine, so that a seed means
+    the same starting noise everywhere.
+
+    Args:
+        pipe: A text-to-image pipeline of a known family.
+        prompt: What to draw.
+        seed: Names the starting noise; see `explainer.parameters` for the bounds.
+        steps: Number of inference steps.
+        guidance_scale: Weight of classifier-free guidance; up to 1 means off.
+        negative_prompt: What to steer away from.
+        scheduler: Class name of a diffusers scheduler to use for this run instead of the
+            pipeline's own.
+        width: Width of the picture in pixels; None for the model's own.
+        height: Height of the picture in pixels; None for the model's own.
+        previews: Which frames to decode: "x0", "noisy", both (True) or none (False).
+        on_step: Called after each step with the number of steps done, their total, and the
+            picture predicted so far as WebP (None without "x0" previews).
+        cancelled: Asked after each step; once it says True, the run ends and the trace that is
+            returned has `complete=False`.
+
+    Raises:
+        ParameterError: A parameter is out of its bounds; the message names them.
+        RunError: The pipeline cannot be recorded, or the size or scheduler does not suit it.
+    """
+    import torch
+
+    check(
+        prompt=prompt,
+        seed=seed,
+        steps=steps,
+        guidance_scale=guidance_scale,
+        negative_prompt=negative_prompt,
+        scheduler=scheduler,
+    )
+    _check_size(pipe, width, height)
+    recorder = Recorder(pipe, previews=previews, on_step=on_step, cancelled=cancelled)
+    with _scheduled(pipe, scheduler), recorder:
+        pipe(  # type: ignore[operator]
+            prompt,
+            negative_prompt=negative_prompt,
+            num_inference_steps=steps,
+            guidance_scale=guidance_scale,
+            width=width,
+            height=height,
+            generator=torch.Generator("cpu").manual_seed(seed),
+        )
+    return recorder.trace
+
+
+def _check_size(pipe: Any, width: int | None, height: int | None) -> None:
+    for name, side in (("width", width), ("height", height)):
+        if side is not None and (side < 1 or side % pipe.vae_scale_factor):
+            raise RunError(f"The {name} must be a multiple of {pipe.vae_scale_factor}, not {side}.")
+
+
+@contextmanager
+def _scheduled(pipe: Any, name: str | None) -> Iterator[None]:
+    """Gives the pipeline another scheduler, trained the same way, for the block."""
+    if name is None:
+        yield
+        return
+    before = pipe.scheduler
+    compatible = {cls.__name__: cls for cls in before.compatibles} | {
+        type(before).__name__: type(before)
+    }
+    if name not in compatible:
+        raise RunError(
+            f"Scheduler {name!r} does not fit this pipeline. These do: "
+            f"{', '.join(sorted(compatible))}."
+        )
+    pipe.scheduler = compatible[name].from_config(before.config)
+    try:
+        yield
+    finally:
+        pipe.scheduler = before

@@ -1,0 +1,130 @@
+"""Noise level and predicted clean latents, for any scheduler.
+
+Whatever a scheduler calls its quantities, a noisy state is x = alpha * x0 + sigma * noise. The two
+numbers are read before `scheduler.step` advances its index; with them the denoiser's prediction
+turns into x0. Schedulers that report their own x0 are believed instead: they may clip.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+class UnknownSchedulerError(ValueError):
+    """A scheduler, or what it predicts, that we have no formula for."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseLevel:
+    """How much signal (`alpha`) and noise (`sigma`) make up a state."""
+
+    alpha: float
+    sigma: float
+
+    @property
+    def ratio(self) -> float:
+        """Noise to signal; infinite for pure noise."""
+        return self.sigma / self.alpha if self.alpha else math.inf
+
+    @property
+    def scale(self) -> float:
+        """Standard deviation of the state; 1 for variance-preserving schedulers."""
+        return math.hypot(self.alpha, self.sigma)
+
+
+def noise_level(scheduler: Any, timestep: Any = None) -> NoiseLevel:
+    """Level of the state that `scheduler.step` is to be given next.
+
+    Args:
+        scheduler: A diffusers scheduler after `set_timesteps`.
+        timestep: The next timestep; may be left out after the first step by schedulers that keep
+            an index, that is, all that do not preserve the variance.
+    """
+    if getattr(scheduler, "sigmas", None) is not None:
+        return _from_sigma(scheduler, _next_sigma(scheduler, timestep))
+    if getattr(scheduler, "alphas_cumprod", None) is not None:
+        signal = float(scheduler.alphas_cumprod[int(timestep)])
+        return NoiseLevel(math.sqrt(signal), math.sqrt(1 - signal))
+    raise UnknownSchedulerError(
+        f"{type(scheduler).__name__} keeps neither sigmas nor alphas_cumprod, so its noise level "
+        "is unknown. Use another scheduler, such as DPMSolverMultistepScheduler."
+    )
+
+
+def state_scale(scheduler: Any) -> float:
+    """Standard deviation of the state that the last step led to."""
+    if getattr(scheduler, "sigmas", None) is None:
+        return 1.0
+    return noise_level(scheduler).scale
+
+
+def _next_sigma(scheduler: Any, timestep: Any) -> float:
+    index = scheduler.step_index
+    if index is None:
+        index = scheduler.begin_index
+    if index is None:
+        index = scheduler.index_for_timestep(timestep)
+    sigmas = scheduler.sigmas
+    if not getattr(scheduler, "state_in_first_order", True):
+        # The midpoint evaluations of KDPM2 and of DPM-Solver SDE lie between two entries.
+        if getattr(scheduler, "sigmas_interpol", None) is not None:
+            sigmas = scheduler.sigmas_interpol
+        elif getattr(scheduler, "mid_point_sigma", None) is not None:
+            return float(scheduler.mid_point_sigma)
+    return float(sigmas[min(index, len(sigmas) - 1)])
+
+
+def _from_sigma(scheduler: Any, sigma: float) -> NoiseLevel:
+    if hasattr(scheduler, "_sigma_to_alpha_sigma_t"):
+        import torch
+
+        alpha, sigma = scheduler._sigma_to_alpha_sigma_t(torch.tensor(sigma, dtype=torch.float64))
+        return NoiseLevel(float(alpha), float(sigma))
+    if type(scheduler).__name__.startswith("FlowMatch"):
+        return NoiseLevel(1 - sigma, sigma)
+    return NoiseLevel(1.0, sigma)
+
+
+def clean_latents(
+    prediction: torch.Tensor, sample: torch.Tensor, level: NoiseLevel, prediction_type: str
+) -> torch.Tensor:
+    """The x0 that a prediction amounts to, in float32.
+
+    Args:
+        prediction: (B, C, h, w) What the denoiser predicts.
+        sample: (B, C, h, w) The state, in the scheduler's own scale.
+        level: Level of that state.
+        prediction_type: "epsilon" (Ho et al. 2020), "v_prediction" (Salimans & Ho 2022),
+            "flow_prediction" (Lipman et al. 2023) or "sample".
+    """
+    prediction, sample = prediction.float(), sample.float()
+    alpha, sigma = level.alpha, level.sigma
+    if prediction_type == "epsilon":
+        return (sample - sigma * prediction) / alpha
+    if prediction_type == "v_prediction":
+        return (alpha * sample / level.scale - sigma * prediction) / level.scale
+    if prediction_type == "flow_prediction":
+        return sample - sigma * prediction
+    if prediction_type == "sample":
+        return prediction
+    raise UnknownSchedulerError(f"Prediction type {prediction_type!r} is unknown.")
+
+
+def prediction_type(scheduler: Any) -> str:
+    """What the denoiser is asked for, by the scheduler's configuration."""
+    default = "flow_prediction" if type(scheduler).__name__.startswith("FlowMatch") else "epsilon"
+    return str(scheduler.config.get("prediction_type", default))
+
+
+def reported_x0(output: Any) -> torch.Tensor | None:
+    """The x0 that a scheduler's step itself reports, if it does."""
+    for name in ("pred_original_sample", "denoised"):
+        value: torch.Tensor | None = getattr(output, name, None)
+        if value is not None:
+            return value
+    return None

@@ -1,0 +1,317 @@
+"""Loading a text-to-image pipeline: the embedded model, one from the hub, or a local folder.
+
+What `model_index.json` names is checked before anything of it is loaded: only known pipeline
+classes, only components of diffusers and transformers, only safetensors, never code that came
+along with a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import weakref
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from diffusers import DiffusionPipeline
+    from numpy.typing import NDArray
+
+__all__ = ["ModelError", "embedded_fingerprint", "fingerprint", "load"]
+
+PIPELINES = (
+    "StableDiffusionPipeline",
+    "StableDiffusionXLPipeline",
+    "LatentConsistencyModelPipeline",
+    "StableDiffusion3Pipeline",
+    "FluxPipeline",
+    "PixArtAlphaPipeline",
+    "PixArtSigmaPipeline",
+)
+LIBRARIES = ("diffusers", "transformers")
+
+_INDEX = "model_index.json"
+_BFLOAT16 = ("StableDiffusion3Pipeline", "FluxPipeline")  # float16 overflows in their activations
+# Recorded by name but never loaded: it judges finished pictures and has no part in drawing them.
+_UNUSED = ("safety_checker",)
+_PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_SAMPLED_VALUES = 2**25
+
+
+class ModelError(ValueError):
+    """A model that cannot or must not be loaded; the message says why and what to do."""
+
+
+def load(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> DiffusionPipeline:
+    """Loads a diffusers text-to-image pipeline, ready to draw.
+
+    Args:
+        source: None for the embedded storybook model; a hub id such as
+            "stable-diffusion-v1-5/stable-diffusion-v1-5"; or a folder in diffusers' layout.
+        device: Where to put it; by default CUDA, else MPS, else the CPU.
+        dtype: Of the weights; by default float32 on the CPU, bfloat16 for Stable Diffusion 3 and
+            Flux on CUDA, float16 otherwise.
+
+    Raises:
+        ModelError: There is no such model, it cannot be reached, or it is of a kind that is not
+            loaded, such as pickled weights or a pipeline with code of its own.
+    """
+    folder = _embedded() if source is None else _local_folder(source)
+    revision = None
+    if folder is None:
+        index = _fetch_index(str(source))
+        # The snapshot's folder is named after the commit: what was checked is what is loaded.
+        revision = index.parent.name
+    else:
+        index = folder / _INDEX
+    name = str(folder or source)
+    components = _checked_index(name, index)
+    if folder is not None:
+        _refuse_pickles(name, folder, components)
+    device = device or _best_device()
+    options: dict[str, Any] = {"dtype": dtype or _best_dtype(device, components["_class_name"])}
+    if revision is not None:
+        options["revision"] = revision
+    pipe = _from_pretrained(name, components, options).to(device)
+    pipe.set_progress_bar_config(disable=True)
+    pipe.register_to_config(_name_or_path="storybook" if source is None else name)
+    return pipe
+
+
+def fingerprint(pipe: DiffusionPipeline) -> str:
+    """Names a pipeline's weights by their values, whatever their dtype and device.
+
+    Hashes shapes and values, in half precision, of all networks that take part in drawing: each
+    value of a model of up to 33 million parameters, evenly spread ones of a larger model. Kept for
+    the pipeline until a parameter is replaced or changed in place.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    networks = {name: _network(pipe, name) for name in _NETWORKS if _network(pipe, name)}
+    parameters = [p for network in networks.values() for p in network.parameters()]
+    state = hash(tuple((p.data_ptr(), p._version) for p in parameters))
+    known = _fingerprints.get(pipe)
+    if known is None or known[0] != state:
+        stride = _stride(parameter.numel() for parameter in parameters)
+        values = {
+            name: [(key, tuple(p.shape), _halves(p, stride)) for key, p in network.named_parameters()]
+            for name, network in networks.items()
+        }
+        known = _fingerprints[pipe] = (state, _digest(values))
+    return known[1]
+
+
+@cache
+def embedded_fingerprint() -> str | None:
+    """The embedded model's `fingerprint`, read from its files without torch; None without a model.
+    """
+    from safetensors import safe_open
+
+    try:
+        folder = _embedded()
+    except ModelError:
+        return None
+    values = {}
+    for name in _NETWORKS:
+        for path in sorted((folder / name).glob("*.safetensors")):
+            with safe_open(path, framework="numpy") as file:
+                keys = [key for key in file.keys() if not key.endswith("position_ids")]  # noqa: SIM118
+                values[name] = [(key, file.get_tensor(key)) for key in keys]
+    stride = _stride(array.size for arrays in values.values() for _, array in arrays)
+    return _digest({
+        name: [(key, array.shape, array.reshape(-1)[::stride].astype("float16")) for key, array in arrays]
+        for name, arrays in values.items()
+    })
+
+
+_NETWORKS = ("text_encoder", "text_encoder_2", "text_encoder_3", "transformer", "unet", "vae")
+_fingerprints: weakref.WeakKeyDictionary[Any, tuple[int, str]] = weakref.WeakKeyDictionary()
+
+
+def _embedded() -> Path:
+    folder = Path(str(resources.files("storybook"))) / "weights"
+    if not (folder / _INDEX).is_file():
+        raise ModelError(
+            "The embedded model's weights are missing from this installation. Install the package "
+            "again, or train them with `explainer train`."
+        )
+    return folder
+
+
+def _local_folder(source: str | os.PathLike[str]) -> Path | None:
+    """The folder that is meant, or None if it is a hub id."""
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        if not (folder / _INDEX).is_file():
+            raise ModelError(
+                f"{folder} holds no {_INDEX}. Choose the top folder of a model in diffusers' "
+                "layout, as `save_pretrained` writes it."
+            )
+        return folder
+    if isinstance(source, str) and _HUB_ID.fullmatch(source) and source[0] not in ".~":
+        return None
+    raise ModelError(
+        f"The folder {folder} does not exist. Check the path, or give a hub id such as "
+        "'stable-diffusion-v1-5/stable-diffusion-v1-5'."
+    )
+
+
+def _fetch_index(hub_id: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return Path(hf_hub_download(hub_id, _INDEX))
+    except RepositoryNotFoundError as error:
+        raise ModelError(
+            f"The hub has no model {hub_id}, or it is private. Check the spelling; for a private "
+            "or gated model run `hf auth login` first."
+        ) from error
+    except (OSError, EntryNotFoundError) as error:
+        raise _unreachable(hub_id, error) from error
+
+
+def _unreachable(hub_id: str, error: Exception) -> ModelError:
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if isinstance(error, LocalEntryNotFoundError) or not hasattr(error, "response"):
+        reason = "cannot be fetched: the hub cannot be reached, and no copy is on this machine"
+        return ModelError(
+            f"{hub_id} {reason}. Check the connection, give a local folder, or call load() for the "
+            "embedded model, which needs none."
+        )
+    return ModelError(f"{hub_id} is no diffusers model: it holds no {_INDEX}. Choose another.")
+
+
+def _checked_index(name: str, path: Path) -> dict[str, Any]:
+    """Reads model_index.json; refuses whatever is not on our lists."""
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        pipeline = index["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{name}: {_INDEX} is damaged ({error}). Download it again.") from error
+    if pipeline not in PIPELINES:
+        raise ModelError(
+            f"{name} is a {pipeline!r}, which is not loaded. These are: {', '.join(PIPELINES)}."
+        )
+    for component, described in index.items():
+        if isinstance(described, list) and component not in _UNUSED:
+            _check_component(name, component, described)
+    return dict(index)
+
+
+def _check_component(name: str, component: str, described: list[Any]) -> None:
+    if described == [None, None]:
+        return
+    if len(described) != 2 or described[0] not in LIBRARIES:
+        raise ModelError(
+            f"{name}: its {component} comes from {described[0]!r}. Only components of "
+            f"{' and '.join(LIBRARIES)} are loaded; no code that comes with a model is run."
+        )
+    library, class_name = described
+    cls = getattr(_library(library), str(class_name), None)
+    if not (isinstance(cls, type) and hasattr(cls, "from_pretrained")):
+        raise ModelError(
+            f"{name}: its {component} is a {class_name!r}, which the installed {library} does not "
+            f"have. Update {library}, or choose another model."
+        )
+
+
+def _library(name: str) -> Any:
+    if name == "diffusers":
+        import diffusers
+
+        return diffusers
+    import transformers
+
+    return transformers
+
+
+def _refuse_pickles(name: str, folder: Path, components: dict[str, Any]) -> None:
+    for component, described in components.items():
+        if not isinstance(described, list) or component in _UNUSED:
+            continue
+        pickled = [path for kind in _PICKLES for path in (folder / component).glob(kind)]
+        if pickled and not any((folder / component).glob("*.safetensors")):
+            raise ModelError(
+                f"{name}: the weights of its {component} are pickled ({pickled[0].name}), and "
+                "pickles can run code. Convert them: load the model where you trust it and call "
+                "`pipe.save_pretrained(folder, safe_serialization=True)`."
+            )
+
+
+def _from_pretrained(name: str, components: dict[str, Any], options: dict[str, Any]) -> Any:
+    cls = getattr(_library("diffusers"), components["_class_name"])
+    if "safety_checker" in components:
+        options |= {"safety_checker": None, "requires_safety_checker": False}
+    try:
+        return cls.from_pretrained(
+            name, use_safetensors=True, trust_remote_code=False, **options
+        )
+    except OSError as error:
+        raise ModelError(
+            f"{name} cannot be loaded as safetensors: {error} If files are missing, download or "
+            "convert the model again."
+        ) from error
+
+
+def _best_device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _best_dtype(device: str | torch.device, pipeline: str) -> torch.dtype:
+    import torch
+
+    kind = torch.device(device).type
+    if kind == "cpu":
+        return torch.float32
+    return torch.bfloat16 if kind == "cuda" and pipeline in _BFLOAT16 else torch.float16
+
+
+def _network(pipe: Any, name: str) -> Any:
+    return getattr(pipe, name, None)
+
+
+def _stride(sizes: Iterable[int]) -> int:
+    return math.ceil(sum(sizes) / _SAMPLED_VALUES)
+
+
+def _halves(parameter: torch.Tensor, stride: int) -> NDArray[np.float16]:
+    values: NDArray[np.float16] = (
+        parameter.detach().reshape(-1)[::stride].half().cpu().numpy()
+    )
+    return values
+
+
+def _digest(networks: dict[str, list[tuple[str, tuple[int, ...], NDArray[np.float16]]]]) -> str:
+    digest = hashlib.sha256()
+    for name, parameters in sorted(networks.items()):
+        digest.update(name.encode())
+        for _, shape, values in sorted(parameters, key=lambda entry: _plain_key(entry[0])):
+            digest.update(repr(shape).encode())
+            digest.update(values)
+    return digest.hexdigest()[:16]
+
+
+def _plain_key(key: str) -> str:
+    """A parameter's name in any transformers release: some put `text_model.` before it."""
+    return key.removeprefix("text_model.")

@@ -1,0 +1,1 @@
+"""Stages: what each stage of a run means, computed from a trace; no widgets, no hooks."""

@@ -123,7 +123,7 @@ def test_a_judge_learns_drawings_by_heart_and_survives_being_saved(world, tmp_pa
     from storybook.evaluation.lessons import Lessons, teach
 
     drawings, scenes = world
-    lessons = Lessons(steps=30, batch=32, rate=5e-3, smoothing=0.0)
+    lessons = Lessons(steps=100, batch=32, rate=1e-2, smoothing=0, widths=(8, 16, 32, 64))
     taught = teach(drawings, scenes, lessons, wear=False)
     judges.save(taught, tmp_path / "judge.safetensors")
     seen = judges.load(tmp_path / "judge.safetensors").look(drawings)

@@ -43,6 +43,9 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 }
 """What the judge looks for, and the answers it can give; no hair is the empty string."""
 
+WIDTHS = (24, 32, 64, 128, 160)
+"""Channels of the stem and of each block: 0.76 million parameters in all."""
+
 SIZE = 128
 """Width and height in pixels at which the judge looks, whatever size the picture has."""
 
@@ -80,7 +83,7 @@ class Judge(nn.Module):
         widths: channels of the stem and of each block; the map is halved by each.
     """
 
-    def __init__(self, widths: Sequence[int] = (24, 32, 64, 128, 160)) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         self.widths = tuple(widths)
         stem, *blocks = self.widths

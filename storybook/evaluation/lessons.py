@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from storybook.evaluation.judge import Judge, as_input, labels
+from storybook.evaluation.judge import WIDTHS, Judge, as_input, labels
 from storybook.evaluation.wear import worn
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Lessons:
             to nothing along half a cosine.
         smoothing: share of the label that goes to the wrong answers.
         save_every: steps between two saved states.
+        widths: the judge's channels.
     """
 
     steps: int = 2400
@@ -37,6 +38,7 @@ class Lessons:
     rate: float = 4e-3
     smoothing: float = 0.03
     save_every: int = 100
+    widths: tuple[int, ...] = WIDTHS
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of one step, counted from 0."""
@@ -70,7 +72,7 @@ def teach(
         wear: whether to make the drawings look a little generated.
     """
     torch.manual_seed(0)
-    judge = Judge()
+    judge = Judge(lessons.widths)
     optimiser = torch.optim.AdamW(judge.parameters(), lr=lessons.rate, weight_decay=0.02)
     done = _resume(judge, optimiser, state)
     answers = labels(scenes)

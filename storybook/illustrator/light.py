@@ -15,7 +15,7 @@ _TINTS: dict[str, tuple[float, Colour, Colour]] = {
     "snow": (0.22, (0.92, 0.95, 1.0), (0.03, 0.03, 0.04)),
     "fog": (0.40, (0.74, 0.75, 0.76), (0.18, 0.19, 0.20)),
 }
-_FIGURE_SHARE = 0.3
+_FIGURE_SHARE = 0.22
 
 
 class Light:

@@ -1,5 +1,6 @@
-"""The stage a landscape is built on: a medium seen from the left or in a mirror, with the
-scene's light and weather at hand.
+"""The stage that a landscape is built on.
+
+A medium, seen straight or in a mirror, with the light and weather of the scene at hand.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ class Stage:
         self.light = Light(scene.time, scene.dice("light"))
         self.time = scene.time
         self.place = scene.place
-        self.ground = scene.dice("ground").uniform(0.85, 0.915)
         composition = scene.dice("composition")
         self.mirrored = composition.chance(0.5)
         self.sun = _sun(scene, composition.uniform(0.15, 0.25), composition.uniform())

@@ -62,7 +62,7 @@ def draw_sky(medium: Medium, scene: Scene, light: Light) -> None:
 def _sky_colour(stage: Stage, colour: Colour) -> Colour:
     if stage.place == "enchanted forest":
         colour = mix(colour, _MAGIC.get(stage.time, hexed("9a86c8")), 0.45)
-    return varied(colour, stage.dice, 1.2)
+    return varied(colour, stage.dice, 1.8)
 
 
 def _fair(stage: Stage) -> None:
@@ -228,8 +228,14 @@ def _rain(stage: Stage) -> None:
             x = (column + dice.uniform(0.1, 0.9)) / 6.5
             y = (row + dice.uniform(0.0, 0.9)) / 5.5 - 0.04
             length = dice.uniform(0.065, 0.105)
+            if _on_a_face(x, y) and dice.chance(0.5):
+                continue
             drop = curve([(x, y), (x - slant * length, y + length)])
             stage.stroke(drop, pale if dice.chance(0.7) else blue, 0.0095)
+
+
+def _on_a_face(x: float, y: float) -> bool:
+    return 0.30 < x < 0.70 and 0.18 < y < 0.62
 
 
 def _flakes(stage: Stage) -> None:
@@ -239,6 +245,8 @@ def _flakes(stage: Stage) -> None:
             x = (column + dice.uniform(0.0, 1.0)) / 7
             y = (row + dice.uniform(0.0, 1.0)) / 7
             radius = dice.uniform(0.009, 0.021)
+            if _on_a_face(x, y) and dice.chance(0.65):
+                continue
             stage.shape(oval(x, y, radius, radius), _WHITE, alpha=0.95)
 
 
@@ -255,7 +263,7 @@ def _bank(stage: Stage, level: float) -> None:
     dice = stage.dice
     for edge, way in ((-0.12, 1), (1.12, -1)):
         start = level + dice.uniform(-0.05, 0.05)
-        reach, half = way * dice.uniform(0.38, 0.52), dice.uniform(0.040, 0.060)
+        reach, half = way * dice.uniform(0.30, 0.44), dice.uniform(0.040, 0.060)
         tongue = [
             (edge, start - half),
             (edge + reach * 0.45, start - half * dice.uniform(0.7, 1.2)),
@@ -319,7 +327,7 @@ def _posy(stage: Stage, flip: bool) -> None:
 def _butterfly(stage: Stage, x: float, y: float) -> None:
     dice = stage.dice
     colour = varied(dice.pick(_FLOWERS), dice)
-    size = dice.uniform(0.022, 0.030)
+    size = dice.uniform(0.027, 0.036)
     for way in (-1, 1):
         stage.shape(oval(x + way * size * 0.8, y - size * 0.5, size * 0.8, size * 0.9), colour)
         stage.detail(
@@ -330,18 +338,19 @@ def _butterfly(stage: Stage, x: float, y: float) -> None:
 
 
 def _bird(stage: Stage, x: float, y: float) -> None:
-    size = stage.dice.uniform(0.035, 0.05)
+    size = stage.dice.uniform(0.045, 0.062)
+    feather = hexed("e8ecf6") if stage.time == "night" else hexed("3f4456")
     wings = [(x - size, y - size * 0.35), (x - size * 0.5, y - size * 0.5), (x, y)]
     other = [(x, y), (x + size * 0.5, y - size * 0.5), (x + size, y - size * 0.35)]
     for wing in (wings, other):
-        stage.stroke(curve(wing), hexed("3f4456"), 0.011)
+        stage.stroke(curve(wing), feather, 0.013)
 
 
 def _dreamy(stage: Stage) -> None:
     dice = stage.dice
-    stage.medium.veil(hexed("ffe3f3"), 0.0, 0.5, 0.34, 0.0)
-    stage.medium.veil(hexed("e8e0ff"), 0.6, 1.0, 0.0, 0.42)
-    stage.glow((dice.uniform(0.2, 0.8), dice.uniform(0.15, 0.4)), 0.5, hexed("fff6e0"), 0.4)
+    stage.medium.veil(hexed("ffe3f3"), 0.0, 0.5, 0.30, 0.0)
+    stage.medium.veil(hexed("e8e0ff"), 0.6, 1.0, 0.0, 0.36)
+    stage.glow((dice.uniform(0.2, 0.8), dice.uniform(0.15, 0.4)), 0.5, hexed("fff6e0"), 0.3)
     for index in range(10):
         x = dice.uniform(0.03, 0.30) if index % 2 else dice.uniform(0.70, 0.97)
         y = dice.uniform(0.05, 0.92)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import skia
+from typing import TYPE_CHECKING
 
 from storybook.illustrator.forms import (
     MARGIN,
@@ -18,6 +18,9 @@ from storybook.illustrator.forms import (
 from storybook.illustrator.palette import Colour, darker, hexed, lighter
 from storybook.illustrator.scenery import GRASS, bush, flower, hills, pine, stone, tree, tuft
 from storybook.illustrator.stage import Stage
+
+if TYPE_CHECKING:
+    import skia
 
 _PETALS = (hexed("e8474f"), hexed("f9c836"), hexed("f6f2ee"), hexed("8a63d2"), hexed("f284b0"))
 _SAND = hexed("ecc275")
@@ -193,8 +196,8 @@ def farm(stage: Stage) -> None:
     hills(stage, dice.uniform(0.50, 0.55), hexed("9cc66b"), distance=0.4, swing=0.03)
     stage.mist(0.6)
     _field(stage, dice.uniform(0.58, 0.62))
-    _silo(stage, dice.uniform(0.60, 0.64), 0.70, dice.uniform(0.40, 0.46))
-    _barn(stage, (dice.uniform(0.80, 0.86), 0.76), dice.uniform(0.36, 0.42))
+    _silo(stage, dice.uniform(0.68, 0.72), 0.70, dice.uniform(0.40, 0.46))
+    _barn(stage, (dice.uniform(0.84, 0.90), 0.76), dice.uniform(0.36, 0.42))
     hills(stage, 0.76, hexed("85b84d"), swing=0.012)
     _fence(stage, dice.uniform(0.79, 0.82))
     _bale(stage, (dice.uniform(0.10, 0.18), dice.uniform(0.90, 0.93)), dice.uniform(0.085, 0.105))

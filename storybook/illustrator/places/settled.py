@@ -18,7 +18,7 @@ def village(stage: Stage) -> None:
     dice = stage.dice
     back = hills(stage, dice.uniform(0.52, 0.56), hexed("8fc070"), distance=0.4, swing=0.03)
     stage.mist(0.6)
-    _church(stage, (dice.uniform(0.66, 0.72), back(0.7) + 0.07), dice.uniform(0.17, 0.20))
+    _church(stage, (dice.uniform(0.74, 0.80), back(0.77) + 0.07), dice.uniform(0.17, 0.20))
     lawn = hills(stage, 0.64, hexed("97c765"), distance=0.08, swing=0.015)
     for x in (dice.uniform(0.30, 0.36), dice.uniform(0.50, 0.56)):
         cottage(
@@ -33,8 +33,8 @@ def village(stage: Stage) -> None:
     _path(stage, dice.uniform(0.46, 0.54))
     cottage(
         stage,
-        (dice.uniform(0.84, 0.90), dice.uniform(0.81, 0.84)),
-        dice.uniform(0.30, 0.36),
+        (dice.uniform(0.87, 0.93), dice.uniform(0.82, 0.85)),
+        dice.uniform(0.28, 0.33),
         dice.pick(_ROOFS),
         wall=dice.pick(_WALLS),
     )

@@ -26,7 +26,7 @@ def beach(stage: Stage) -> None:
     dice = stage.dice
     horizon, shore = dice.uniform(0.48, 0.54), dice.uniform(0.70, 0.74)
     water(stage, horizon, 0.9, hexed("35a3c7"))
-    sailing_boat(stage, (dice.uniform(0.62, 0.70), horizon + 0.02), 0.09, hexed("b5533c"), _WHITE)
+    sailing_boat(stage, (dice.uniform(0.70, 0.79), horizon + 0.02), 0.09, hexed("b5533c"), _WHITE)
     stage.mist(0.66)
     edge = Ridge(shore, 0.02, dice, 1.4)
     stage.detail(edge.path(above=0.025), hexed("f7fcfd"))
@@ -191,7 +191,7 @@ def harbour(stage: Stage) -> None:
     )
     hull, other = stage.shade(dice.pick(_BRIGHT)), stage.shade(dice.pick(_BRIGHT))
     sailing_boat(
-        stage, (dice.uniform(0.32, 0.38), horizon + 0.05), dice.uniform(0.11, 0.14), other, _WHITE
+        stage, (dice.uniform(0.29, 0.35), horizon + 0.05), dice.uniform(0.11, 0.14), other, _WHITE
     )
     sailing_boat(
         stage,

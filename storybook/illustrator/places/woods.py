@@ -48,7 +48,9 @@ def forest(stage: Stage) -> None:
     _tall_tree(stage, dice.uniform(0.02, 0.07), dice.uniform(0.80, 0.86), dice.uniform(0.60, 0.70))
     bush(stage, (dice.uniform(0.70, 0.78), 0.82), 0.16, hexed("5d9a3f"))
     stone(stage, (dice.uniform(0.18, 0.26), 0.86), 0.10)
-    tuft(stage, (dice.uniform(0.28, 0.34), 0.97), 0.05, stage.land(hexed("4f8236"), 0.5))
+    for x, height in ((0.05, 0.12), (0.24, 0.07), (0.78, 0.07), (0.95, 0.11)):
+        spot = (x + dice.uniform(-0.04, 0.04), 1.0)
+        tuft(stage, spot, height * dice.uniform(0.9, 1.2), stage.land(hexed("4f8236"), 0.45))
 
 
 def _trunks(stage: Stage, horizon: float) -> None:

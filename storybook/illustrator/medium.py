@@ -15,7 +15,7 @@ import numpy as np
 import skia
 
 from storybook.dice import Dice
-from storybook.illustrator.palette import Colour, to_skia
+from storybook.illustrator.palette import Colour, darker, lighter, to_skia
 
 Tint = Callable[[Colour], Colour]
 
@@ -76,19 +76,11 @@ class Medium:
         """Fill a closed path. ``outline=False`` is for parts of a thing (a cheek, a highlight,
         a pattern), which a style that outlines things leaves without a contour."""
         del outline  # flat shapes have no contour
-        self.canvas.drawPath(path, skia.Paint(Color=to_skia(self.seen(colour), alpha), AntiAlias=True))
+        self.fill(path, self.seen(colour), alpha)
 
     def stroke(self, path: skia.Path, colour: Colour, width: float) -> None:
         """Draw a line along a path, ``width`` in page units, with round ends."""
-        paint = skia.Paint(
-            Color=to_skia(self.seen(colour)),
-            AntiAlias=True,
-            Style=skia.Paint.kStroke_Style,
-            StrokeWidth=width,
-            StrokeCap=skia.Paint.kRound_Cap,
-            StrokeJoin=skia.Paint.kRound_Join,
-        )
-        self.canvas.drawPath(path, paint)
+        self.line(path, self.seen(colour), width)
 
     def glow(self, x: float, y: float, radius: float, colour: Colour, strength: float = 0.8) -> None:
         """Lay a soft light around a point; it is a light itself, so no other light tints it."""
@@ -104,6 +96,44 @@ class Medium:
             [to_skia(colour, alpha_top), to_skia(colour, alpha_bottom)],
         )
         self.canvas.drawRect(skia.Rect(-0.1, top, 1.1, bottom), skia.Paint(Shader=shader))
+
+    def fill(self, path: skia.Path, colour: Colour, alpha: float = 1.0) -> None:
+        """Fill a path evenly with a colour that is already seen in the present light."""
+        self.canvas.drawPath(path, skia.Paint(Color=to_skia(colour, alpha), AntiAlias=True))
+
+    def fill_shaded(self, path: skia.Path, colour: Colour, light: float, shade: float) -> None:
+        """Fill a path with a seen colour that runs from ``light`` more white at the upper left to
+        ``shade`` more darkness at the lower right."""
+        box = path.getBounds()
+        gradient = skia.GradientShader.MakeLinear(
+            [skia.Point(box.left(), box.top()), skia.Point(box.right(), box.bottom())],
+            [to_skia(c) for c in (lighter(colour, light), colour, darker(colour, shade))],
+            [0.0, 0.5, 1.0],
+        )
+        self.canvas.drawPath(path, skia.Paint(Shader=gradient, AntiAlias=True))
+
+    def line(
+        self,
+        path: skia.Path,
+        colour: Colour,
+        width: float,
+        *,
+        alpha: float = 1.0,
+        shader: skia.Shader | None = None,
+    ) -> None:
+        """Draw along a path, with round ends, in a colour that is already seen in the present
+        light. An alpha-only shader gives the line a texture."""
+        paint = skia.Paint(
+            Color=to_skia(colour, alpha),
+            AntiAlias=True,
+            Style=skia.Paint.kStroke_Style,
+            StrokeWidth=width,
+            StrokeCap=skia.Paint.kRound_Cap,
+            StrokeJoin=skia.Paint.kRound_Join,
+        )
+        if shader is not None:
+            paint.setShader(shader)
+        self.canvas.drawPath(path, paint)
 
     def finish(self) -> np.ndarray:
         """Return the page as an array of uint8, shape (size, size, 3)."""

@@ -34,6 +34,19 @@ def darker(colour: Colour, share: float) -> Colour:
     return mix(colour, (0.10, 0.07, 0.16), share)
 
 
+def luminance(colour: Colour) -> float:
+    """Return how light the colour looks, from 0 to 1."""
+    red, green, blue = colour
+    return 0.30 * red + 0.59 * green + 0.11 * blue
+
+
+def saturated(colour: Colour, factor: float) -> Colour:
+    """Move the colour away from the grey that is as light (a factor below 1: towards it)."""
+    grey = luminance(colour)
+    red, green, blue = (min(max(grey + (x - grey) * factor, 0.0), 1.0) for x in colour)
+    return red, green, blue
+
+
 def varied(colour: Colour, dice: Dice, amount: float = 1.0) -> Colour:
     """Return a neighbour of the colour: the same word would name it, but it is not the same."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*colour)

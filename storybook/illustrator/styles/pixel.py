@@ -1,0 +1,101 @@
+"""Pixel art: a few dozen large square pixels a side, in a few colours."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import skia
+
+from storybook.dice import Dice
+from storybook.illustrator.medium import Medium
+from storybook.illustrator.palette import Colour, darker, saturated
+
+FINE = 4
+"""Samples a side that vote on one pixel's colour."""
+BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32) / 16
+
+Bytes = npt.NDArray[np.uint8]
+
+
+class PixelArt(Medium):
+    """A page of an old computer game.
+
+    It is drawn on a fine grid of its own (``canvas`` is several samples a pixel), so that
+    ``pixels`` returns that grid and only ``finish`` returns the page.
+    """
+
+    def __init__(self, size: int, dice: Dice) -> None:
+        # 43 and 64 cells make whole blocks of pages of 128, 256 and 512 pixels.
+        self.block = max(1, round(size / dice.weighted((43, 64), (0.6, 0.4))))
+        self.cells = -(-size // self.block)
+        super().__init__(self.cells * FINE, dice)
+        self.page_size = size
+        self.colours = dice.integer(20, 30)
+
+    def seen(self, colour: Colour) -> Colour:
+        """Return the colour as the present light and a bright screen show it."""
+        return saturated(super().seen(colour), 1.15)
+
+    def shape(
+        self, path: skia.Path, colour: Colour, *, outline: bool = True, alpha: float = 1.0
+    ) -> None:
+        """Fill a path; things that are large enough get a contour one pixel wide."""
+        body = self.seen(colour)
+        self.fill(path, body, alpha)
+        box = path.getBounds()
+        extent = min(box.width(), box.height())
+        if outline and alpha == 1 and extent > 3.2 / self.cells:
+            self.line(path, darker(body, 0.45), 1.0 / self.cells)
+
+    def stroke(self, path: skia.Path, colour: Colour, width: float) -> None:
+        """Draw a line at least one pixel wide."""
+        super().stroke(path, colour, max(width, 1.05 / self.cells))
+
+    def finish(self) -> np.ndarray:
+        """Return the page in square blocks of few colours, uint8, shape (size, size, 3)."""
+        fine = self.pixels()
+        dither = np.tile(BAYER - 0.5, (self.cells // 4 + 1,) * 2)[: self.cells, : self.cells]
+        fine = np.clip(fine + np.kron(dither * 14, np.ones((FINE, FINE)))[..., None], 0, 255)
+        cells = _vote(fine.astype(np.uint8), self.cells)
+        few = _few_colours(cells, self.colours)
+        blocks = np.repeat(np.repeat(few, self.block, axis=0), self.block, axis=1)
+        start = (len(blocks) - self.page_size) // 2
+        stop = start + self.page_size
+        return np.ascontiguousarray(blocks[start:stop, start:stop])
+
+
+def _vote(fine: Bytes, cells: int) -> Bytes:
+    """Return each cell's most typical sample: the one nearest to all the others, so that no
+    colour appears that nobody painted."""
+    samples = fine.reshape(cells, FINE, cells, FINE, 3).swapaxes(1, 2).reshape(-1, FINE * FINE, 3)
+    samples = samples[:, [0, 2, 5, 6, 7, 8, 9, 10, 13]].astype(np.float32)
+    apart = np.abs(samples[:, :, None] - samples[:, None]).sum(axis=-1)
+    winner = np.minimum(apart, 60).sum(axis=-1).argmin(axis=-1)
+    return samples[np.arange(len(samples)), winner].reshape(cells, cells, 3).astype(np.uint8)
+
+
+def _few_colours(cells: Bytes, count: int) -> Bytes:
+    """Return the cells in at most ``count`` colours (k-means, begun with the colours that lie
+    farthest apart, so that a small bright thing keeps its own)."""
+    points = cells.reshape(-1, 3).astype(np.float32)
+    distinct, members, weight = np.unique(
+        points.astype(np.uint8) >> 3, axis=0, return_inverse=True, return_counts=True
+    )
+    centres_of = np.zeros((len(distinct), 3), np.float32)
+    np.add.at(centres_of, members.ravel(), points)
+    centres_of /= weight[:, None]
+    chosen = [int(weight.argmax())]
+    gap = np.full(len(distinct), np.inf, np.float32)
+    for _ in range(min(count, len(distinct)) - 1):
+        gap = np.minimum(gap, ((centres_of - centres_of[chosen[-1]]) ** 2).sum(axis=1))
+        chosen.append(int((gap * np.sqrt(weight)).argmax()))
+    palette = centres_of[chosen]
+    for _ in range(3):
+        nearest = ((centres_of[:, None] - palette[None]) ** 2).sum(axis=-1).argmin(axis=1)
+        for k in range(len(palette)):
+            mine = nearest == k
+            if mine.any():
+                palette[k] = np.average(centres_of[mine], axis=0, weights=weight[mine])
+    nearest = ((centres_of[:, None] - palette[None]) ** 2).sum(axis=-1).argmin(axis=1)
+    flat = np.round(palette).astype(np.uint8)[nearest][members.ravel()]
+    return flat.reshape(cells.shape)

@@ -1,0 +1,37 @@
+"""What a reader sees and touches: one widget a module, on one base."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from explainer.widgets.base import Widget
+    from explainer.widgets.fingerprint import Fingerprint
+    from explainer.widgets.latent_grid import LatentGrid
+    from explainer.widgets.player import Player
+    from explainer.widgets.studio import Studio
+    from explainer.widgets.token_row import TokenRow
+
+_HOMES = {
+    "Fingerprint": "fingerprint",
+    "LatentGrid": "latent_grid",
+    "Player": "player",
+    "Studio": "studio",
+    "TokenRow": "token_row",
+    "Widget": "base",
+}
+
+__all__ = ["Fingerprint", "LatentGrid", "Player", "Studio", "TokenRow", "Widget"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(
+            f"explainer.widgets has no {name!r}; it offers {', '.join(sorted(_HOMES))}"
+        )
+    return getattr(import_module(f"explainer.widgets.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

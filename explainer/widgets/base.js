@@ -1,0 +1,251 @@
+// What every widget stands on: theme, frames, keyboard, text alternative, notices.
+// base.py puts this text in front of each widget's own script and ends the module with
+// `export default asWidget(<the widget's object>)`, so nothing is imported at run time.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Build an element. `text` becomes textContent, `on…` a listener, anything else an attribute. */
+function h(tag, props = {}, ...children) {
+  const node = tag.startsWith("svg:")
+    ? document.createElementNS(SVG, tag.slice(4))
+    : document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "text") node.textContent = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+/** A line icon from path data on a 24 × 24 grid. */
+function icon(path, filled = false) {
+  return h(
+    "svg:svg",
+    { viewBox: "0 0 24 24", class: filled ? "ex-icon ex-icon-filled" : "ex-icon", "aria-hidden": "true" },
+    h("svg:path", { d: path }),
+  );
+}
+
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}
+
+function reducedMotion() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+/** Listen to one or more traits of a model until the signal aborts. */
+function watch(model, names, signal, listener) {
+  for (const name of [names].flat()) {
+    model.on(`change:${name}`, listener);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, listener));
+  }
+}
+
+/** Call at most once in `wait` ms, and always once more after the last call. */
+function throttle(call, wait) {
+  let timer = null;
+  let again = false;
+  const fire = () => {
+    timer = again ? setTimeout(fire, wait) : null;
+    if (again) call();
+    again = false;
+  };
+  return () => {
+    if (timer !== null) again = true;
+    else {
+      call();
+      timer = setTimeout(fire, wait);
+    }
+  };
+}
+
+/** The page's theme: JupyterLab's or Voilà's, else what the page says, else what the system prefers. */
+function pageTheme() {
+  const lab = document.body.dataset.jpThemeLight;
+  if (lab) return lab === "true" ? "light" : "dark";
+  const page = document.documentElement.dataset.theme;
+  if (page === "light" || page === "dark") return page;
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+function followTheme(root, signal) {
+  const apply = () => (root.dataset.theme = pageTheme());
+  const observer = new MutationObserver(apply);
+  observer.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
+  observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  signal.addEventListener("abort", () => observer.disconnect());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply, { signal });
+  apply();
+}
+
+/**
+ * The frames of a model: one run of bytes and, for each named sequence, count + 1 offsets into it.
+ * Pictures are decoded once and kept, up to a number of pixels that a phone can hold.
+ */
+class Frames {
+  static MAX_PIXELS = 64e6;
+
+  constructor(model, signal, ready) {
+    this.model = model;
+    this.ready = ready;
+    this.kept = new Map();
+    watch(model, "_frames", signal, () => this.load());
+    signal.addEventListener("abort", () => this.clear());
+    this.load();
+  }
+
+  load() {
+    this.clear();
+    this.index = this.model.get("_frame_index") ?? {};
+    const view = this.model.get("_frames");
+    this.bytes = new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
+    for (const name of Object.keys(this.index)) {
+      for (let i = 0; i < this.count(name); i += 1) this.get(name, i);
+    }
+  }
+
+  clear() {
+    for (const kept of this.kept.values()) kept.bitmap?.close();
+    this.kept.clear();
+  }
+
+  count(name) {
+    return Math.max(0, (this.index[name]?.length ?? 0) - 1);
+  }
+
+  /** The decoded picture, or null while it is on its way (then `ready` is called). */
+  get(name, i) {
+    if (i < 0 || i >= this.count(name)) return null;
+    const key = `${name}/${i}`;
+    const kept = this.kept.get(key);
+    if (kept) {
+      this.kept.delete(key);
+      this.kept.set(key, kept);
+      return kept.bitmap;
+    }
+    this.decode(key, this.index[name][i], this.index[name][i + 1]);
+    return null;
+  }
+
+  async decode(key, start, end) {
+    const entry = { bitmap: null };
+    this.kept.set(key, entry);
+    const blob = new Blob([this.bytes.subarray(start, end)], { type: "image/webp" });
+    const bitmap = await createImageBitmap(blob).catch(() => null);
+    if (this.kept.get(key) !== entry) return bitmap?.close();
+    entry.bitmap = bitmap;
+    this.forget();
+    this.ready();
+  }
+
+  forget() {
+    let pixels = 0;
+    for (const [key, { bitmap }] of [...this.kept].reverse()) {
+      pixels += bitmap ? bitmap.width * bitmap.height : 0;
+      if (pixels <= Frames.MAX_PIXELS) continue;
+      bitmap?.close();
+      this.kept.delete(key);
+    }
+  }
+}
+
+/** Paint a bitmap over the whole canvas at the screen's own resolution. */
+function paint(canvas, bitmap, pixelated) {
+  const ratio = window.devicePixelRatio || 1;
+  const width = Math.max(1, Math.round(canvas.clientWidth * ratio));
+  const height = Math.max(1, Math.round((width * bitmap.height) / bitmap.width));
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = width;
+    canvas.height = height;
+  }
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = !pixelated;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, width, height);
+}
+
+/** One picture of a widget on screen: its root element and everything that must end with it. */
+class View {
+  constructor(model, host) {
+    this.model = model;
+    this.controller = new AbortController();
+    this.signal = this.controller.signal;
+    this.spoken = h("div", { class: "ex-spoken", role: "status", "aria-live": "polite" });
+    this.noticeArea = h("div", { class: "ex-notice", role: "alert", hidden: true });
+    // JupyterLab binds the arrow keys and space to its cells; this attribute keeps them here.
+    this.root = h("section", { class: "ex", "data-lm-suppress-shortcuts": "true" });
+    host.append(this.root);
+    followTheme(this.root, this.signal);
+    this.watch("_notice", () => this.showNotice());
+  }
+
+  finish() {
+    if (!this.noticeArea.parentNode) this.root.append(this.noticeArea);
+    this.root.append(this.spoken);
+    this.showNotice();
+  }
+
+  close() {
+    this.controller.abort();
+    this.root.remove();
+  }
+
+  watch(names, listener) {
+    watch(this.model, names, this.signal, listener);
+  }
+
+  /** A redraw that runs once in a screen refresh, however often it is asked for. */
+  redraw(draw) {
+    let asked = 0;
+    const ask = () => {
+      asked ||= requestAnimationFrame(() => {
+        asked = 0;
+        draw();
+      });
+    };
+    this.signal.addEventListener("abort", () => cancelAnimationFrame(asked));
+    const observer = new ResizeObserver(ask);
+    observer.observe(this.root);
+    this.signal.addEventListener("abort", () => observer.disconnect());
+    return ask;
+  }
+
+  /** Tell a screen reader, once things have come to rest. */
+  say(text) {
+    clearTimeout(this.saying);
+    this.saying = setTimeout(() => (this.spoken.textContent = text), 400);
+  }
+
+  showNotice() {
+    this.notify(this.model.get("_notice") ?? {});
+  }
+
+  notify({ kind = "", text = "" }) {
+    this.noticeArea.hidden = !text;
+    this.noticeArea.dataset.kind = kind;
+    this.noticeArea.textContent = text;
+  }
+}
+
+/**
+ * An anywidget module from a widget's object: `mount(view)` draws one view of it; `start(model,
+ * signal)`, where there is one, runs once for a model however many views it has.
+ */
+function asWidget(widget) {
+  return {
+    initialize({ model }) {
+      const controller = new AbortController();
+      widget.start?.(model, controller.signal);
+      return () => controller.abort();
+    },
+    render({ model, el }) {
+      const view = new View(model, el);
+      widget.mount(view);
+      view.finish();
+      return () => view.close();
+    },
+  };
+}

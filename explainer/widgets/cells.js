@@ -1,0 +1,54 @@
+// Numbers as coloured cells: one diverging scale, blue below zero and orange above, that readers
+// with any kind of colour vision can tell apart (after ColorBrewer's PuOr and RdBu, Brewer 2003).
+
+const SCALE = ["#053061", "#2166ac", "#6ba3d0", "#c6dcec", "#f7f4ee", "#fbd7a5", "#ee9b45", "#b8590b", "#6f3000"];
+
+/** 256 colours (r, g, b) from far below zero to far above it. */
+const COLOURS = (() => {
+  const stops = SCALE.map((code) => [1, 3, 5].map((i) => parseInt(code.slice(i, i + 2), 16)));
+  return Array.from({ length: 256 }, (_, i) => {
+    const at = (i / 255) * (stops.length - 1);
+    const low = Math.min(Math.floor(at), stops.length - 2);
+    return stops[low].map((from, c) => Math.round(from + (stops[low + 1][c] - from) * (at - low)));
+  });
+})();
+
+/** A canvas of columns × rows pixels; `levelAt(i)` gives 0 to 255, or null for no cell. */
+function cellPicture(columns, rows, levelAt) {
+  const canvas = new OffscreenCanvas(columns, rows);
+  const pixels = new ImageData(columns, rows);
+  for (let i = 0; i < columns * rows; i += 1) {
+    const level = levelAt(i);
+    if (level !== null) pixels.data.set([...COLOURS[level], 255], 4 * i);
+  }
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+function signed(value) {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+}
+
+function legend(limit) {
+  const bar = h("span", { class: "ex-legend-bar" });
+  bar.style.background = `linear-gradient(90deg, ${SCALE.join(", ")})`;
+  return h(
+    "span",
+    { class: "ex-legend ex-small ex-number", "aria-hidden": "true" },
+    signed(-limit),
+    bar,
+    signed(limit),
+  );
+}
+
+function bytesOf(view) {
+  return new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
+}
+
+/** Which cell of a columns × rows canvas the pointer is over. */
+function cellUnder(event, canvas, columns, rows) {
+  const box = canvas.getBoundingClientRect();
+  const x = clamp(Math.floor(((event.clientX - box.left) / box.width) * columns), 0, columns - 1);
+  const y = clamp(Math.floor(((event.clientY - box.top) / box.height) * rows), 0, rows - 1);
+  return { x, y, i: y * columns + x };
+}

@@ -1,0 +1,65 @@
+// The latents of a run at one step, a small picture for each channel; `step` may be linked to a player's.
+
+const latentGrid = {
+  mount(view) {
+    const { model, root } = view;
+    const title = h("p", { class: "ex-title ex-number" });
+    const scale = h("span");
+    const grid = h("div", { class: "ex-latents" });
+    const reading = h("p", { class: "ex-small ex-number" });
+    root.append(
+      h("div", { class: "ex-cells-head" }, title, scale),
+      grid,
+      h("div", { class: "ex-cells-foot" }, reading),
+    );
+    let tiles = [];
+    let pointed = null;
+    const ask = view.redraw(draw);
+    view.watch("step", ask);
+    view.watch("_levels", load);
+    load();
+
+    function load() {
+      const { channels = 0 } = model.get("_shape");
+      tiles = Array.from({ length: channels }, (_, c) => tile(c));
+      grid.replaceChildren(...tiles.map(({ node }) => node));
+      scale.replaceChildren(legend(model.get("_limit")));
+      pointed = null;
+      ask();
+    }
+
+    function tile(channel) {
+      const canvas = h("canvas", { class: "ex-cells", role: "img" });
+      const node = h("figure", {}, canvas, h("figcaption", { class: "ex-small", text: `channel ${channel + 1}` }));
+      canvas.addEventListener("pointermove", (event) => {
+        const { width, height } = model.get("_shape");
+        pointed = { channel, ...cellUnder(event, canvas, width, height) };
+        ask();
+      });
+      canvas.addEventListener("pointerleave", () => {
+        pointed = null;
+        ask();
+      });
+      return { canvas, node };
+    }
+
+    function draw() {
+      const { states, channels, height, width, total } = model.get("_shape");
+      const k = clamp(model.get("step"), 0, states - 1);
+      const levels = bytesOf(model.get("_levels"));
+      const size = height * width;
+      const limit = model.get("_limit");
+      const spread = model.get("_spreads")[k];
+      const value = (c, i) => ((levels[(k * channels + c) * size + i] / 127.5 - 1) * limit) * spread;
+      title.textContent = `Latents after step ${k} of ${total}`;
+      tiles.forEach(({ canvas }, c) => {
+        canvas.style.aspectRatio = `${width} / ${height}`;
+        paint(canvas, cellPicture(width, height, (i) => levels[(k * channels + c) * size + i]), true);
+        canvas.setAttribute("aria-label", `Channel ${c + 1} of the latents after step ${k} of ${total}`);
+      });
+      reading.textContent = pointed
+        ? `Channel ${pointed.channel + 1}, row ${pointed.y + 1}, column ${pointed.x + 1}: ${signed(value(pointed.channel, pointed.i))}`
+        : `${channels} × ${height} × ${width} numbers, in units of their spread (now ${spread.toFixed(2)}); point at one to read it`;
+    }
+  },
+};

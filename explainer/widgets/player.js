@@ -1,0 +1,276 @@
+// The player: one run, step by step. Position k means "after k steps": the left picture is the noisy
+// state then, the right one what the model predicts from it; at the end both are the finished picture.
+
+const PLAY = "M8 5.2v13.6c0 .8.9 1.3 1.5.8l10-6.8c.6-.4.6-1.2 0-1.6l-10-6.8C8.9 3.9 8 4.4 8 5.2z";
+const PAUSE = "M7 5h3.4v14H7zM13.6 5H17v14h-3.4z";
+const PACE_MS = 130;
+const CALM_PACE_MS = 600;
+
+/** The share of noise, in words that a child could follow. */
+function noiseInWords(noise) {
+  if (noise >= 0.985) return "pure noise";
+  if (noise >= 0.85) return "almost all noise";
+  if (noise > 0.6) return "mostly noise";
+  if (noise >= 0.4) return "half noise, half picture";
+  if (noise > 0.15) return "mostly picture";
+  if (noise > 0.015) return "almost clean";
+  return "no noise left";
+}
+
+function percent(share) {
+  return share > 0 && share < 0.01 ? "under 1 %" : `${Math.round(share * 100)} %`;
+}
+
+/** What position k of a run is, in words. */
+function momentOf(run, k) {
+  const noise = run.noise[k];
+  const finished = run.complete && k === run.count;
+  const known = noise !== null && noise !== undefined;
+  return {
+    step: `Step ${k} of ${run.total}`,
+    noise: known ? `${percent(noise)} noise` : "",
+    words: finished ? "the finished picture" : known ? noiseInWords(noise) : "where the run was stopped",
+    timestep: k < run.count ? `timestep ${Math.round(run.timesteps[k])}` : "",
+  };
+}
+
+function sentence(moment) {
+  return [moment.step, moment.noise, moment.words, moment.timestep].filter(Boolean).join(", ");
+}
+
+function moveTo(model, k, save) {
+  const run = model.get("_run");
+  model.set("step", clamp(k, 0, run.count ?? 0));
+  save();
+}
+
+const player = {
+  /** The clock that plays; one for all views of a model. */
+  start(model, signal) {
+    let timer = 0;
+    const save = () => model.save_changes();
+    const stop = () => {
+      clearTimeout(timer);
+      timer = 0;
+    };
+    const tick = () => {
+      const last = model.get("_run").count ?? 0;
+      if (model.get("step") >= last) {
+        model.set("playing", false);
+        return save();
+      }
+      moveTo(model, model.get("step") + 1, save);
+      timer = setTimeout(tick, reducedMotion() ? CALM_PACE_MS : PACE_MS);
+    };
+    const follow = () => {
+      stop();
+      if (!model.get("playing")) return;
+      if (model.get("step") >= (model.get("_run").count ?? 0)) moveTo(model, 0, save);
+      timer = setTimeout(tick, reducedMotion() ? CALM_PACE_MS : PACE_MS);
+    };
+    watch(model, "playing", signal, follow);
+    signal.addEventListener("abort", stop);
+    follow();
+  },
+
+  mount(view) {
+    const { model, root } = view;
+    const saveSoon = throttle(() => model.save_changes(), 100);
+    const run = () => model.get("_run") ?? {};
+    const at = () => clamp(model.get("step"), 0, run().count ?? 0);
+
+    const noisy = picture("Noisy state");
+    const clean = picture("What the model predicts now");
+    const track = noiseTrack();
+    const play = h("button", { class: "ex-play", type: "button", onclick: toggle });
+    const smooth = h("button", {
+      class: "ex-button ex-button-quiet",
+      type: "button",
+      text: "Show pixels",
+      onclick: () => {
+        model.set("pixelated", !model.get("pixelated"));
+        model.save_changes();
+      },
+    });
+    const step = h("strong", { class: "ex-player-step ex-number" });
+    const level = h("span", { class: "ex-player-level ex-number" });
+    const caption = h("p", { class: "ex-player-prompt" });
+    const facts = h("p", { class: "ex-small ex-number" });
+    const partial = h("p", { class: "ex-player-partial" });
+
+    const stage = h(
+      "div",
+      { class: "ex-player", role: "group" },
+      h(
+        "div",
+        { class: "ex-player-pictures" },
+        noisy.figure,
+        h("span", { class: "ex-player-arrow", "aria-hidden": "true" }, icon("M4 12h15M13 6l6 6-6 6")),
+        clean.figure,
+      ),
+      h("p", { class: "ex-player-readout" }, step, level),
+      h("div", { class: "ex-player-transport" }, play, track.node),
+      partial,
+      h("div", { class: "ex-player-caption" }, h("div", {}, caption, facts), smooth),
+    );
+    root.append(stage);
+
+    const ask = view.redraw(draw);
+    const frames = new Frames(model, view.signal, ask);
+    view.watch(["step", "pixelated"], ask);
+    view.watch("playing", showPlaying);
+    view.watch("_run", showRun);
+    track.range.addEventListener("input", () => go(Number(track.range.value)));
+    stage.addEventListener("keydown", onKey);
+    showRun();
+    showPlaying();
+
+    function go(k) {
+      if (model.get("playing")) model.set("playing", false);
+      moveTo(model, k, saveSoon);
+    }
+
+    function toggle() {
+      model.set("playing", !model.get("playing"));
+      model.save_changes();
+    }
+
+    function onKey(event) {
+      if (event.altKey || event.ctrlKey || event.metaKey) return;
+      const jump = Math.max(1, Math.round((run().count ?? 0) / 5));
+      const moves = {
+        ArrowRight: at() + 1,
+        ArrowUp: at() + 1,
+        ArrowLeft: at() - 1,
+        ArrowDown: at() - 1,
+        PageUp: at() + jump,
+        PageDown: at() - jump,
+        Home: 0,
+        End: run().count,
+      };
+      if (event.key in moves) go(moves[event.key]);
+      else if (event.key === " " && (event.target === track.range || event.target === play)) toggle();
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    }
+
+    function showRun() {
+      const now = run();
+      const empty = !now.count;
+      stage.hidden = empty;
+      if (empty) return;
+      track.draw(now);
+      stage.style.setProperty("--shape", `${now.width} / ${now.height}`);
+      stage.style.setProperty("--shape-number", now.width / now.height);
+      stage.setAttribute("aria-label", `Run: ${now.prompt}`);
+      caption.textContent = `“${now.prompt}”`;
+      facts.textContent = factsOf(now);
+      partial.hidden = now.complete;
+      partial.textContent = `Stopped after ${now.count} of ${now.total} steps: this run has no finished picture.`;
+      ask();
+    }
+
+    function showPlaying() {
+      const playing = model.get("playing");
+      play.replaceChildren(icon(playing ? PAUSE : PLAY, true));
+      play.setAttribute("aria-label", playing ? "Pause" : "Play");
+      play.title = playing ? "Pause (space)" : "Play (space)";
+      if (!playing && view.played) view.say(sentence(momentOf(run(), at())));
+      view.played = playing;
+    }
+
+    function draw() {
+      const now = run();
+      if (!now.count) return;
+      const k = at();
+      const moment = momentOf(now, k);
+      const last = frames.count("noisy") - 1;
+      const pixelated = model.get("pixelated");
+      const predicts = k < frames.count("x0");
+      show(noisy, frames.get("noisy", Math.min(k, last)), pixelated);
+      show(clean, predicts ? frames.get("x0", k) : frames.get("picture", 0), pixelated);
+      const label = predicts ? "What the model predicts now" : now.complete ? "The finished picture" : "Last state";
+      clean.label.textContent = label;
+      noisy.canvas.setAttribute("aria-label", `Noisy state at ${sentence(moment)}`);
+      clean.canvas.setAttribute("aria-label", `${label} at ${sentence(moment)}. Prompt: ${now.prompt}`);
+      step.textContent = moment.step;
+      level.textContent = [moment.noise, moment.words, moment.timestep].filter(Boolean).join(" · ");
+      smooth.setAttribute("aria-pressed", String(pixelated));
+      track.range.setAttribute("aria-valuetext", sentence(moment));
+      track.place(now, k);
+    }
+  },
+};
+
+function factsOf(run) {
+  return [
+    run.seed === null ? "" : `seed ${run.seed}`,
+    `${run.steps} steps`,
+    run.guidance_scale > 1 ? `guidance ${run.guidance_scale}` : "no guidance",
+    run.negative_prompt ? `without “${run.negative_prompt}”` : "",
+    run.model,
+    `${run.width} × ${run.height} px`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+function picture(text) {
+  const canvas = h("canvas", { role: "img", class: "ex-player-canvas" });
+  const label = h("figcaption", { class: "ex-title", text });
+  return { canvas, label, figure: h("figure", { class: "ex-player-picture" }, label, canvas) };
+}
+
+function show({ canvas }, bitmap, pixelated) {
+  if (bitmap) paint(canvas, bitmap, pixelated);
+}
+
+/** The slider on the noise curve: the whole area can be dragged, a dot rides along the curve. */
+function noiseTrack() {
+  const area = h("svg:path", { class: "ex-track-area" });
+  const done = h("svg:path", { class: "ex-track-done" });
+  const line = h("svg:path", { class: "ex-track-line", "vector-effect": "non-scaling-stroke" });
+  const svg = h(
+    "svg:svg",
+    { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" },
+    area,
+    done,
+    line,
+  );
+  const dot = h("span", { class: "ex-track-dot", "aria-hidden": "true" });
+  const stem = h("span", { class: "ex-track-stem", "aria-hidden": "true" });
+  const range = h("input", { type: "range", min: 0, step: 1, "aria-label": "Step of the run" });
+  const node = h(
+    "div",
+    { class: "ex-track" },
+    h("div", { class: "ex-track-plot" }, svg, stem, dot),
+    range,
+    h("span", { class: "ex-track-from ex-small", text: "noise", "aria-hidden": "true" }),
+    h("span", { class: "ex-track-to ex-small", text: "picture", "aria-hidden": "true" }),
+  );
+  const x = (run, k) => (100 * k) / Math.max(1, run.count);
+  const y = (run, k) => 100 - 100 * (run.noise[k] ?? run.noise[k - 1] ?? 0);
+
+  function outline(run, upTo) {
+    let path = "";
+    for (let k = 0; k <= upTo; k += 1) path += `${k ? "L" : "M"}${x(run, k)} ${y(run, k)}`;
+    return path;
+  }
+
+  return {
+    node,
+    range,
+    draw(run) {
+      range.max = run.count;
+      line.setAttribute("d", outline(run, run.count));
+      area.setAttribute("d", `${outline(run, run.count)}L100 100L0 100Z`);
+    },
+    place(run, k) {
+      range.value = k;
+      done.setAttribute("d", `${outline(run, k)}L${x(run, k)} 100L0 100Z`);
+      dot.style.left = stem.style.left = `${x(run, k)}%`;
+      dot.style.top = stem.style.top = `${y(run, k)}%`;
+    },
+  };
+}

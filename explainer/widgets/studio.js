@@ -1,0 +1,441 @@
+// The studio: the reader's own prompt, seed, steps and guidance above a player that shows the run.
+
+const DICE =
+  "M6 4h12a2 2 0 0 1 2 2v12a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2zM8.5 8.5h.01M15.5 8.5h.01M12 12h.01M8.5 15.5h.01M15.5 15.5h.01";
+const LINK = "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.7-5.7L12 7M14 10a4 4 0 0 0-6-.4l-3 3a4 4 0 0 0 5.7 5.7L12 17";
+const ANSWER_MS = 8000;
+const FIELDS = ["prompt", "negative_prompt", "seed", "steps", "guidance_scale"];
+const RECORDED =
+  "This page is a recording: it shows the run below, and has no model beside it that could draw another.";
+let names = 0;
+
+/**
+ * A matcher from a list of known words: `match(text)` gives each word of the text as
+ * {start, end, word, known}. Case and punctuation do not matter; a word with hyphens is known if it
+ * is in the list or if all its parts are. Without a list nothing is called unknown.
+ */
+function wordMatcher(knownWords) {
+  const known = new Set(knownWords.map((word) => word.toLowerCase()));
+  const has = (word) => known.has(word) || known.has(word.replace(/['’]s$/u, ""));
+  const pattern = /[\p{L}\p{N}\p{M}]+(?:['’-][\p{L}\p{N}\p{M}]+)*|\p{Extended_Pictographic}+/gu;
+  return (text) =>
+    [...text.matchAll(pattern)].map((found) => {
+      const word = found[0].toLowerCase();
+      return {
+        start: found.index,
+        end: found.index + found[0].length,
+        word,
+        known: known.size === 0 || has(word) || (word.includes("-") && word.split("-").every(has)),
+      };
+    });
+}
+
+function seconds(time) {
+  if (time < 90) return `${Math.max(1, Math.round(time))} s`;
+  return `${Math.round(time / 60)} min`;
+}
+
+/** Why a field's text cannot be run, or an empty string. Python asks the same again, and decides. */
+function problemOf(name, text, limits) {
+  if (name === "prompt" && !text.trim()) return "The prompt is empty. Write what the picture should show.";
+  if (name.endsWith("prompt")) {
+    const over = [...text].length - limits.prompt;
+    return over > 0 ? `${over} characters too many: shorten the text.` : "";
+  }
+  const [low, high] = limits[name];
+  const whole = name !== "guidance_scale";
+  const wellFormed = (whole ? /^\s*[+-]?\d+\s*$/ : /^\s*[+-]?(\d+\.?\d*|\.\d+)\s*$/).test(text);
+  const number = wellFormed && (whole ? BigInt(text.trim().replace("+", "")) : Number(text));
+  const inside = wellFormed && number >= (whole ? BigInt(low) : low) && number <= (whole ? BigInt(high) : high);
+  return inside ? "" : `Give a ${whole ? "whole " : ""}number from ${low} to ${high}.`;
+}
+
+/** A label, its control and the place for what is wrong with it. */
+function field(name, title, help, control, ...beside) {
+  const id = `ex-field-${(names += 1)}`;
+  control.id = id;
+  control.setAttribute("aria-describedby", `${id}-help ${id}-problem`);
+  const problem = h("p", { class: "ex-field-problem", id: `${id}-problem`, hidden: true });
+  const node = h(
+    "div",
+    { class: `ex-field ex-field-${name}` },
+    h("label", { class: "ex-field-title", for: id, text: title }),
+    h("div", { class: "ex-field-row" }, ...beside, control),
+    h("p", { class: "ex-small", id: `${id}-help`, text: help }),
+    problem,
+  );
+  return {
+    name,
+    node,
+    control,
+    get text() {
+      return control.value;
+    },
+    set text(value) {
+      if (control.value !== value) control.value = value;
+      control.dispatchEvent(new Event("ex-set"));
+    },
+    complain(message) {
+      problem.textContent = message;
+      problem.hidden = !message;
+      control.setAttribute("aria-invalid", String(Boolean(message)));
+    },
+  };
+}
+
+/** A number box with a slider beside it; the slider covers what is usual, the box all that is allowed. */
+function dial(name, title, help, usual) {
+  const box = h("input", { class: "ex-input ex-number", type: "text", inputmode: "decimal", autocomplete: "off" });
+  const slider = h("input", {
+    type: "range",
+    class: "ex-slider",
+    min: usual[0],
+    max: usual[1],
+    step: usual[2],
+    "aria-label": title,
+  });
+  slider.addEventListener("input", () => {
+    box.value = slider.value;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  const follow = () => (slider.value = box.value);
+  box.addEventListener("input", follow);
+  box.addEventListener("ex-set", follow);
+  return field(name, title, help, box, slider);
+}
+
+function seedField() {
+  const box = h("input", { class: "ex-input ex-number", type: "text", inputmode: "numeric", autocomplete: "off" });
+  const dice = h(
+    "button",
+    {
+      class: "ex-button ex-dice",
+      type: "button",
+      title: "Another seed",
+      "aria-label": "Another seed",
+      onclick: () => {
+        box.value = String(crypto.getRandomValues(new Uint32Array(1))[0] % 100000);
+        box.dispatchEvent(new Event("input", { bubbles: true }));
+      },
+    },
+    icon(DICE),
+  );
+  const made = field("seed", "Seed", "Which noise to start from", box);
+  box.after(dice);
+  return made;
+}
+
+/** The prompt box: a layer behind the text underlines the words that training never showed. */
+function promptField(view) {
+  const mirror = h("div", { class: "ex-prompt-mirror", "aria-hidden": "true" });
+  const box = h("textarea", { class: "ex-prompt-box", rows: 1, spellcheck: "false" });
+  const note = h("p", { class: "ex-unknown-note ex-small", hidden: true });
+  const made = field("prompt", "Describe a picture", "", h("div", { class: "ex-prompt" }, mirror, box));
+  const wrapper = made.control;
+  box.id = wrapper.id;
+  box.setAttribute("aria-describedby", wrapper.getAttribute("aria-describedby"));
+  wrapper.removeAttribute("id");
+  wrapper.removeAttribute("aria-describedby");
+  made.node.querySelector(".ex-small").replaceWith(note);
+  note.id = `${box.id}-help`;
+  const matcher = () => wordMatcher(view.model.get("known_words") ?? []);
+  let match = matcher();
+  let said = "";
+
+  function mark() {
+    const text = box.value;
+    const caret = document.activeElement === box ? box.selectionEnd : -1;
+    // A word is judged once the reader has left it, so that nothing flickers while it is typed.
+    const strange = match(text).filter(({ known, end }) => !known && end !== caret);
+    let from = 0;
+    mirror.replaceChildren();
+    for (const { start, end } of strange) {
+      mirror.append(text.slice(from, start), h("mark", { class: "ex-unknown", text: text.slice(start, end) }));
+      from = end;
+    }
+    mirror.append(`${text.slice(from)}\u200b`);
+    const list = [...new Set(strange.map(({ word }) => word))].join(", ");
+    note.hidden = !list;
+    note.replaceChildren("Not met in training: ", h("strong", { text: list }));
+    if (list !== said && list) view.say(`Not met in training: ${list}`);
+    said = list;
+  }
+
+  for (const event of ["input", "keyup", "click", "blur", "ex-set"]) box.addEventListener(event, mark);
+  view.watch("known_words", () => {
+    match = matcher();
+    mark();
+  });
+  made.control = box;
+  return {
+    ...made,
+    get text() {
+      return box.value;
+    },
+    set text(value) {
+      if (box.value !== value) box.value = value;
+      mark();
+    },
+    complain(message) {
+      made.complain(message);
+      wrapper.removeAttribute("aria-invalid");
+      box.setAttribute("aria-invalid", String(Boolean(message)));
+    },
+  };
+}
+
+/** The link that opens the run on show; a server's token never travels in it. */
+function linkTo(run) {
+  const url = new URL(location.href);
+  url.searchParams.delete("token");
+  url.hash = "";
+  for (const name of FIELDS) url.searchParams.delete(name);
+  for (const name of FIELDS) {
+    if (run[name] !== "" && run[name] !== null && run[name] !== undefined) url.searchParams.set(name, run[name]);
+  }
+  return url.href;
+}
+
+function progressPanel(onCancel) {
+  const canvas = h("canvas", { class: "ex-live-picture", role: "img", "aria-label": "The picture so far" });
+  const words = h("p", { class: "ex-title ex-number" });
+  const time = h("p", { class: "ex-small ex-number" });
+  const bar = h("progress", { class: "ex-bar", "aria-label": "Progress" });
+  const cancel = h("button", { class: "ex-button", type: "button", text: "Cancel", onclick: onCancel });
+  const node = h(
+    "div",
+    { class: "ex-live", hidden: true },
+    canvas,
+    h("div", { class: "ex-live-words" }, words, bar, time),
+    cancel,
+  );
+  return { node, canvas, words, time, bar, cancel };
+}
+
+function waitingWords({ state, place, step, total }) {
+  if (state === "queued") {
+    if (!place) return "Next in line…";
+    return `Waiting: ${place} ${place === 1 ? "run" : "runs"} before yours`;
+  }
+  return step ? `Drawing: step ${step} of ${total}` : "Waking the model…";
+}
+
+const studio = {
+  start(model, signal) {
+    player.start(model, signal);
+    if (model.send && new URLSearchParams(location.search).has("prompt")) {
+      model.set("query", location.search);
+      model.save_changes();
+    }
+  },
+
+  mount(view) {
+    const { model, root } = view;
+    const live = typeof model.send === "function";
+    const saveSoon = throttle(() => model.save_changes(), 250);
+    const fields = [
+      promptField(view),
+      field(
+        "negative_prompt",
+        "What it should not show",
+        "The words that guidance leads away from",
+        h("input", { class: "ex-input", type: "text", autocomplete: "off" }),
+      ),
+      seedField(),
+      dial("steps", "Steps", "How often the model is asked", [1, 60, 1]),
+      dial("guidance_scale", "Guidance", "How strongly the words pull", [0, 15, 0.5]),
+    ];
+    const [prompt, negative, seed, steps, guidance] = fields;
+    const chips = h("div", { class: "ex-chips", role: "group", "aria-label": "Examples" });
+    const generate = h("button", { class: "ex-button ex-button-main", type: "submit", text: "Generate" });
+    const share = h(
+      "button",
+      { class: "ex-button ex-button-quiet", type: "button", onclick: copyLink },
+      icon(LINK),
+      "Copy link",
+    );
+    const shared = h("input", { class: "ex-input ex-shared", readonly: true, hidden: true, "aria-label": "Link to this run" });
+    const panel = progressPanel(cancel);
+    const form = h(
+      "form",
+      { class: "ex-studio", novalidate: true, onsubmit: submit, onkeydown: shortcut },
+      h(
+        "fieldset",
+        { class: "ex-studio-fields", disabled: !live },
+        prompt.node,
+        chips,
+        h("div", { class: "ex-studio-numbers" }, seed.node, steps.node, guidance.node),
+        h("details", { class: "ex-more" }, h("summary", { text: "More" }), negative.node),
+      ),
+      h(
+        "div",
+        { class: "ex-studio-actions" },
+        live ? generate : h("p", { class: "ex-small", text: RECORDED }),
+        live ? h("span", { class: "ex-small ex-shortcut", text: "Ctrl + Enter" }) : null,
+        share,
+      ),
+      shared,
+      panel.node,
+    );
+    root.append(form);
+    player.mount(view);
+    // What is wrong is said where the reader acted, not below the pictures.
+    form.append(view.noticeArea);
+
+    let began = 0;
+    let answer = 0;
+    let preview = null;
+    const ask = view.redraw(drawPreview);
+    const clock = setInterval(showTime, 500);
+    view.signal.addEventListener("abort", () => {
+      clearInterval(clock);
+      clearTimeout(answer);
+    });
+
+    for (const one of fields) one.control.addEventListener("input", () => edited(one));
+    view.watch("_form", fill);
+    view.watch("examples", showChips);
+    view.watch("_problem", showProblem);
+    view.watch("_status", showStatus);
+    view.watch("_preview", loadPreview);
+    view.watch("_run", showShare);
+    fill();
+    showChips();
+    showProblem();
+    showStatus();
+    showShare();
+    loadPreview();
+
+    function fill() {
+      const texts = model.get("_form") ?? {};
+      for (const one of fields) one.text = texts[one.name] ?? "";
+    }
+
+    function edited(one) {
+      one.complain(one.text === "" && one.name === "prompt" ? "" : problemOf(one.name, one.text, model.get("_limits")));
+      model.set("_form", Object.fromEntries(fields.map(({ name, text }) => [name, text])));
+      saveSoon();
+    }
+
+    function showChips() {
+      const chip = (text) =>
+        h("button", {
+          class: "ex-chip",
+          type: "button",
+          text,
+          onclick: () => {
+            prompt.text = text;
+            edited(prompt);
+            prompt.control.focus();
+          },
+        });
+      chips.replaceChildren(...(model.get("examples") ?? []).map(chip));
+      chips.hidden = !chips.children.length;
+    }
+
+    function showProblem() {
+      clearTimeout(answer);
+      const { parameter, text } = model.get("_problem") ?? {};
+      const one = fields.find(({ name }) => name === parameter);
+      if (one && text) pointAt(one, text);
+    }
+
+    function pointAt(one, text) {
+      one.complain(text);
+      if (one === negative) form.querySelector("details").open = true;
+      one.control.focus();
+      view.say(text);
+    }
+
+    function shortcut(event) {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      form.requestSubmit();
+    }
+
+    function submit(event) {
+      event.preventDefault();
+      event.stopPropagation();
+      if (!live) return;
+      let wrong = null;
+      for (const one of fields) {
+        const text = problemOf(one.name, one.text, model.get("_limits"));
+        one.complain(text);
+        wrong ??= text ? [one, text] : null;
+      }
+      if (wrong) return pointAt(...wrong);
+      view.notify({});
+      model.send({ type: "generate", query: String(new URLSearchParams(fields.map(({ name, text }) => [name, text]))) });
+      clearTimeout(answer);
+      answer = setTimeout(noAnswer, ANSWER_MS);
+    }
+
+    function cancel() {
+      model.send({ type: "cancel" });
+      panel.cancel.disabled = true;
+    }
+
+    function noAnswer() {
+      view.notify({
+        kind: "info",
+        text: "Python has not answered yet. Is the kernel running, and free? Otherwise run this page's cells again.",
+      });
+    }
+
+    function showStatus() {
+      clearTimeout(answer);
+      const status = model.get("_status") ?? {};
+      const busy = status.state === "queued" || status.state === "running";
+      if (busy && panel.node.hidden) panel.cancel.disabled = false;
+      panel.node.hidden = !busy;
+      generate.textContent = busy ? "Generate this instead" : "Generate";
+      if (status.state === "done" && view.state !== "done" && view.state) view.say("The picture is ready.");
+      view.state = status.state;
+      if (!busy) return;
+      panel.words.textContent = waitingWords(status);
+      panel.bar.max = status.total || 1;
+      if (status.step) panel.bar.value = status.step;
+      else panel.bar.removeAttribute("value");
+      began = performance.now() - 1000 * status.elapsed;
+      showTime();
+    }
+
+    function showTime() {
+      const { state, step, total, elapsed } = model.get("_status") ?? {};
+      if (state !== "running") return (panel.time.textContent = "");
+      const gone = (performance.now() - began) / 1000;
+      const left = step > 1 ? (elapsed / step) * total - gone : 0;
+      panel.time.textContent = left > 0 ? `${seconds(gone)} so far, about ${seconds(left)} left` : `${seconds(gone)} so far`;
+    }
+
+    async function loadPreview() {
+      const bytes = model.get("_preview");
+      if (!bytes?.byteLength) preview = null;
+      else preview = (await createImageBitmap(new Blob([bytes], { type: "image/webp" })).catch(() => null)) ?? preview;
+      ask();
+    }
+
+    function drawPreview() {
+      panel.canvas.hidden = !preview;
+      if (preview && !panel.node.hidden) paint(panel.canvas, preview, model.get("pixelated"));
+    }
+
+    function showShare() {
+      share.hidden = !model.get("_run")?.count || location.protocol === "about:";
+      shared.hidden = true;
+    }
+
+    async function copyLink() {
+      const link = linkTo(model.get("_run"));
+      try {
+        await navigator.clipboard.writeText(link);
+        view.notify({ kind: "info", text: "The link to this run is copied." });
+      } catch {
+        // Browsers keep the clipboard from pages that came without encryption: let the reader copy.
+        shared.value = link;
+        shared.hidden = false;
+        shared.select();
+      }
+    }
+  },
+};

@@ -1,0 +1,187 @@
+"""The studio: the reader's own run, asked for, watched, cancelled and shown."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import traitlets as t
+
+from explainer.parameters import (
+    MAX_GUIDANCE_SCALE,
+    MAX_PROMPT,
+    MAX_SEED,
+    MAX_STEPS,
+    ParameterError,
+    RunParameters,
+)
+from explainer.widgets.player import Player
+
+if TYPE_CHECKING:
+    from explainer.runs import Run, RunController
+    from explainer.trace import Trace
+
+_REPORT_SECONDS = 0.1
+# Seeds travel as text: JavaScript cannot hold every whole number of 64 bits.
+_LIMITS = {
+    "prompt": MAX_PROMPT,
+    "negative_prompt": MAX_PROMPT,
+    "seed": ["0", str(MAX_SEED)],
+    "steps": [1, MAX_STEPS],
+    "guidance_scale": [0, MAX_GUIDANCE_SCALE],
+}
+_IDLE = {"state": "idle", "step": 0, "total": 0, "place": 0, "elapsed": 0.0}
+
+
+class Studio(Player, scripts=("player", "studio")):
+    """A player whose runs the reader makes: prompt, seed, steps, guidance, Generate and Cancel.
+
+    Whatever goes wrong, the run on show stays. A page whose address holds a run's parameters, as
+    "Copy link" writes them, opens that run at once if it was made before.
+
+    Args:
+        controller: Carries out the runs.
+        trace: The run to show at first; its parameters fill the form.
+        known_words: All words that training showed the model; others are marked as they are
+            typed. Empty marks none.
+        examples: Prompts to offer.
+        step: Where to stand at first; the end of the run by default.
+
+    Attributes:
+        known_words: As above; may be replaced at any time.
+        examples: As above.
+        query: The query of the page's address. Setting it opens the run that it names.
+    """
+
+    known_words = t.List(t.Unicode(), help="All words that training showed.").tag(sync=True)
+    examples = t.List(t.Unicode(), help="Prompts to offer.").tag(sync=True)
+    query = t.Unicode("", help="The query of the page's address.").tag(sync=True)
+    _form = t.Dict().tag(sync=True)
+    _limits = t.Dict(_LIMITS).tag(sync=True)
+    _problem = t.Dict().tag(sync=True)
+    _status = t.Dict(_IDLE).tag(sync=True)
+    _preview = t.Bytes(b"").tag(sync=True)
+
+    def __init__(
+        self,
+        controller: RunController,
+        *,
+        trace: Trace | None = None,
+        known_words: Sequence[str] = (),
+        examples: Sequence[str] = (),
+        step: int | None = None,
+    ) -> None:
+        self._controller = controller
+        self._current: Run | None = None
+        self._began = self._told = 0.0
+        self._reporting = threading.RLock()
+        super().__init__(trace, step=step)
+        self.known_words = sorted(known_words)
+        self.examples = list(examples)
+        self._form = _form_texts(_parameters_of(trace))
+        self.on_msg(self._on_message)
+
+    @property
+    def run(self) -> Run | None:
+        """The run that was asked for last, or None before the first."""
+        return self._current
+
+    def generate(self, parameters: RunParameters) -> Run:
+        """Ask for a run and show it when it is done; it takes the place of a former one.
+
+        Returns:
+            The run, which goes on in the background: `run.wait()` waits for its end.
+        """
+        self.notify("")
+        self._problem = {}
+        self._form = _form_texts(parameters)
+        run = self._controller.submit(parameters)
+        with self._reporting:
+            self._current, self._began = run, 0.0
+        run.observe(self._report)
+        return run
+
+    def cancel(self) -> None:
+        """Stop the run that is waiting or being drawn; what is on show stays."""
+        if self._current is not None:
+            self._current.cancel()
+
+    @t.observe("query")
+    def _open_query(self, change: dict[str, Any]) -> None:
+        if "prompt" in parse_qs(change["new"].removeprefix("?"), keep_blank_values=True):
+            self._generate_from(change["new"])
+
+    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        if content.get("type") == "cancel":
+            self.cancel()
+        elif content.get("type") == "generate":
+            self._generate_from(str(content.get("query", "")))
+
+    def _generate_from(self, query: str) -> None:
+        try:
+            self.generate(RunParameters.from_query(query))
+        except ParameterError as error:
+            # A fresh dictionary every time, so that asking the same twice is answered twice.
+            self._problem = {"parameter": error.parameter, "text": str(error), "at": time.time()}
+            if error.parameter not in self._form:
+                self.notify(str(error), error=True)
+
+    def _report(self, run: Run) -> None:
+        """Show how a run stands; called from the controller's thread at every change."""
+        with self._reporting:
+            now = time.monotonic()
+            if run is not self._current or self._too_soon(run, now):
+                return
+            self._told = now
+            if run.state == "running" and not self._began:
+                self._began = now
+            with self.hold_sync():
+                self._show_state(run, now)
+
+    def _too_soon(self, run: Run, now: float) -> bool:
+        same = (run.state, run.place) == (self._status["state"], self._status["place"])
+        return same and now - self._told < _REPORT_SECONDS
+
+    def _show_state(self, run: Run, now: float) -> None:
+        self._status = {
+            "state": run.state,
+            "step": run.step,
+            "total": run.total,
+            "place": run.place,
+            "elapsed": round(now - self._began, 2) if self._began else 0.0,
+        }
+        self._preview = b"" if run.ended else run.preview or b""
+        if run.state == "done":
+            self.trace = run.trace
+            self.notify(run.notice)
+        elif run.state == "failed":
+            self.notify(run.error, error=True)
+        elif run.state == "cancelled":
+            self.notify(f"Stopped after {run.step} of {run.total} steps.")
+
+
+def _parameters_of(trace: Trace | None) -> RunParameters | None:
+    if trace is None:
+        return None
+    return RunParameters(
+        prompt=trace.prompt,
+        negative_prompt=trace.negative_prompt,
+        seed=trace.seed or 0,
+        steps=trace.steps,
+        guidance_scale=trace.guidance_scale,
+    )
+
+
+def _form_texts(parameters: RunParameters | None) -> dict[str, str]:
+    """Give a form's texts for these parameters, or for the defaults with an empty prompt."""
+    filled = parameters or RunParameters(prompt="-")
+    return {
+        "prompt": parameters.prompt if parameters else "",
+        "negative_prompt": filled.negative_prompt,
+        "seed": str(filled.seed),
+        "steps": str(filled.steps),
+        "guidance_scale": f"{filled.guidance_scale:g}",
+    }

@@ -1,0 +1,74 @@
+"""A real browser for the tests, with no way to the internet."""
+
+import os
+import shutil
+
+import pytest
+from playwright.sync_api import Error, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Names resolve nowhere, so a page that needs the network fails as it would on a train.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
+]
+
+
+def executable() -> str | None:
+    """The browser named by EXPLAINER_CHROMIUM, else one on PATH, else None for Playwright's own."""
+    named = os.environ.get("EXPLAINER_CHROMIUM")
+    return named or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+# A module's scope: Playwright's event loop must be gone when notebooks run their own.
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
+        except Error as error:
+            reason = (
+                "no Chromium: install one (Debian: apt install chromium; else: playwright install "
+                f"chromium) or name it in EXPLAINER_CHROMIUM. {str(error).splitlines()[0]}"
+            )
+            if os.environ.get("CI"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """Open HTML as a file on disk; fail the test on any error in the page or request beyond it."""
+    complaints = []
+
+    def heard(message):
+        if message.type == "error":
+            complaints.append(message.text)
+
+    def asked(request):
+        if not request.url.startswith(("file:", "blob:", "data:")):
+            complaints.append(f"request to {request.url}")
+
+    contexts = []
+
+    def open_page(html, *, query="", **options):
+        path = tmp_path / "page.html"
+        path.write_text(html, encoding="utf-8")
+        contexts.append(
+            browser.new_context(**{"viewport": {"width": 1000, "height": 900}, **options})
+        )
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", heard)
+        page.on("request", asked)
+        page.goto(path.as_uri() + query)
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []

@@ -229,7 +229,7 @@ def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path):
 
 def test_a_folder_without_a_model_is_refused_with_a_way_out(tmp_path, capsys):
     assert main(["--weights", str(tmp_path)]) == 2
-    message = capsys.readouterr().out
+    message = capsys.readouterr().err
     assert "no model_index.json" in message
     assert "explainer train" in message
 
@@ -237,7 +237,7 @@ def test_a_folder_without_a_model_is_refused_with_a_way_out(tmp_path, capsys):
 def test_a_folder_with_a_broken_model_is_refused(tmp_path, capsys):
     (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
     assert main(["--weights", str(tmp_path)]) == 2
-    assert "cannot be loaded as a Stable Diffusion pipeline" in capsys.readouterr().out
+    assert "cannot be loaded as a Stable Diffusion pipeline" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count", ["0", "-3", "many"])

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from storybook.evaluation.examine import Progress
 
-ROOT = Path(__file__).parents[2]
-WEIGHTS = ROOT / "storybook" / "weights"
+WEIGHTS = Path(__file__).parents[1] / "weights"
 CHECKED = 1024
 """Held-out drawings on which a freshly trained judge is checked."""
 
@@ -27,8 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             evaluate(arguments)
     except (OSError, ValueError) as error:
-        _say(f"explainer evaluate: {error}")
+        sys.stderr.write(f"explainer evaluate: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted. A judge in training goes on from its last saved state.\n")
+        return 130
     return 0
 
 
@@ -40,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder to measure")
-    parser.add_argument("--images", type=Path, default=ROOT / "docs", help="folder for figures")
+    parser.add_argument("--images", type=Path, default=Path("docs"), help="folder for figures")
     parser.add_argument("--prompts", type=_count, default=128, help="held-out prompts to draw")
     parser.add_argument(
         "--unseen", type=_count, default=64, help="prompts with a pair that training never shows"
@@ -54,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--train-judge", action="store_true", help="train the judge instead")
     parser.add_argument(
-        "--state", type=Path, default=ROOT / "training-state",
+        "--state", type=Path, default=Path("training-state"),
         help="folder with the training pictures, and where the judge's training is resumed",
     )  # fmt: skip
     parser.add_argument(

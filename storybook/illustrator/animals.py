@@ -10,7 +10,7 @@ from storybook.dice import Dice
 from storybook.illustrator import faces
 from storybook.illustrator.faces import Face
 from storybook.illustrator.palette import Colour, darker, hexed, lighter, varied
-from storybook.illustrator.pen import Limb, Pen, mirrored
+from storybook.illustrator.pen import Limb, Pen, mirrored, scalloped
 from storybook.illustrator.poses import Build
 
 Hues = tuple[str, str, str]
@@ -65,9 +65,9 @@ BUILDS = {
 }
 
 
-def draw_behind(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
-    """Draw tail and wings behind the body, in the torso's frame; ``sway`` bends the tail."""
-    draw = _BEHIND.get(animal.who)
+def draw_tail(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
+    """Draw the tail, if there is one, in the torso's frame; ``sway``, from -1 to 1, bends it."""
+    draw = _TAILS.get(animal.who)
     if draw:
         draw(pen, animal, build, sway)
 
@@ -82,42 +82,45 @@ def _tail(build: Build, sway: float, reach: float, rise: float) -> Limb:
     return Limb(start, (-build.hip - reach * 0.9, 0.05), (-build.hip - reach * (0.8 + 0.3 * sway), -rise))
 
 
-def _fox_behind(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
+def _fox_tail(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
     tail = _tail(build, sway, 0.125, 0.145)
     pen.shape(tail.outline((0.02, 0.042, 0.062, 0.058, 0.016)), animal.main)
     pen.shape(tail.outline((0.058, 0.053, 0.014), 0.74, 1.0), animal.pale, outline=False)
 
 
-def _cat_behind(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
+def _cat_tail(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
     tail = Limb((-build.hip * 0.6, -0.01), (-build.hip - 0.17, 0.02), (-build.hip - 0.06 - 0.05 * sway, -0.17))
     pen.shape(tail.outline((0.02, 0.02, 0.019, 0.017)), animal.main)
     pen.shape(tail.outline((0.0195, 0.018), 0.8, 1.0), animal.dark, outline=False)
 
 
-def _dog_behind(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
+def _dog_tail(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
     tail = _tail(build, sway, 0.075, 0.09)
     pen.shape(tail.outline((0.02, 0.024, 0.014)), animal.dark)
 
 
-def _rabbit_behind(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
+def _rabbit_tail(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
     pen.oval(-build.hip * 1.08, 0.0 - 0.01 * sway, 0.042, 0.042, animal.pale)
 
 
-def _lion_behind(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
+def _lion_tail(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
     tail = _tail(build, sway, 0.12, 0.11)
     pen.shape(tail.outline((0.014, 0.014, 0.013)), animal.main)
     x, y = tail.end
     pen.blob([(x - 0.03, y + 0.01), (x, y - 0.05), (x + 0.03, y + 0.008), (x, y + 0.03)], animal.dark)
 
 
-def _elephant_behind(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
+def _elephant_tail(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
     tail = _tail(build, sway, 0.06, 0.0)
     pen.shape(tail.outline((0.012, 0.011, 0.010)), animal.main)
 
 
-def _dragon_behind(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
+def draw_wings(pen: Pen, animal: Animal, build: Build, *, lying: bool) -> None:
+    """Draw a dragon's wings, in the torso's frame: one who lies shows the upper one alone."""
+    if animal.who != "dragon":
+        return
     top = -build.torso
-    for side in (-1, 1):
+    for side in (-1,) if lying else (-1, 1):
         pen.blob([
             (side * 0.03, top + 0.06), (side * 0.10, top - 0.01), (side * 0.23, top - 0.065),
             (side * 0.23, top - 0.065), (side * 0.255, top + 0.05), (side * 0.225, top + 0.11),
@@ -125,6 +128,9 @@ def _dragon_behind(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
             (side * 0.145, top + 0.14), (side * 0.09, top + 0.11), (side * 0.04, top + 0.13),
         ], animal.dark)  # fmt: skip
         pen.line([(side * 0.07, top + 0.05), (side * 0.215, top - 0.045)], animal.pale, 0.008)
+
+
+def _dragon_tail(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
     tail = _tail(build, sway, 0.15, 0.055)
     for t in (0.35, 0.55, 0.75):
         (x, y), (nx, ny) = tail.at(t), tail.normal(t)
@@ -135,14 +141,14 @@ def _dragon_behind(pen: Pen, animal: Animal, build: Build, sway: float) -> None:
     pen.blob([(x - 0.03, y + 0.012), (x - 0.012, y - 0.05), (x + 0.03, y + 0.01), (x, y + 0.02)], animal.dark)
 
 
-_BEHIND: dict[str, Callable[[Pen, Animal, Build, float], None]] = {
-    "fox": _fox_behind,
-    "cat": _cat_behind,
-    "dog": _dog_behind,
-    "rabbit": _rabbit_behind,
-    "lion": _lion_behind,
-    "elephant": _elephant_behind,
-    "dragon": _dragon_behind,
+_TAILS: dict[str, Callable[[Pen, Animal, Build, float], None]] = {
+    "fox": _fox_tail,
+    "cat": _cat_tail,
+    "dog": _dog_tail,
+    "rabbit": _rabbit_tail,
+    "lion": _lion_tail,
+    "elephant": _elephant_tail,
+    "dragon": _dragon_tail,
 }
 
 
@@ -281,8 +287,7 @@ def _robot(pen: Pen, animal: Animal, face: Face) -> None:
     pen.line([(0, -0.9), (0, -1.38)], animal.dark, 0.012)
     pen.oval(0, -1.44, 0.16, 0.18, hexed("e8483c"))
     for side in (-1, 1):
-        pen.blob(mirrored([(0, -0.26), (0.16, -0.24), (0.18, 0.24), (0, 0.26)]), animal.dark) if False else \
-            pen.oval(side * 1.02, 0.05, 0.16, 0.26, animal.dark)
+        pen.oval(side * 1.02, 0.05, 0.16, 0.26, animal.dark)
     box = [(-0.98, -0.8), (-0.9, -0.9), (0.9, -0.9), (0.98, -0.8), (0.98, 0.82), (0.9, 0.92), (-0.9, 0.92), (-0.98, 0.82)]
     pen.blob(_cornered(box), animal.main)
     panel = [(x * 0.82, y * 0.78) for x, y in box]
@@ -342,10 +347,10 @@ def _elephant(pen: Pen, animal: Animal, face: Face) -> None:
                   (flap * 1.15, 0.46)], hexed("e8b9bd"), outline=False)  # fmt: skip
     pen.blob(_skull(0.94, 0.9), animal.main)
     faces.cheeks(pen, face, animal.main, y=0.38, gap=0.66)
-    faces.mouth(pen, face, y=0.62, width=0.46)
+    faces.mouth(pen, face, y=0.5, width=0.56)
     x = face.shift * 1.3
     trunk = Limb((x, 0.16), (x - 0.06, 1.25), (x + 0.62, 1.18))
-    pen.shape(trunk.outline((0.27, 0.24, 0.19, 0.15, 0.14)), animal.main)
+    pen.shape(trunk.outline((0.27, 0.24, 0.19, 0.15, 0.14)), lighter(animal.main, 0.1))
     for t in (0.3, 0.48, 0.66):
         (px, py), (nx, ny) = trunk.at(t), trunk.normal(t)
         pen.line([(px + nx * 0.12, py + ny * 0.12), (px - nx * 0.12, py - ny * 0.12)], animal.dark, 0.005)
@@ -354,12 +359,9 @@ def _elephant(pen: Pen, animal: Animal, face: Face) -> None:
 
 
 def _lion(pen: Pen, animal: Animal, face: Face) -> None:
-    points = []
-    for k in range(26):
-        angle = 2 * math.pi * k / 26
-        radius = 1.56 if k % 2 else 1.3
-        points.append((radius * math.sin(angle), 0.05 - radius * math.cos(angle)))
-    pen.blob(points, animal.dark)
+    around = [2 * math.pi * k / 13 for k in range(13)]
+    mane = [(1.3 * math.sin(angle), 0.05 - 1.3 * math.cos(angle)) for angle in around]
+    pen.shape(scalloped(mane, 0.5), animal.dark)
     for side in (-1, 1):
         pen.oval(side * 0.78, -0.76, 0.29, 0.3, animal.main)
         pen.oval(side * 0.78, -0.74, 0.15, 0.16, darker(animal.main, 0.25), outline=False)

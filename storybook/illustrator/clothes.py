@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import skia
 
@@ -84,6 +84,14 @@ class Outfit:
 
 
 @dataclass(frozen=True, slots=True)
+class Under:
+    """What shows where the garment leaves the chest free, and the belly's colour if it differs."""
+
+    chest: Colour
+    belly: Colour | None
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """Where cloth ends on this body, in the torso's frame: the origin between the hips, up to the
     neck."""
@@ -98,7 +106,7 @@ class Cut:
     @classmethod
     def of(cls, outfit: Outfit, pose: Pose, build: Build) -> Cut:
         """Return the cut of an outfit."""
-        reach = build.leg * outfit.hem
+        reach = build.leg * outfit.hem if outfit.garment != "cape" else 0.0
         if pose.stance == "seated":
             reach = min(reach, 0.055)
         elif pose.stance == "floor":
@@ -139,12 +147,12 @@ class Cut:
 
 def draw_cape_behind(pen: Pen, outfit: Outfit, pose: Pose, build: Build) -> None:
     """Draw the part of a cape that falls behind the body."""
-    wide = build.hip * 1.75 * outfit.flare
+    wide = build.hip * 1.95 * outfit.flare
     hem = build.leg * outfit.hem
     if pose.stance in ("seated", "floor"):
         hem = 0.03
     if pose.stance == "lying":
-        wide, hem = build.hip * 1.25, 0.05
+        return
     drift = -0.05 * (1 - pose.narrow) / 0.12 - 0.25 * max(pose.lift, 0)
     s, top = build.shoulder, -build.torso
     pen.blob([
@@ -158,19 +166,22 @@ def draw_cape_behind(pen: Pen, outfit: Outfit, pose: Pose, build: Build) -> None
         pen.line([(x * s * 1.2, top + 0.08), (x * wide + drift * 0.7, hem * 0.75)], outfit.shade, 0.005)
 
 
-def draw_torso(pen: Pen, outfit: Outfit, pose: Pose, build: Build, fur: Colour) -> None:
+def draw_torso(pen: Pen, outfit: Outfit, pose: Pose, build: Build, under: Under) -> None:
     """Draw what clothes the body between neck and hem, in the torso's frame."""
     cut = Cut.of(outfit, pose, build)
-    _TORSOS[outfit.garment](pen, outfit, cut, fur)
+    if outfit.garment == "cape" and pose.stance == "lying":
+        _wrapped(pen, outfit, cut, build)
+        return
+    _TORSOS[outfit.garment](pen, outfit, cut, under)
 
 
 def draw_thighs(pen: Pen, outfit: Outfit, pose: Pose, build: Build) -> None:
     """Draw the cloth of a skirt or a coat's tails over the legs of one who sits or lies."""
     if pose.stance not in ("floor", "seated", "lying") or outfit.garment not in ("dress", "coat"):
         return
-    width, share = build.leg_width * 1.35, outfit.hem + 0.05
+    width, share = build.leg_width * 1.12, outfit.hem + 0.05
     for leg in pose.legs:
-        pen.shape(leg.outline((width, width * 1.15, width * 1.2), 0.0, share), outfit.cloth)
+        pen.shape(leg.outline((width, width * 1.06, width * 1.1), 0.0, share), outfit.cloth)
 
 
 def draw_sleeve(pen: Pen, outfit: Outfit, arm: Limb, build: Build) -> None:
@@ -187,8 +198,8 @@ def draw_sleeve(pen: Pen, outfit: Outfit, arm: Limb, build: Build) -> None:
         pen.line([(x + nx * w, y + ny * w), (x - nx * w, y - ny * w)], outfit.shade, 0.007)
 
 
-def _jumper(pen: Pen, outfit: Outfit, cut: Cut, fur: Colour) -> None:
-    del fur
+def _jumper(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
+    del under
     pen.shape(cut.path(), outfit.cloth)
     _patterned(pen, outfit, cut)
     y = cut.hem - 0.012
@@ -196,8 +207,8 @@ def _jumper(pen: Pen, outfit: Outfit, cut: Cut, fur: Colour) -> None:
     pen.line([(-w, y - 0.006), (0, y + 0.006), (w, y - 0.006)], outfit.shade, 0.008)
 
 
-def _dress(pen: Pen, outfit: Outfit, cut: Cut, fur: Colour) -> None:
-    del fur
+def _dress(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
+    del under
     pen.shape(cut.path(), outfit.cloth)
     _patterned(pen, outfit, cut)
     for side in (-1, 1):
@@ -207,8 +218,8 @@ def _dress(pen: Pen, outfit: Outfit, cut: Cut, fur: Colour) -> None:
     pen.line([(-w, y - 0.003), (0, y + 0.006), (w, y - 0.003)], outfit.shade, 0.007)
 
 
-def _coat(pen: Pen, outfit: Outfit, cut: Cut, fur: Colour) -> None:
-    del fur
+def _coat(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
+    del under
     pen.shape(cut.path(), outfit.cloth)
     pen.line([(0.004, cut.top * 0.8), (0.006, cut.hem + 0.008)], outfit.shade, 0.006)
     for k in range(3):
@@ -218,8 +229,8 @@ def _coat(pen: Pen, outfit: Outfit, cut: Cut, fur: Colour) -> None:
         pen.line([(x - 0.018, -0.012), (x + 0.018, -0.012)], outfit.shade, 0.007)
 
 
-def _dungarees(pen: Pen, outfit: Outfit, cut: Cut, fur: Colour) -> None:
-    pen.shape(cut.path(), outfit.shirt or fur)
+def _dungarees(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
+    pen.shape(cut.path(), under.chest)
     w, s, top = cut.hip * 1.02, cut.shoulder, cut.top
     waist = top * 0.48
     bib = skia.Path()
@@ -240,18 +251,28 @@ def _dungarees(pen: Pen, outfit: Outfit, cut: Cut, fur: Colour) -> None:
     pen.shape(pocket, outfit.shade, outline=False)
 
 
-def _cape(pen: Pen, outfit: Outfit, cut: Cut, fur: Colour) -> None:
-    pen.shape(cut.path(), outfit.shirt or fur)
-    if outfit.shirt is None:
-        pen.oval(0, cut.top * 0.3, cut.hip * 0.62, -cut.top * 0.34, lighter(fur, 0.35), outline=False)
-    s, top = cut.shoulder * 1.22, cut.top
+def _cape(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
+    pen.shape(cut.path(), under.chest)
+    if under.belly is not None:
+        pen.oval(0, cut.top * 0.3, cut.hip * 0.6, -cut.top * 0.4, under.belly, outline=False)
+    s, top, low = cut.shoulder * 1.2, cut.top, outfit.hem * 0.06
     for side in (-1, 1):
         pen.blob([
-            (0, top), (side * s * 0.6, top - 0.006), (side * s, top + 0.035),
-            (side * s * 1.18, top * 0.4), (side * s * 1.1, top * 0.3), (side * s * 0.86, top * 0.5),
-            (side * s * 0.5, top * 0.7),
+            (0, top + 0.004), (side * s * 0.6, top - 0.006), (side * s, top + 0.035),
+            (side * s * 1.3, top * 0.4), (side * cut.hip * 1.5, low), (side * cut.hip * 1.5, low),
+            (side * cut.hip * 0.8, low + 0.012), (side * cut.hip * 0.8, low + 0.012),
+            (side * s * 0.62, top * 0.42), (side * s * 0.34, top * 0.74),
         ], outfit.cloth)  # fmt: skip
-    pen.oval(0, top * 0.86, 0.015, 0.015, BUTTON)
+    pen.oval(0, top * 0.85, 0.015, 0.015, BUTTON)
+
+
+def _wrapped(pen: Pen, outfit: Outfit, cut: Cut, build: Build) -> None:
+    around = replace(cut, hem=build.leg * outfit.hem, hem_width=build.hip * 1.12)
+    pen.shape(around.path(), outfit.cloth)
+    for side in (-1, 1):
+        x = side * build.hip * 0.4
+        pen.line([(x * 0.6, cut.top * 0.6), (x, around.hem - 0.01)], outfit.shade, 0.005)
+    pen.oval(0, cut.top * 0.85, 0.015, 0.015, BUTTON)
 
 
 def draw_collar(pen: Pen, outfit: Outfit, build: Build) -> None:
@@ -283,7 +304,7 @@ def _patterned(pen: Pen, outfit: Outfit, cut: Cut) -> None:
         pen.line([(-w, y - 0.007), (0, y + 0.008), (w, y - 0.007)], outfit.accent, 0.017)
 
 
-_TORSOS: dict[str, Callable[[Pen, Outfit, Cut, Colour], None]] = {
+_TORSOS: dict[str, Callable[[Pen, Outfit, Cut, Under], None]] = {
     "dress": _dress,
     "coat": _coat,
     "jumper": _jumper,

@@ -75,12 +75,12 @@ def _eye(pen: Pen, face: Face, x: float, y: float, size: float, ground: Colour |
     else:
         pen.oval(x + look, y + down, 0.13 * size, 0.18 * size, ink, outline=False)
     pen.oval(x + look - 0.045 * size, y + down - 0.075 * size, 0.05 * size, 0.06 * size, WHITE, outline=False)
-    if down:
-        pen.line([(x - 0.19 * size, y - 0.1 * size), (x, y - 0.17 * size), (x + 0.19 * size, y - 0.1 * size)], ink, 0.007)
 
 
-def brows(pen: Pen, face: Face, colour: Colour, y: float = -0.26, width: float = 0.009) -> None:
-    """Draw the eyebrows."""
+def brows(pen: Pen, face: Face, colour: Colour, y: float = -0.22, width: float = 0.009) -> None:
+    """Draw the eyebrows of one who is awake."""
+    if face.eyes == "closed":
+        return
     for side in (-1, 1):
         x = face.shift + side * face.gap
         inner, outer = y - 0.03 * face.brow, y + 0.03 * face.brow
@@ -108,8 +108,8 @@ def cheeks(pen: Pen, face: Face, skin: Colour, y: float = 0.42, gap: float = 0.6
     """Draw rosy cheeks."""
     rosy = mix(skin, BLUSH, face.blush)
     for side in (-1, 1):
-        x = face.shift * 0.9 + side * gap * (1 - 0.1 * side * face.shift)
-        pen.oval(x, y, 0.185, 0.135, rosy, outline=False)
+        x = min(max(face.shift * 0.9 + side * gap, -0.77), 0.77)
+        pen.oval(x, y, 0.18, 0.135, rosy, outline=False)
 
 
 def glasses(pen: Pen, face: Face, y: float = 0.08) -> None:

@@ -9,7 +9,7 @@ import skia
 from storybook.dice import Dice
 from storybook.illustrator import animals, clothes, people, props
 from storybook.illustrator.animals import Animal
-from storybook.illustrator.clothes import Outfit
+from storybook.illustrator.clothes import Outfit, Under
 from storybook.illustrator.faces import Face
 from storybook.illustrator.medium import Medium
 from storybook.illustrator.palette import Colour, darker, hexed, lighter
@@ -62,7 +62,7 @@ class Figure:
         place = dice.split("place")
         hand = held.arms[1].end
         balloon = (hand[0] + place.uniform(-0.01, 0.05), held.head[1] - build.head_ry - place.uniform(0.03, 0.09))
-        scale = _fitting(scene, build, held, balloon, ground, place.uniform(0.98, 1.14))
+        scale = _fitting(scene, build, held, balloon, ground, place.uniform(1.02, 1.2))
         left = place.chance(0.5)
         return cls(
             action=scene.action,
@@ -73,7 +73,7 @@ class Figure:
             looks=looks,
             skin=skin,
             thing=props.other_colour(scene.colour, dice.split("thing")),
-            x=_across(scene.action, left, place),
+            x=_across(held, scale, left, place, scene.action),
             scale=scale,
             faces_left=left,
             balloon=balloon,
@@ -87,16 +87,22 @@ def _fitting(
     top = held.head[1] - build.head_ry - ROOM_ABOVE.get(scene.who, 0.04) - held.lift
     if scene.action == "holds a balloon":
         top = min(top, balloon[1] - 0.1)
+    if held.stance in ("floor", "seated"):
+        scale *= 1.08
     return min(scale, (ground - MARGIN) / -top)
 
 
-def _across(action: str, left: bool, dice: Dice) -> float:
-    """Return where the figure stands; a balloon and a sleeper's legs need room on one side."""
+def _across(held: Pose, scale: float, left: bool, dice: Dice, action: str) -> float:
+    """Return where the figure stands; a balloon, a sleeper and outstretched legs need room."""
     x = dice.uniform(0.37, 0.63)
+    ahead = -1 if left else 1
     if action == "holds a balloon":
-        return 0.5 + (x - 0.5) * 0.5 + (0.07 if left else -0.07)
-    if action == "sleeps":
-        return 0.5 + (x - 0.5) * 0.4
+        return 0.5 + (x - 0.5) * 0.5 - 0.07 * ahead
+    if held.stance == "lying":
+        middle = (held.head[0] + 0.12 + held.legs[0].end[0] - 0.03) / 2
+        return 0.5 + (x - 0.5) * 0.5 - middle * scale * ahead
+    if held.stance == "floor":
+        return x - 0.05 * ahead
     return x
 
 
@@ -135,11 +141,17 @@ def _head_pen(pen: Pen, figure: Figure) -> Pen:
 def _draw_behind(pen: Pen, figure: Figure, dice: Dice) -> None:
     torso = _torso_pen(pen, figure)
     if isinstance(figure.looks, Animal):
-        animals.draw_behind(torso, figure.looks, figure.build, dice.uniform(-1, 1))
+        sway = dice.uniform(-1, 1)
+        lying = figure.pose.stance == "lying"
+        animals.draw_wings(torso, figure.looks, figure.build, lying=lying)
+        # A sleeper's tail lies towards the feet.
+        tail = torso.at(0, 0, 0, 1, -1) if lying else torso
+        animals.draw_tail(tail, figure.looks, figure.build, sway)
     if figure.outfit.garment == "cape":
         clothes.draw_cape_behind(torso, figure.outfit, figure.pose, figure.build)
     if isinstance(figure.looks, Person):
-        people.draw_hair_behind(_head_pen(pen, figure), figure.looks, figure.pose.turn)
+        lying = figure.pose.stance == "lying"
+        people.draw_hair_behind(_head_pen(pen, figure), figure.looks, figure.pose.turn, lying=lying)
 
 
 def _draw_body(pen: Pen, figure: Figure) -> None:
@@ -150,17 +162,26 @@ def _draw_body(pen: Pen, figure: Figure) -> None:
         _draw_leg(pen, figure, leg, toe)
     clothes.draw_thighs(pen, figure.outfit, figure.pose, figure.build)
     torso = _torso_pen(pen, figure)
-    clothes.draw_torso(torso, figure.outfit, figure.pose, figure.build, figure.skin)
+    clothes.draw_torso(torso, figure.outfit, figure.pose, figure.build, _under(figure))
     clothes.draw_collar(torso, figure.outfit, figure.build)
     if isinstance(figure.looks, Person) and figure.looks.who == "grandmother":
         people.draw_shawl(torso, figure.looks, figure.build)
+    props.draw_chin_shadow(torso, figure.build)
+
+
+def _under(figure: Figure) -> Under:
+    """Return what shows beneath the garment: a person's shirt, an animal's own coat."""
+    if isinstance(figure.looks, Animal):
+        return Under(figure.looks.main, figure.looks.pale)
+    return Under(figure.outfit.shirt or figure.skin, None)
 
 
 def _draw_leg(pen: Pen, figure: Figure, leg: Limb, toe: float) -> None:
     w, outfit = figure.build.leg_width, figure.outfit
     cloth = outfit.leg_colour()
     trousers = cloth is not None
-    pen.shape(leg.outline((w * 1.05, w, w * (0.95 if trousers else 0.72))), cloth or figure.skin)
+    end = w * (0.95 if trousers else 0.75)
+    pen.shape(leg.outline((w * 1.05, w, end), 0.0, 0.8), cloth or figure.skin)
     x, y = leg.end
     foot = outfit.shoes or _foot_colour(figure)
     wide = 1.25 if isinstance(figure.looks, Animal) and figure.looks.who in ("penguin", "owl", "frog") else 1.0
@@ -186,10 +207,28 @@ def _draw_arm(pen: Pen, figure: Figure, arm: Limb, side: int) -> None:
     if who in ("owl", "penguin"):
         pen.shape(arm.outline((w * 0.8, w * 1.5, w * 1.35, w * 0.4), 0.0, 1.12), figure.skin)
         clothes.draw_sleeve(pen, figure.outfit, arm, figure.build)
+        if arm.front:
+            _draw_arm_edge(pen, figure, arm)
         return
     pen.shape(arm.outline((w, w * 0.95, w * 0.85)), figure.skin)
     clothes.draw_sleeve(pen, figure.outfit, arm, figure.build)
+    if arm.front:
+        _draw_arm_edge(pen, figure, arm)
     _draw_hand(pen, figure, arm, open_hand=figure.pose.open_hand and side > 0)
+
+
+def _draw_arm_edge(pen: Pen, figure: Figure, arm: Limb) -> None:
+    """Set an arm off from the body of the same colour behind it."""
+    sleeve = figure.outfit.sleeve()
+    colour = figure.skin if sleeve is None else sleeve[0]
+    edge = figure.outfit.shade if colour == figure.outfit.cloth else darker(colour, 0.18)
+    w = figure.build.arm_width * 1.15
+    for side in (-w, w):
+        points = []
+        for t in (0.25, 0.5, 0.8):
+            (x, y), (nx, ny) = arm.at(t), arm.normal(t)
+            points.append((x + nx * side, y + ny * side))
+        pen.line(points, edge, 0.005)
 
 
 def _draw_hand(pen: Pen, figure: Figure, arm: Limb, *, open_hand: bool) -> None:
@@ -216,19 +255,17 @@ def _draw_head(pen: Pen, figure: Figure) -> None:
         animals.draw_head(head, figure.looks, figure.face)
         return
     if figure.looks.style == "plaits":
-        people.draw_plaits(head, figure.looks)
+        people.draw_plaits(head, figure.looks, lying=figure.pose.stance == "lying")
     people.draw_head(head, figure.looks, figure.face)
 
 
 def _draw_in_front(pen: Pen, figure: Figure, dice: Dice) -> None:
     held = figure.pose
     if figure.action == "sleeps":
-        if dice.chance(0.5):
+        if figure.outfit.garment not in ("cape", "dungarees") and dice.chance(0.4):
             props.draw_blanket(pen, held, figure.build, figure.thing)
         if dice.chance(0.6):
-            props.draw_snores(pen, held.head, figure.build)
-    if figure.action == "reads":
-        props.draw_book(pen, *book_place(held, figure.build), figure.thing, dice)
+            props.draw_snores(pen, held.head, figure.build, mirrored=figure.faces_left)
     if figure.action == "holds a balloon":
         props.draw_balloon(pen, held.arms[1].end, figure.balloon, figure.thing, dice)
         _draw_hand(pen, figure, held.arms[1], open_hand=False)
@@ -237,6 +274,10 @@ def _draw_in_front(pen: Pen, figure: Figure, dice: Dice) -> None:
     for arm, side in zip(held.arms, (-1, 1), strict=True):
         if arm.front:
             _draw_arm(pen, figure, arm, side)
+    if figure.action == "reads":
+        props.draw_book(pen, *book_place(held, figure.build), figure.thing, dice)
+        for arm in held.arms:
+            _draw_hand(pen, figure, arm, open_hand=False)
 
 
 def _draw_stick(pen: Pen, hand: Point) -> None:

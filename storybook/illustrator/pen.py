@@ -30,6 +30,8 @@ def smooth(points: Sequence[Point], closed: bool = True) -> skia.Path:
         else:
             before, start = points[max(i - 1, 0)], points[i]
             end, after = points[i + 1], points[min(i + 2, count - 1)]
+        if start == end:
+            continue
         path.cubicTo(
             start[0] + (end[0] - before[0]) / 6, start[1] + (end[1] - before[1]) / 6,
             end[0] - (after[0] - start[0]) / 6, end[1] - (after[1] - start[1]) / 6,
@@ -37,6 +39,18 @@ def smooth(points: Sequence[Point], closed: bool = True) -> skia.Path:
         )  # fmt: skip
     if closed:
         path.close()
+    return path
+
+
+def scalloped(points: Sequence[Point], puff: float) -> skia.Path:
+    """Return a closed path of round lobes that meet in the points, which run clockwise; ``puff``
+    is how far a lobe swells, as a share of its width."""
+    path = skia.Path()
+    path.moveTo(*points[0])
+    for (x0, y0), (x1, y1) in zip(points, [*points[1:], points[0]], strict=True):
+        out_x, out_y = (y1 - y0) * puff, (x0 - x1) * puff
+        path.cubicTo(x0 + out_x, y0 + out_y, x1 + out_x, y1 + out_y, x1, y1)
+    path.close()
     return path
 
 

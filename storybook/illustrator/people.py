@@ -9,7 +9,7 @@ from storybook.dice import Dice
 from storybook.illustrator import faces
 from storybook.illustrator.faces import Face
 from storybook.illustrator.palette import Colour, darker, hexed, lighter, mix, varied
-from storybook.illustrator.pen import Limb, Pen, mirrored
+from storybook.illustrator.pen import Limb, Pen, mirrored, scalloped
 from storybook.illustrator.poses import Build
 
 SKIN = {
@@ -76,16 +76,17 @@ class Person:
         return lighter(self.hair, 0.22) if sum(self.hair) < 1.0 else darker(self.hair, 0.2)
 
 
-def draw_hair_behind(pen: Pen, person: Person, pose_turn: float) -> None:
+def draw_hair_behind(pen: Pen, person: Person, turn: float, *, lying: bool) -> None:
     """Draw the hair that hangs or stands behind head and body, in the head's frame."""
-    x = -0.12 * pose_turn
+    x = -0.12 * turn
     if person.style == "long":
+        low = 0.5 if lying else 1.0  # on the ground it has no room to hang
         pen.blob(
-            [(x, -1.1), (x + 0.9, -0.75), (x + 1.16, 0.1), (x + 1.2, 1.1), (x + 1.05, 1.9), (x + 0.6, 2.02),
+            [(x, -1.1), (x + 0.9, -0.75), (x + 1.16, 0.1), (x + 1.2 * low, 1.1 * low), (x + 1.05 * low, 1.9 * low), (x + 0.6, 2.02 * low),
              (x, 1.75), (x - 0.6, 2.02), (x - 1.05, 1.9), (x - 1.2, 1.1), (x - 1.16, 0.1), (x - 0.9, -0.75)],
             darker(person.hair, 0.1))  # fmt: skip
     elif person.style == "curly" and not person.bald:
-        full = 1.0 if person.who in ("girl", "woman") else 0.86
+        full = 1.0 if person.who in ("girl", "woman") else 0.92
         _curls(pen, person, x, full)
     if person.who == "grandmother":
         pen.oval(x * 0.5, -1.24, 0.44, 0.38, person.hair)
@@ -93,19 +94,20 @@ def draw_hair_behind(pen: Pen, person: Person, pose_turn: float) -> None:
 
 
 def _curls(pen: Pen, person: Person, x: float, full: float) -> None:
+    count, low = (9, 128) if full == 1.0 else (8, 100)
     points = []
-    count, low = (11, 118) if full == 1.0 else (9, 96)
-    for k in range(2 * count + 1):
-        angle = math.radians(-low + 2 * low * k / (2 * count) - 90)
-        radius = (1.38 if k % 2 else 1.16) * (full + 0.14 * (1 - full))
-        points.append((x + radius * math.cos(angle), -0.02 + radius * math.sin(angle)))
-    pen.blob(points, person.hair)
+    for k in range(count + 1):
+        angle = math.radians(-low + 2 * low * k / count - 90)
+        points.append((x + 1.2 * full * math.cos(angle), -0.05 + 1.2 * full * math.sin(angle)))
+    pen.shape(scalloped(points, 0.42), person.hair)
 
 
-def draw_plaits(pen: Pen, person: Person) -> None:
+def draw_plaits(pen: Pen, person: Person, *, lying: bool) -> None:
     """Draw two plaits that hang beside the face."""
     for side in (-1, 1):
         plait = Limb((side * 0.92, 0.35), (side * 1.32, 0.8), (side * 1.2, 1.85))
+        if lying and side > 0:  # the lower one falls over the shoulder
+            plait = Limb((0.6, 0.75), (0.75, 1.2), (0.0, 1.9))
         for k in range(4):
             x, y = plait.at(0.1 + 0.24 * k)
             pen.at(x, y, side * (14 - 8 * k)).oval(0, 0, 0.235 - 0.02 * k, 0.25, person.hair)

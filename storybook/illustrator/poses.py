@@ -229,8 +229,8 @@ def _reads(build: Build, dice: Dice) -> Pose:
         tilt=dice.uniform(-5, 7),
         turn=dice.uniform(-0.15, 0.25),
         arms=(
-            _span(far, (book[0] - 0.088, book[1] + 0.012), (-0.05, 0.035), front=True),
-            _span(near, (book[0] + 0.088, book[1] + 0.012), (0.05, 0.035), front=True),
+            _span(far, (book[0] - 0.1, book[1] + 0.03), (-0.05, 0.03), front=True),
+            _span(near, (book[0] + 0.1, book[1] + 0.03), (0.05, 0.03), front=True),
         ),
         eyes="down",
     )
@@ -238,7 +238,7 @@ def _reads(build: Build, dice: Dice) -> Pose:
 
 def book_place(pose: Pose, build: Build) -> Point:
     """Return where a reader holds the middle of the book."""
-    return pose.neck[0], pose.neck[1] + build.head_ry * 0.16 + 0.075
+    return pose.neck[0], pose.neck[1] + build.head_ry * 0.16 + 0.084
 
 
 def _sleeps(build: Build, dice: Dice) -> Pose:

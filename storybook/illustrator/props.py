@@ -35,6 +35,11 @@ def draw_shadow(pen: Pen, pose: Pose, build: Build) -> None:
         pen.oval(x, 0.004, width * share, 0.024 * share, SHADOW, outline=False, alpha=alpha)
 
 
+def draw_chin_shadow(pen: Pen, build: Build) -> None:
+    """Draw the shadow that the big head throws on the chest, in the torso's frame."""
+    pen.oval(0, -build.torso + 0.012, build.shoulder * 0.86, 0.034, SHADOW, outline=False, alpha=0.16)
+
+
 def draw_stump(pen: Pen, pose: Pose, build: Build, dice: Dice) -> None:
     """Draw the tree stump under one who sits."""
     wood = varied(WOOD, dice)
@@ -67,12 +72,13 @@ def draw_blanket(pen: Pen, pose: Pose, build: Build, colour: Colour) -> None:
     pen.line([(x - w * 0.8, -0.04), (x - w * 0.45, -0.055)], darker(colour, 0.15), 0.005)
 
 
-def draw_snores(pen: Pen, head: Point, build: Build) -> None:
-    """Draw three rising letters Z."""
+def draw_snores(pen: Pen, head: Point, build: Build, *, mirrored: bool) -> None:
+    """Draw three rising letters Z, which read the right way even for a mirrored figure."""
     for k, size in enumerate((0.016, 0.021, 0.027)):
-        x, y = head[0] - 0.05 + 0.055 * k, head[1] - build.head_ry * 1.25 - 0.03 - 0.055 * k
-        letter = [(x - size, y - size), (x + size, y - size), (x + size, y - size), (x - size, y + size),
-                  (x - size, y + size), (x + size, y + size)]  # fmt: skip
+        x, y = head[0] - 0.02 - 0.062 * k, head[1] - build.head_rx - 0.045 - 0.056 * k
+        w = -size if mirrored else size
+        letter = [(x - w, y - size), (x + w, y - size), (x + w, y - size), (x - w, y + size),
+                  (x - w, y + size), (x + w, y + size)]  # fmt: skip
         pen.line(letter, hexed("5d5a7a"), 0.009)
 
 

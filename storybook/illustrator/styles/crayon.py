@@ -8,6 +8,7 @@ import skia
 from storybook.dice import Dice
 from storybook.illustrator.medium import Medium
 from storybook.illustrator.palette import Colour, darker, hexed, luminance, mix, saturated, to_skia
+from storybook.illustrator.styles.details import Details
 from storybook.illustrator.styles.textures import displaced, grain, laid, noise, shader, to_bytes
 
 
@@ -17,11 +18,12 @@ class Crayon(Medium):
     def __init__(self, size: int, dice: Dice) -> None:
         super().__init__(size, dice)
         self.paper = mix(hexed("fffdf8"), hexed("fbf3e0"), dice.uniform())
-        self.bare = dice.uniform(0.32, 0.5)
+        self.bare = dice.uniform(0.24, 0.38)
         self.weight = dice.uniform(0.85, 1.25)
-        self.slant = dice.uniform(-75, -15)
+        self.slant = dice.uniform(-70, 20)
         self.canvas.clear(to_skia(self.paper))
-        self._strokes = grain(size, 0.06, 0.011, 0.6, 0.42, seed=31, stretch=9)
+        self._details = Details()
+        self._strokes = grain(size, 0.05, 0.010, 0.6, 0.40, seed=31, stretch=5)
         self._wax = grain(size, 0.03, 0.007, 0.82, 0.34, seed=32)
 
     def seen(self, colour: Colour) -> Colour:
@@ -37,13 +39,15 @@ class Crayon(Medium):
         self.canvas.drawRect(page, skia.Paint(Shader=under))
         colours = [to_skia(self.seen(top)), to_skia(self.seen(bottom))]
         over = skia.GradientShader.MakeLinear(points, colours)
-        rubbed = skia.Shaders.Blend(skia.BlendMode.kDstIn, over, self._rubbing())
+        rubbed = skia.Shaders.Blend(skia.BlendMode.kDstIn, over, self._rubbing(self.dice.uniform(-25, 25)))
         self.canvas.drawRect(page, skia.Paint(Shader=rubbed))
 
     def shape(
         self, path: skia.Path, colour: Colour, *, outline: bool = True, alpha: float = 1.0
     ) -> None:
         """Rub a path full, and go round it with a darker crayon."""
+        if not outline and alpha == 1:
+            self._details.note(path)
         body = self.seen(colour)
         box = path.getBounds()
         extent = min(box.width(), box.height())
@@ -68,22 +72,23 @@ class Crayon(Medium):
     def finish(self) -> np.ndarray:
         """Return the page with wavering edges and waxy grain, uint8, shape (size, size, 3)."""
         size = self.size
+        calm = 1 - 0.8 * self._details.cover(size)
         right, down = (
-            laid(noise(size, 0.1, 0.02, seed), self.dice) * 0.0018
-            + laid(noise(size, 0.02, 0.007, seed + 2), self.dice) * 0.0013
+            (laid(noise(size, 0.1, 0.02, seed), self.dice) * 0.0018
+            + laid(noise(size, 0.02, 0.007, seed + 2), self.dice) * 0.0013) * calm
             for seed in (33, 34)
         )
         page = displaced(self.pixels().astype(np.float32), right, down)
         tooth = laid(noise(size, 0.02, 0.007, seed=37), self.dice)
-        bare = np.clip(tooth - 1.0, 0, 1)[..., None] * 0.35
+        bare = np.clip(tooth - 1.0, 0, 1)[..., None] * 0.35 * calm[..., None]
         return to_bytes(page + (np.array(self.paper, np.float32) * 255 - page) * bare)
 
-    def _rubbing(self) -> skia.Shader:
+    def _rubbing(self, slant: float | None = None) -> skia.Shader:
         return shader(
             self._strokes,
             x=self.dice.uniform(),
             y=self.dice.uniform(),
-            degrees=self.slant + self.dice.normal(0, 22),
+            degrees=self.slant + self.dice.normal(0, 22) if slant is None else slant,
         )
 
     def _contour(self, path: skia.Path, body: Colour, extent: float) -> None:

@@ -87,13 +87,13 @@ class PaperCutOut(Medium):
 
     def finish(self) -> np.ndarray:
         """Return the page with the paper's fibres, uint8, shape (size, size, 3)."""
-        light = laid(_fibres(self.size), self.dice) * (2.6 * self.roughness)
+        light = laid(_fibres(self.size), self.dice) * (1.15 * self.roughness)
         return to_bytes(self.pixels() + light[..., None])
 
     def _glue(self, path: skia.Path, body: Colour, extent: float) -> None:
-        lift = min(0.055 * extent, 0.0105) * self.depth + 0.002
+        lift = min(0.075 * extent, 0.014) * self.depth + 0.002
         shadow = skia.Paint(
-            Color=to_skia(SHADOW, 0.5),
+            Color=to_skia(SHADOW, 0.55),
             MaskFilter=skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, lift * 0.75),
             AntiAlias=True,
         )

@@ -67,8 +67,8 @@ class InkComic(Medium):
             return
         box = path.getBounds()
         extent = min(box.width(), box.height())
-        if extent > 0.05:
-            self._print_shadow(path, body, min(0.3 * extent, 0.07))
+        if extent > 0.08:
+            self._print_shadow(path, body, min(0.2 * extent, 0.05))
         width = self.weight * min(max(0.05 * extent, 0.0035), 0.0105)
         self.line(path, INK, width)
         if extent > 0.03:
@@ -96,7 +96,7 @@ class InkComic(Medium):
         lit = skia.Path(path)
         lit.offset(-step, -step * 0.7)
         dark = sum(body) < 0.75
-        ink = lighter(body, 0.3) if dark else darker(body, 0.42)
+        ink = lighter(body, 0.3) if dark else darker(body, 0.34)
         paint = skia.Paint(
             Color=to_skia(ink), Shader=shader(_dots(self.size, self.dots, round(self.tone, 2))), AntiAlias=True
         )

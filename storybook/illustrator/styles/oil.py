@@ -12,7 +12,8 @@ import skia
 from storybook.dice import Dice
 from storybook.illustrator.medium import Medium
 from storybook.illustrator.palette import Colour, mix, saturated
-from storybook.illustrator.styles.textures import Floats, blurred, laid, noise, to_bytes
+from storybook.illustrator.styles.details import Details
+from storybook.illustrator.styles.textures import FULL, Floats, blurred, laid, noise, to_bytes
 
 CANVASES = 3
 """How many different sets of dabs there are; pictures differ by how they lay them."""
@@ -28,6 +29,8 @@ class Dabs:
     """Which pixel of the page each pixel takes its colour from, shape (size, size)."""
     relief: Floats
     """The light on the ridges of the paint, around 0, shape (size, size)."""
+    shift: Floats
+    """How each dab's paint differs from its neighbours', around 0, shape (size, size, 3)."""
 
 
 @lru_cache(maxsize=24)
@@ -52,7 +55,10 @@ def _dabs(size: int, length: float, seed: int) -> Dabs:
     rgba = surface.toarray(colorType=skia.kRGBA_8888_ColorType).astype(np.intp)
     owner = np.minimum(rgba[..., 0] + (rgba[..., 1] << 8) + (rgba[..., 2] << 16), side * side - 1)
     column, row = np.minimum((centres[owner] * size).astype(np.intp), size - 1).transpose(2, 0, 1)
-    return Dabs(row * size + column, _ridges(owner, centres, angles, width))
+    value = noise(FULL, 0.02, 0.004, seed=45 + seed).ravel()[: side * side]
+    warmth = noise(FULL, 0.02, 0.004, seed=46 + seed).ravel()[: side * side]
+    shifts = value[:, None] * np.float32(1.0) + warmth[:, None] * np.array([0.6, 0.0, -0.6], np.float32)
+    return Dabs(row * size + column, _ridges(owner, centres, angles, width), shifts[owner])
 
 
 def _put_down(
@@ -80,7 +86,7 @@ def _ridges(
     angle, centre = angles[owner], centres[owner]
     across = -np.sin(angle) * (t[None, :] - centre[..., 0]) + np.cos(angle) * (t[:, None] - centre[..., 1])
     across /= width / 2
-    bristles = np.cos(across * 9.0 + owner) + 0.6 * np.cos(across * 15.0 + owner * 1.7)
+    bristles = np.cos(across * 5.0 + owner) + 0.5 * np.cos(across * 9.0 + owner * 1.7)
     height = 0.55 * (1 - across**2) + 0.22 * bristles + (owner % 7) * 0.05
     light = (height - np.roll(height, (1, 1), (0, 1))) * (size * width / 2)
     return np.clip(light, -1.6, 1.6).astype(np.float32)
@@ -96,6 +102,7 @@ class OilPainting(Medium):
         self.varnish = dice.uniform(0.02, 0.07)
         self.canvas_seed = dice.integer(0, CANVASES - 1)
         self.looseness = dice.uniform(0.8, 1.25)
+        self._details = Details()
 
     def seen(self, colour: Colour) -> Colour:
         """Return the colour as the present light and a warm varnish show it."""
@@ -105,6 +112,8 @@ class OilPainting(Medium):
         self, path: skia.Path, colour: Colour, *, outline: bool = True, alpha: float = 1.0
     ) -> None:
         """Model a path from light to shade, as one does with wet paint."""
+        if not outline and alpha == 1:
+            self._details.note(path)
         box = path.getBounds()
         if alpha < 1 or not outline or min(box.width(), box.height()) < 0.03:
             self.fill(path, self.seen(colour), alpha)
@@ -118,19 +127,20 @@ class OilPainting(Medium):
         soft = blurred(drawn, 0.004).astype(np.float32)
         detail = np.abs(drawn - blurred(drawn, 0.016).astype(np.float32)).max(axis=-1)
         detail = blurred(np.repeat(to_bytes(detail * 2)[..., None], 3, axis=-1), 0.010)[..., 0]
-        level = detail.astype(np.float32) / (52 * self.looseness)
+        fine = self._details.cover(self.size)
+        level = detail.astype(np.float32) / (52 * self.looseness) + fine
         page, relief = self._painted(soft, 0)
         for brush in (1, 2):
             finer, ridges = self._painted(soft, brush)
             share = np.clip((level - (0.25, 0.75)[brush - 1]) * 4, 0, 1)
             page += (finer - page) * share[..., None]
             relief = relief + (ridges - relief) * share
-        keep = np.clip(level - 0.9, 0, 0.7)[..., None]
-        page += (drawn - page) * keep
+        keep = np.clip(level - 0.9, 0, 0.45) + 0.45 * fine
+        page += (drawn - page) * keep[..., None]
         hue = laid(noise(self.size, 0.08, 0.012, seed=48, stretch=2.5), self.dice)
         page *= 1 + 0.025 * hue[..., None]
-        return to_bytes(page + (relief * 15 * self.impasto)[..., None] * (0.35 + page / 400))
+        return to_bytes(page + (relief * (1 - 0.6 * fine) * 7.5 * self.impasto)[..., None] * (0.4 + page / 400))
 
     def _painted(self, soft: Floats, brush: int) -> tuple[Floats, Floats]:
         dabs = _dabs(self.size, BRUSHES[brush], self.canvas_seed)
-        return soft.reshape(-1, 3)[dabs.source], dabs.relief
+        return soft.reshape(-1, 3)[dabs.source] + dabs.shift * (7.0 / (1 + brush)), dabs.relief

@@ -37,9 +37,9 @@ class PencilSketch(Medium):
         shown = Medium.seen(self, top)
         shade = skia.GradientShader.MakeLinear(
             [skia.Point(0, 0), skia.Point(0, max(horizon, 1e-3))],
-            [to_skia(GRAPHITE, 0.08 + 0.55 * (1 - luminance(shown))), to_skia(GRAPHITE, 0.0)],
+            [to_skia(GRAPHITE, 0.08 + 0.45 * (1 - luminance(shown))), to_skia(GRAPHITE, 0.0)],
         )
-        hatch = skia.Shaders.Blend(skia.BlendMode.kDstIn, shade, self._hatching())
+        hatch = skia.Shaders.Blend(skia.BlendMode.kDstIn, shade, self._hatching(self.dice.uniform(-20, 20)))
         self.canvas.drawRect(skia.Rect(-0.1, -0.1, 1.1, 1.1), skia.Paint(Shader=hatch))
 
     def shape(
@@ -51,7 +51,7 @@ class PencilSketch(Medium):
         extent = min(box.width(), box.height())
         dark = 1 - luminance(Medium.seen(self, colour))
         if extent > 0.02:
-            self._shade(path, alpha * (0.10 + 0.62 * dark * dark))
+            self._shade(path, alpha * (0.12 + 0.62 * dark * dark))
         elif dark > 0.6:
             self.fill(path, GRAPHITE, alpha * dark)
         if outline and alpha == 1:
@@ -74,12 +74,12 @@ class PencilSketch(Medium):
         tooth = laid(noise(size, 0.02, 0.005, seed=25), self.dice)
         return to_bytes(page + (tooth * (2.0 + (255 - page.mean(axis=-1)) * 0.035))[..., None])
 
-    def _hatching(self) -> skia.Shader:
+    def _hatching(self, slant: float | None = None) -> skia.Shader:
         return shader(
             self._hatch,
             x=self.dice.uniform(),
             y=self.dice.uniform(),
-            degrees=self.slant + self.dice.normal(0, 8),
+            degrees=self.slant + self.dice.normal(0, 8) if slant is None else slant,
         )
 
     def _shade(self, path: skia.Path, strength: float) -> None:

@@ -12,6 +12,7 @@ from storybook.illustrator.palette import Colour, darker, saturated
 
 FINE = 4
 """Samples a side that vote on one pixel's colour."""
+SKY_STEPS = 5
 BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32) / 16
 
 Bytes = npt.NDArray[np.uint8]
@@ -26,7 +27,7 @@ class PixelArt(Medium):
 
     def __init__(self, size: int, dice: Dice) -> None:
         # 43 and 64 cells make whole blocks of pages of 128, 256 and 512 pixels.
-        self.block = max(1, round(size / dice.weighted((43, 64), (0.6, 0.4))))
+        self.block = max(1, round(size / dice.weighted((43, 64), (0.3, 0.7))))
         self.cells = -(-size // self.block)
         super().__init__(self.cells * FINE, dice)
         self.page_size = size
@@ -41,11 +42,43 @@ class PixelArt(Medium):
     ) -> None:
         """Fill a path; things that are large enough get a contour one pixel wide."""
         body = self.seen(colour)
-        self.fill(path, body, alpha)
         box = path.getBounds()
+        if max(box.width(), box.height()) < 4.6 / self.cells:
+            self._snap(box, body, alpha)
+            return
+        self.fill(path, body, alpha)
         extent = min(box.width(), box.height())
         if outline and alpha == 1 and extent > 3.2 / self.cells:
             self.line(path, darker(body, 0.45), 1.0 / self.cells)
+
+    def _snap(self, box: skia.Rect, body: Colour, alpha: float) -> None:
+        """Fill the whole pixels nearest to a small thing."""
+        n = self.cells
+        if max(box.width(), box.height()) * n < 0.45:
+            return
+        wide, high = (max(1, round(extent * n)) for extent in (box.width(), box.height()))
+        left, top = round(box.centerX() * n - wide / 2), round(box.centerY() * n - high / 2)
+        square = skia.Path()
+        # A hair inside the pixels, so that no neighbour gets a share.
+        square.addRect(skia.Rect(left, top, left + wide, top + high).makeInset(0.02, 0.02))
+        if wide > 3 and high > 3:
+            square.reset()
+            square.addRect(skia.Rect(left + 1, top, left + wide - 1, top + high))
+            square.addRect(skia.Rect(left, top + 1, left + wide, top + high - 1))
+        square.transform(skia.Matrix.Scale(1 / n, 1 / n))
+        self.fill(square, body, alpha)
+
+    def sky(self, top: Colour, bottom: Colour, horizon: float) -> None:
+        """Fill the page with a few colours, dithered into each other."""
+        n = self.cells
+        rows = np.clip((np.arange(n) + 0.5) / n / max(horizon, 1e-3), 0, 1)[:, None]
+        dither = np.tile(BAYER, (n // 4 + 1, n // 4 + 1))[:n, :n]
+        step = np.floor(rows * SKY_STEPS * 0.999 + dither) / SKY_STEPS
+        first, last = (np.array(self.seen(c)) * 255 for c in (top, bottom))
+        rgba = np.full((n, n, 4), 255, np.uint8)
+        rgba[..., :3] = np.round(first + (last - first) * step[..., None])
+        image = skia.Image.fromarray(rgba, colorType=skia.kRGBA_8888_ColorType)
+        self.canvas.drawImageRect(image, skia.Rect(0, 0, 1, 1))
 
     def stroke(self, path: skia.Path, colour: Colour, width: float) -> None:
         """Draw a line at least one pixel wide."""
@@ -54,9 +87,7 @@ class PixelArt(Medium):
     def finish(self) -> np.ndarray:
         """Return the page in square blocks of few colours, uint8, shape (size, size, 3)."""
         fine = self.pixels()
-        dither = np.tile(BAYER - 0.5, (self.cells // 4 + 1,) * 2)[: self.cells, : self.cells]
-        fine = np.clip(fine + np.kron(dither * 14, np.ones((FINE, FINE)))[..., None], 0, 255)
-        cells = _vote(fine.astype(np.uint8), self.cells)
+        cells = _vote(fine, self.cells)
         few = _few_colours(cells, self.colours)
         blocks = np.repeat(np.repeat(few, self.block, axis=0), self.block, axis=1)
         start = (len(blocks) - self.page_size) // 2

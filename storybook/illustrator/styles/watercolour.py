@@ -8,6 +8,7 @@ import skia
 from storybook.dice import Dice
 from storybook.illustrator.medium import Medium
 from storybook.illustrator.palette import Colour, darker, hexed, mix, to_skia
+from storybook.illustrator.styles.details import Details
 from storybook.illustrator.styles.textures import Floats, blurred, displaced, laid, noise, to_bytes
 
 
@@ -23,6 +24,7 @@ class Watercolour(Medium):
         self.rim = dice.uniform(0.7, 1.2)
         self.margin = dice.uniform(0.012, 0.05) if dice.chance(0.7) else 0.0
         self.canvas.clear(to_skia(self.paper))
+        self._details = Details()
 
     def seen(self, colour: Colour) -> Colour:
         """Return the colour as the present light shows it, thinned with water."""
@@ -32,6 +34,8 @@ class Watercolour(Medium):
         self, path: skia.Path, colour: Colour, *, outline: bool = True, alpha: float = 1.0
     ) -> None:
         """Lay a wash that runs from thin to full, as paint does on a tilted board."""
+        if not outline and alpha == 1:
+            self._details.note(path)
         body = self.seen(colour)
         box = path.getBounds()
         if alpha < 1 or min(box.width(), box.height()) < 0.03:
@@ -63,14 +67,15 @@ class Watercolour(Medium):
     def _run(self, sharp: Floats, soft: Floats) -> Floats:
         """Let edges waver, and here and there run into each other."""
         size = self.size
-        sway = 0.0030 * self.wobble
-        shiver = 0.0011 * self.wobble
+        calm = 1 - 0.85 * self._details.cover(size)
+        sway = 0.0030 * self.wobble * calm
+        shiver = 0.0010 * self.wobble * calm
         right, down = (
             laid(noise(size, 0.12, 0.03, seed), self.dice) * sway
-            + laid(noise(size, 0.03, 0.008, seed + 2), self.dice) * shiver
+            + laid(noise(size, 0.03, 0.012, seed + 2), self.dice) * shiver
             for seed in (13, 14)
         )
-        wet = np.clip(laid(noise(size, 0.3, 0.06, seed=17), self.dice) * 0.6 - 0.45, 0, 0.7)
+        wet = np.clip(laid(noise(size, 0.3, 0.06, seed=17), self.dice) * 0.6 - 0.45, 0, 0.7) * calm
         return displaced(sharp + (soft - sharp) * wet[..., None], right, down)
 
     def _leave_margin(self, page: Floats, paper: Floats) -> Floats:
@@ -81,7 +86,7 @@ class Watercolour(Medium):
         side = np.minimum(t, 1 - t)
         # A smooth minimum rounds the corners.
         inside = -np.log(np.exp(-side / 0.02)[None, :] + np.exp(-side / 0.02)[:, None]) * 0.02
-        inside = inside + laid(noise(self.size, 0.3, 0.012, seed=18), self.dice) * 0.010 - self.margin
+        inside = inside + laid(noise(self.size, 0.3, 0.03, seed=18), self.dice) * 0.009 - self.margin
         painted = np.clip(inside / 0.007, 0, 1)[..., None]
         rim = np.exp(-(((inside - 0.009) / 0.005) ** 2))[..., None] * 0.3 * self.rim
         return paper + (page + (page - paper) * rim - paper) * painted

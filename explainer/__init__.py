@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from explainer import models, runs, site, stages, widgets
+    from explainer import models, runs, stages, widgets
     from explainer.capture import Recorder, RunError, record
     from explainer.models import ModelError, load
     from explainer.parameters import ParameterError, RunParameters

@@ -7,23 +7,19 @@ along with a model.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import os
 import re
-import weakref
-from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explainer import fingerprints
+
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from diffusers import DiffusionPipeline
-    from numpy.typing import NDArray
 
 __all__ = ["ModelError", "embedded_fingerprint", "fingerprint", "load"]
 
@@ -44,7 +40,6 @@ _BFLOAT16 = ("StableDiffusion3Pipeline", "FluxPipeline")  # float16 overflows in
 _UNUSED = ("safety_checker",)
 _PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_SAMPLED_VALUES = 2**25
 
 
 class ModelError(ValueError):
@@ -93,54 +88,17 @@ def load(
 
 
 def fingerprint(pipe: DiffusionPipeline) -> str:
-    """Names a pipeline's weights by their values, whatever their dtype and device.
-
-    Hashes shapes and values, in half precision, of all networks that take part in drawing: each
-    value of a model of up to 33 million parameters, evenly spread ones of a larger model. Kept for
-    the pipeline until a parameter is replaced or changed in place.
-
-    Returns:
-        16 hexadecimal digits.
-    """
-    networks = {name: _network(pipe, name) for name in _NETWORKS if _network(pipe, name)}
-    parameters = [p for network in networks.values() for p in network.parameters()]
-    state = hash(tuple((p.data_ptr(), p._version) for p in parameters))
-    known = _fingerprints.get(pipe)
-    if known is None or known[0] != state:
-        stride = _stride(parameter.numel() for parameter in parameters)
-        values = {
-            name: [(key, tuple(p.shape), _halves(p, stride)) for key, p in network.named_parameters()]
-            for name, network in networks.items()
-        }
-        known = _fingerprints[pipe] = (state, _digest(values))
-    return known[1]
+    """Names a pipeline's weights, whatever their dtype and device: 16 hexadecimal digits."""
+    return fingerprints.of_pipeline(pipe)
 
 
 @cache
 def embedded_fingerprint() -> str | None:
-    """The embedded model's `fingerprint`, read from its files without torch; None without a model.
-    """
-    from safetensors import safe_open
-
+    """The embedded model's fingerprint, found without torch; None where its weights are missing."""
     try:
-        folder = _embedded()
+        return fingerprints.of_folder(_embedded())
     except ModelError:
         return None
-    values = {}
-    for name in _NETWORKS:
-        for path in sorted((folder / name).glob("*.safetensors")):
-            with safe_open(path, framework="numpy") as file:
-                keys = [key for key in file.keys() if not key.endswith("position_ids")]  # noqa: SIM118
-                values[name] = [(key, file.get_tensor(key)) for key in keys]
-    stride = _stride(array.size for arrays in values.values() for _, array in arrays)
-    return _digest({
-        name: [(key, array.shape, array.reshape(-1)[::stride].astype("float16")) for key, array in arrays]
-        for name, arrays in values.items()
-    })
-
-
-_NETWORKS = ("text_encoder", "text_encoder_2", "text_encoder_3", "transformer", "unet", "vae")
-_fingerprints: weakref.WeakKeyDictionary[Any, tuple[int, str]] = weakref.WeakKeyDictionary()
 
 
 def _embedded() -> Path:
@@ -260,9 +218,7 @@ def _from_pretrained(name: str, components: dict[str, Any], options: dict[str, A
     if "safety_checker" in components:
         options |= {"safety_checker": None, "requires_safety_checker": False}
     try:
-        return cls.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False, **options
-        )
+        return cls.from_pretrained(name, use_safetensors=True, trust_remote_code=False, **options)
     except OSError as error:
         raise ModelError(
             f"{name} cannot be loaded as safetensors: {error} If files are missing, download or "
@@ -285,33 +241,3 @@ def _best_dtype(device: str | torch.device, pipeline: str) -> torch.dtype:
     if kind == "cpu":
         return torch.float32
     return torch.bfloat16 if kind == "cuda" and pipeline in _BFLOAT16 else torch.float16
-
-
-def _network(pipe: Any, name: str) -> Any:
-    return getattr(pipe, name, None)
-
-
-def _stride(sizes: Iterable[int]) -> int:
-    return math.ceil(sum(sizes) / _SAMPLED_VALUES)
-
-
-def _halves(parameter: torch.Tensor, stride: int) -> NDArray[np.float16]:
-    values: NDArray[np.float16] = (
-        parameter.detach().reshape(-1)[::stride].half().cpu().numpy()
-    )
-    return values
-
-
-def _digest(networks: dict[str, list[tuple[str, tuple[int, ...], NDArray[np.float16]]]]) -> str:
-    digest = hashlib.sha256()
-    for name, parameters in sorted(networks.items()):
-        digest.update(name.encode())
-        for _, shape, values in sorted(parameters, key=lambda entry: _plain_key(entry[0])):
-            digest.update(repr(shape).encode())
-            digest.update(values)
-    return digest.hexdigest()[:16]
-
-
-def _plain_key(key: str) -> str:
-    """A parameter's name in any transformers release: some put `text_model.` before it."""
-    return key.removeprefix("text_model.")

@@ -20,13 +20,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import safetensors
 import safetensors.numpy
-from numpy.typing import NDArray
 from PIL import Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Token", "Trace", "TraceError"]
 
@@ -36,6 +38,7 @@ MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 2**20
 
 TokenKind = Literal["word", "start", "end", "padding"]
+_KINDS = get_args(TokenKind)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -269,8 +272,7 @@ def _check_arrays(trace: Trace) -> None:
             raise TraceError(f"{name} has shape {array.shape}, not ({', '.join(dimensions)}).")
         for dimension, size in zip(dimensions, array.shape, strict=True):
             symbol, _, extra = dimension.partition(" + ")
-            size -= int(extra or 0)
-            if sizes.setdefault(symbol, size) != size:
+            if sizes.setdefault(symbol, size - int(extra or 0)) != size - int(extra or 0):
                 raise TraceError(
                     f"{name} has shape {array.shape}, which does not fit the other arrays "
                     f"({symbol} = {sizes[symbol]})."
@@ -387,7 +389,7 @@ def _from_parts(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> dic
             raise TraceError(f"{name} is {values[name]!r}.")
     for name in _SHAPES:
         values[name] = tensors.get(name) if name in _OPTIONAL else tensors[name]
-    values["tokens"] = tuple(_token(*token) for token in fields["tokens"])
+    values["tokens"] = tuple(_checked(Token(*token)) for token in fields["tokens"])
     values["picture"] = tensors["picture"].tobytes()
     values["frames"] = {
         name: _cut(tensors[f"frames.{name}"].tobytes(), sizes)
@@ -396,9 +398,10 @@ def _from_parts(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> dic
     return values
 
 
-def _token(id: int, text: str, word: str | None, start: int, end: int, kind: TokenKind) -> Token:
-    token = Token(id, text, word, start, end, kind)
-    if not all(isinstance(number, int) for number in (id, start, end)) or not 0 <= start <= end:
+def _checked(token: Token) -> Token:
+    whole = all(isinstance(number, int) for number in (token.id, token.start, token.end))
+    texts = isinstance(token.text, str) and isinstance(token.word, str | None)
+    if not (whole and texts and 0 <= token.start <= token.end and token.kind in _KINDS):
         raise TraceError(f"a token is {token}.")
     return token
 

@@ -32,9 +32,7 @@ class Family:
     for_decoder: Callable[[Any, torch.Tensor], torch.Tensor]
 
 
-def batched_halves(
-    pipe: Any, prediction: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor] | None:
+def batched_halves(pipe: Any, prediction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
     """Splits the batch [unconditional..., conditional...] of classifier-free guidance."""
     # The pipeline's own word: guidance_scale > 1 alone does not tell, distilled UNets embed it.
     if not pipe.do_classifier_free_guidance:

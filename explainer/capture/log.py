@@ -8,13 +8,14 @@ from importlib.metadata import version
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import explainer
 from explainer.capture import previews, tokens
 from explainer.models import fingerprint
 from explainer.trace import Trace
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from numpy.typing import NDArray
     from PIL import Image
@@ -109,14 +110,16 @@ def _versions() -> dict[str, str]:
 
 def _text(log: Log, pipe: Any, family: Family) -> dict[str, Any]:
     if log.prompt is None:
-        hidden, pooled = log.embeddings[None], log.embeddings.new_zeros(0)
-        words, truncated = (), ""
-    else:
-        tokenizer, text_encoder = (getattr(pipe, name) for name in family.readers[0])
-        words, truncated = tokens.read_tokens(tokenizer, log.prompt)
-        hidden, pooled = tokens.encode(
-            tokenizer, text_encoder, log.prompt, pipe._execution_device
-        )
+        return {
+            "tokens": (),
+            "truncated": "",
+            "hidden_states": _half(log.embeddings[None]),
+            "pooled_embedding": np.zeros(0, np.float32),
+        }
+    tokenizer, text_encoder = (getattr(pipe, name) for name in family.readers[0])
+    words, truncated = tokens.read_tokens(tokenizer, log.prompt)
+    device = pipe._execution_device  # noqa: SLF001 - where offloaded models run
+    hidden, pooled = tokens.encode(tokenizer, text_encoder, log.prompt, device)
     return {
         "tokens": words,
         "truncated": truncated,
@@ -125,8 +128,7 @@ def _text(log: Log, pipe: Any, family: Family) -> dict[str, Any]:
     }
 
 
-def _numbers(log: Log) -> dict[str, NDArray[np.floating[Any]] | None]:
-    import numpy as np
+def _numbers(log: Log) -> dict[str, Any]:
     import torch
 
     latents = torch.stack(log.states)

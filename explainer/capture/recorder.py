@@ -13,6 +13,7 @@ from explainer.capture.families import FAMILIES, Family, family_of
 from explainer.capture.hooks import Method, outputs_of, wrapped
 from explainer.capture.log import Log, Step, to_trace
 from explainer.capture.x0 import (
+    NoiseLevel,
     clean_latents,
     noise_level,
     prediction_type,
@@ -122,7 +123,7 @@ class Recorder:
         with torch.no_grad():
             trace = to_trace(log, self._pipe, self._family, self._kinds)
         if not trace.complete:
-            self._pipe._interrupt = False
+            self._pipe._interrupt = False  # noqa: SLF001
         return trace
 
     def _watch_text(self, encode_prompt: Method) -> Method:
@@ -150,24 +151,30 @@ class Recorder:
 
     def _watch_step(self, step: Method) -> Method:
         def watched(*args: Any, **kwargs: Any) -> Any:
-            if self._log is None or self._prediction is None:
+            prediction, self._prediction = self._prediction, None
+            if self._log is None or prediction is None:
                 return step(*args, **kwargs)
             given = inspect.signature(step).bind(*args, **kwargs).arguments
             wants_dict = given.pop("return_dict", True)
             scheduler = self._pipe.scheduler
             level = noise_level(scheduler, given["timestep"])
             output = step(**given, return_dict=True)
-            self._add_step(self._log, level, given, output)
+            self._add_step(self._log, prediction, level, given, output)
             self._report(self._log)
             return output if wants_dict else output.to_tuple()
 
         return watched
 
-    def _add_step(self, log: Log, level: Any, given: dict[str, Any], output: Any) -> None:
+    def _add_step(
+        self,
+        log: Log,
+        prediction: torch.Tensor,
+        level: NoiseLevel,
+        given: dict[str, Any],
+        output: Any,
+    ) -> None:
         scheduler, noise, sample = self._pipe.scheduler, given["model_output"], given["sample"]
-        assert self._prediction is not None
-        halves = self._family.halves(self._pipe, self._prediction)
-        self._prediction = None
+        halves = self._family.halves(self._pipe, prediction)
         x0 = reported_x0(output)
         if x0 is None:
             x0 = clean_latents(noise[:1], sample[:1], level, prediction_type(scheduler))
@@ -193,7 +200,7 @@ class Recorder:
                 log.frames.append(preview)
             self._on_step(len(log.steps), self._pipe.num_timesteps, preview)
         if self._cancelled is not None and self._cancelled():
-            self._pipe._interrupt = True
+            self._pipe._interrupt = True  # noqa: SLF001 - the documented cancel button
 
     def _watch_picture(self, postprocess: Method) -> Method:
         def watched(*args: Any, **kwargs: Any) -> Any:

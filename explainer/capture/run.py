@@ -71,7 +71,7 @@ def record(
     _check_size(pipe, width, height)
     recorder = Recorder(pipe, previews=previews, on_step=on_step, cancelled=cancelled)
     with _scheduled(pipe, scheduler), recorder:
-        pipe(  # type: ignore[operator]
+        pipe(
             prompt,
             negative_prompt=negative_prompt,
             num_inference_steps=steps,

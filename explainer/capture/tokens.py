@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from explainer.trace import Token
+from explainer.trace import Token, TokenKind
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ def read_tokens(tokenizer: Any, prompt: str) -> tuple[tuple[Token, ...], str]:
             tokens.append(Token(id_, text, prompt[slice(*spans[word])], start, position, "word"))
         else:
             ended = any(token.kind == "end" for token in tokens)
-            kind = "start" if index == 0 else "padding" if ended else "end"
+            kind: TokenKind = "start" if index == 0 else "padding" if ended else "end"
             tokens.append(Token(id_, names[index], None, position, position, kind))
     return tuple(tokens), _cut_off(tokenizer, prompt, words)
 

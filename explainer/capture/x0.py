@@ -80,10 +80,11 @@ def _next_sigma(scheduler: Any, timestep: Any) -> float:
 
 
 def _from_sigma(scheduler: Any, sigma: float) -> NoiseLevel:
-    if hasattr(scheduler, "_sigma_to_alpha_sigma_t"):
+    convert = getattr(scheduler, "_sigma_to_alpha_sigma_t", None)
+    if convert is not None:
         import torch
 
-        alpha, sigma = scheduler._sigma_to_alpha_sigma_t(torch.tensor(sigma, dtype=torch.float64))
+        alpha, sigma = convert(torch.tensor(sigma, dtype=torch.float64))
         return NoiseLevel(float(alpha), float(sigma))
     if type(scheduler).__name__.startswith("FlowMatch"):
         return NoiseLevel(1 - sigma, sigma)

@@ -6,6 +6,7 @@ import math
 
 import skia
 
+from storybook.dice import Dice
 from storybook.illustrator.forms import (
     blob,
     cloud,
@@ -222,16 +223,33 @@ def _dark_air(stage: Stage) -> None:
 def _rain(stage: Stage) -> None:
     dice = stage.dice
     slant = dice.uniform(0.16, 0.34)
-    pale, blue = hexed("eef5fa"), hexed("9fb9cc")
+    pale, blue = hexed("eef5fa"), hexed("5f7f98")
     for column in range(7):
         for row in range(6):
             x = (column + dice.uniform(0.1, 0.9)) / 6.5
             y = (row + dice.uniform(0.0, 0.9)) / 5.5 - 0.04
             length = dice.uniform(0.065, 0.105)
-            if _on_a_face(x, y) and dice.chance(0.5):
+            face = _on_a_face(x, y)
+            if face and dice.chance(0.5):
                 continue
-            drop = curve([(x, y), (x - slant * length, y + length)])
-            stage.stroke(drop, pale if dice.chance(0.7) else blue, 0.0095)
+            if dice.chance(0.3) and not face:
+                stage.shape(_drop(x, y, length * 0.55, slant), hexed("bfe3f5"))
+                continue
+            streak = curve([(x, y), (x - slant * length, y + length)])
+            stage.stroke(streak, pale if dice.chance(0.7) else blue, 0.0095)
+
+
+def _drop(x: float, y: float, length: float, slant: float) -> skia.Path:
+    """Return a falling drop: a point above, round below."""
+    low, half = (x - slant * length, y + length), length * 0.30
+    path = curve([(x, y)])
+    path.cubicTo(x, y + length * 0.4, low[0] + half * 1.5, low[1] - half, low[0] + half, low[1])
+    path.cubicTo(
+        low[0] + half * 0.8, low[1] + half, low[0] - half, low[1] + half, low[0] - half, low[1]
+    )
+    path.cubicTo(low[0] - half * 1.3, low[1] - half, x, y + length * 0.4, x, y)
+    path.close()
+    return path
 
 
 def _on_a_face(x: float, y: float) -> bool:
@@ -247,7 +265,7 @@ def _flakes(stage: Stage) -> None:
             radius = dice.uniform(0.009, 0.021)
             if _on_a_face(x, y) and dice.chance(0.65):
                 continue
-            stage.shape(oval(x, y, radius, radius), _WHITE, alpha=0.95)
+            stage.shape(oval(x, y, radius, radius), _WHITE)
 
 
 def _fog(stage: Stage) -> None:
@@ -273,6 +291,23 @@ def _bank(stage: Stage, level: float) -> None:
             (edge, start + half),
         ]
         stage.detail(blob(tongue), hexed("f4f5f3"), alpha=0.55)
+        stage.stroke(_waft(edge, start + half * 0.2, reach * 0.8, dice), hexed("aeb6ba"), 0.008)
+
+
+def _waft(edge: float, level: float, reach: float, dice: Dice) -> skia.Path:
+    """Return a wavy line that ends in a curl: how a pencil says mist."""
+    swing = dice.uniform(0.010, 0.018) * (1 if dice.chance(0.5) else -1)
+    line = [
+        (edge + reach * share, level + swing * (-1) ** n)
+        for n, share in enumerate((0.2, 0.42, 0.64, 0.84))
+    ]
+    end = edge + reach
+    curl = [
+        (end, level - 0.012),
+        (end + reach * 0.03, level - 0.034),
+        (end - reach * 0.06, level - 0.030),
+    ]
+    return curve([*line, *curl])
 
 
 def _fireflies(stage: Stage) -> None:

@@ -58,8 +58,8 @@ BUILDS = {
     "owl": Build(0.070, 0.186, 0.160, 0.086, 0.106, 0.148, 0.128, 0.034, 0.026),
     "dragon": Build(0.110, 0.182, 0.160, 0.066, 0.094, 0.134, 0.118, 0.030, 0.042),
     "robot": Build(0.125, 0.172, 0.165, 0.080, 0.084, 0.134, 0.112, 0.022, 0.026),
-    "penguin": Build(0.056, 0.205, 0.160, 0.084, 0.108, 0.126, 0.118, 0.030, 0.030),
-    "frog": Build(0.100, 0.165, 0.170, 0.066, 0.090, 0.154, 0.104, 0.025, 0.030),
+    "penguin": Build(0.062, 0.215, 0.160, 0.084, 0.108, 0.126, 0.118, 0.030, 0.030),
+    "frog": Build(0.115, 0.172, 0.170, 0.068, 0.092, 0.160, 0.112, 0.025, 0.030),
     "elephant": Build(0.105, 0.190, 0.160, 0.084, 0.110, 0.126, 0.124, 0.036, 0.050),
     "lion": Build(0.115, 0.182, 0.165, 0.072, 0.090, 0.122, 0.112, 0.032, 0.040),
 }
@@ -347,15 +347,15 @@ def _elephant(pen: Pen, animal: Animal, face: Face) -> None:
                   (flap * 1.15, 0.46)], hexed("e8b9bd"), outline=False)  # fmt: skip
     pen.blob(_skull(0.94, 0.9), animal.main)
     faces.cheeks(pen, face, animal.main, y=0.38, gap=0.66)
-    faces.mouth(pen, face, y=0.5, width=0.56)
     x = face.shift * 1.3
+    for side in (-1, 1):
+        pen.line([(x + side * 0.2, 0.5), (x + side * 0.42, 0.58), (x + side * 0.58, 0.46)], faces.INK, 0.008)
     trunk = Limb((x, 0.16), (x - 0.06, 1.25), (x + 0.62, 1.18))
     pen.shape(trunk.outline((0.27, 0.24, 0.19, 0.15, 0.14)), lighter(animal.main, 0.1))
-    for t in (0.3, 0.48, 0.66):
+    for t in (0.32, 0.48):
         (px, py), (nx, ny) = trunk.at(t), trunk.normal(t)
-        pen.line([(px + nx * 0.12, py + ny * 0.12), (px - nx * 0.12, py - ny * 0.12)], animal.dark, 0.005)
+        pen.line([(px + nx * 0.1, py + ny * 0.1), (px - nx * 0.1, py - ny * 0.1)], animal.dark, 0.005)
     faces.eyes(pen, face, y=-0.06, gap=0.46, size=1.15, ground=faces.WHITE)
-    faces.brows(pen, face, animal.dark, y=-0.34)
 
 
 def _lion(pen: Pen, animal: Animal, face: Face) -> None:

@@ -139,6 +139,18 @@ class Cut:
         path.close()
         return path
 
+    def side(self) -> skia.Path:
+        """Return the strip along one side that lies in shade."""
+        path = skia.Path()
+        s, top, hem, w = self.shoulder, self.top, self.hem, self.hem_width
+        path.moveTo(s * 1.02, top + 0.05)
+        path.cubicTo(self.waist, top * 0.5, self.hip, top * 0.25, w, hem - 0.008)
+        path.quadTo(w * 0.98, hem + 0.004, w * 0.9, hem + 0.004)
+        path.lineTo(w * 0.66, hem + 0.009)
+        path.cubicTo(self.hip * 0.74, top * 0.2, self.waist * 0.8, top * 0.5, s * 1.02, top + 0.05)
+        path.close()
+        return path
+
     def width(self, y: float) -> float:
         """Return half the garment's width at a height, a little inside its edge."""
         share = (y - self.top) / (self.hem - self.top)
@@ -150,7 +162,7 @@ def draw_cape_behind(pen: Pen, outfit: Outfit, pose: Pose, build: Build) -> None
     wide = build.hip * 1.95 * outfit.flare
     hem = build.leg * outfit.hem
     if pose.stance in ("seated", "floor"):
-        hem = 0.03
+        wide, hem = build.hip * 1.5, 0.04
     if pose.stance == "lying":
         return
     drift = -0.05 * (1 - pose.narrow) / 0.12 - 0.25 * max(pose.lift, 0)
@@ -198,9 +210,14 @@ def draw_sleeve(pen: Pen, outfit: Outfit, arm: Limb, build: Build) -> None:
         pen.line([(x + nx * w, y + ny * w), (x - nx * w, y - ny * w)], outfit.shade, 0.007)
 
 
+def _sewn(pen: Pen, outfit: Outfit, cut: Cut) -> None:
+    pen.shape(cut.path(), outfit.cloth)
+    pen.shape(cut.side(), outfit.shade, outline=False, alpha=0.55)
+
+
 def _jumper(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
     del under
-    pen.shape(cut.path(), outfit.cloth)
+    _sewn(pen, outfit, cut)
     _patterned(pen, outfit, cut)
     y = cut.hem - 0.012
     w = cut.width(y)
@@ -209,7 +226,7 @@ def _jumper(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
 
 def _dress(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
     del under
-    pen.shape(cut.path(), outfit.cloth)
+    _sewn(pen, outfit, cut)
     _patterned(pen, outfit, cut)
     for side in (-1, 1):
         pen.line([(side * cut.hip * 0.4, 0.0), (side * cut.hem_width * 0.5, cut.hem - 0.01)], outfit.shade, 0.005)
@@ -220,7 +237,7 @@ def _dress(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
 
 def _coat(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
     del under
-    pen.shape(cut.path(), outfit.cloth)
+    _sewn(pen, outfit, cut)
     pen.line([(0.004, cut.top * 0.8), (0.006, cut.hem + 0.008)], outfit.shade, 0.006)
     for k in range(3):
         pen.oval(-0.018, cut.top * (0.58 - 0.24 * k), 0.0095, 0.0095, BUTTON, outline=False)
@@ -260,8 +277,8 @@ def _cape(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
         pen.blob([
             (0, top + 0.004), (side * s * 0.6, top - 0.006), (side * s, top + 0.035),
             (side * s * 1.3, top * 0.4), (side * cut.hip * 1.5, low), (side * cut.hip * 1.5, low),
-            (side * cut.hip * 0.8, low + 0.012), (side * cut.hip * 0.8, low + 0.012),
-            (side * s * 0.62, top * 0.42), (side * s * 0.34, top * 0.74),
+            (side * cut.hip * 0.6, low + 0.014), (side * cut.hip * 0.6, low + 0.014),
+            (side * s * 0.42, top * 0.42), (side * s * 0.24, top * 0.76),
         ], outfit.cloth)  # fmt: skip
     pen.oval(0, top * 0.85, 0.015, 0.015, BUTTON)
 

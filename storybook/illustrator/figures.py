@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import skia
 
@@ -21,6 +21,9 @@ from storybook.world import PEOPLE, Scene
 MARGIN = 0.03
 STICK = hexed("7a5230")
 BEAK = hexed("f0962e")
+WINGED = ("owl", "penguin")
+BREADTH = {"dragon": 0.27, "elephant": 0.24}
+"""How far wings and ears reach to either side, where it is more than hair does."""
 ROOM_ABOVE = {"rabbit": 0.17, "robot": 0.07, "grandmother": 0.09, "lion": 0.08, "dragon": 0.07, "fox": 0.07}
 """How far ears, horns and buns rise over the crown, where it is more than a head of hair."""
 
@@ -52,6 +55,9 @@ class Figure:
         builds = people.BUILDS if person else animals.BUILDS
         build = builds[scene.who].varied(dice.split("build"))
         held = pose(scene.action, build, dice.split("pose"))
+        if scene.garment == "cape" and scene.action == "walks":
+            far, near = held.arms  # both come out from under the cape
+            held = replace(held, arms=(far, replace(near, front=False)))
         looks: Person | Animal
         if person:
             looks = Person.rolled(scene.who, scene.skin, scene.hair, scene.hairstyle, dice.split("looks"))
@@ -62,7 +68,8 @@ class Figure:
         place = dice.split("place")
         hand = held.arms[1].end
         balloon = (hand[0] + place.uniform(-0.01, 0.05), held.head[1] - build.head_ry - place.uniform(0.03, 0.09))
-        scale = _fitting(scene, build, held, balloon, ground, place.uniform(1.02, 1.2))
+        extent = _extent(scene, build, held, balloon)
+        scale = _fitting(scene.action, extent, held, ground, place.uniform(1.02, 1.2))
         left = place.chance(0.5)
         return cls(
             action=scene.action,
@@ -73,37 +80,41 @@ class Figure:
             looks=looks,
             skin=skin,
             thing=props.other_colour(scene.colour, dice.split("thing")),
-            x=_across(held, scale, left, place, scene.action),
+            x=_across(extent, scale, left, place.uniform(0.38, 0.62)),
             scale=scale,
             faces_left=left,
             balloon=balloon,
         )
 
 
-def _fitting(
-    scene: Scene, build: Build, held: Pose, balloon: Point, ground: float, scale: float
-) -> float:
-    """Return the scale, smaller if the figure would not fit between the ground and the top."""
-    top = held.head[1] - build.head_ry - ROOM_ABOVE.get(scene.who, 0.04) - held.lift
+def _extent(scene: Scene, build: Build, held: Pose, balloon: Point) -> skia.Rect:
+    """Return about how much room the figure takes, at scale 1, from its feet."""
+    rise = ROOM_ABOVE.get(scene.who, 0.04)
+    (x, y), lying = held.head, held.stance == "lying"
+    wide = max(build.head_rx * 1.15, 0.0 if lying else BREADTH.get(scene.who, 0.2))
+    joints = [limb.end for limb in (*held.arms, *held.legs)]
+    left = min(x - wide, *(joint[0] - 0.05 for joint in joints))
+    right = max(x + wide + (0.6 * rise if lying else 0.0), *(joint[0] + 0.05 for joint in joints))
+    top = y - build.head_ry - rise
     if scene.action == "holds a balloon":
-        top = min(top, balloon[1] - 0.1)
+        top, right = min(top, balloon[1] - 0.1), max(right, balloon[0] + 0.095)
+    return skia.Rect(left, top - held.lift, right, 0)
+
+
+def _fitting(action: str, extent: skia.Rect, held: Pose, ground: float, scale: float) -> float:
+    """Return the scale, smaller if the figure would not fit on the page."""
     if held.stance in ("floor", "seated"):
-        scale *= 1.08
-    return min(scale, (ground - MARGIN) / -top)
+        scale *= 1.08  # who sits is nearer to us
+    if action == "sleeps":
+        scale *= 1.05
+    return min(scale, (ground - MARGIN) / -extent.top(), (1 - 2 * MARGIN) / extent.width())
 
 
-def _across(held: Pose, scale: float, left: bool, dice: Dice, action: str) -> float:
-    """Return where the figure stands; a balloon, a sleeper and outstretched legs need room."""
-    x = dice.uniform(0.37, 0.63)
-    ahead = -1 if left else 1
-    if action == "holds a balloon":
-        return 0.5 + (x - 0.5) * 0.5 - 0.07 * ahead
-    if held.stance == "lying":
-        middle = (held.head[0] + 0.12 + held.legs[0].end[0] - 0.03) / 2
-        return 0.5 + (x - 0.5) * 0.5 - middle * scale * ahead
-    if held.stance == "floor":
-        return x - 0.05 * ahead
-    return x
+def _across(extent: skia.Rect, scale: float, left: bool, middle: float) -> float:
+    """Return where the feet stand so that the figure's middle is at ``middle``, if there is room."""
+    half = extent.width() * scale / 2
+    middle = min(max(middle, half + MARGIN), 1 - half - MARGIN)
+    return middle - (-1 if left else 1) * extent.centerX() * scale
 
 
 def draw_figure(medium: Medium, scene: Scene, ground: float) -> None:
@@ -194,7 +205,7 @@ def _draw_leg(pen: Pen, figure: Figure, leg: Limb, toe: float) -> None:
 
 def _foot_colour(figure: Figure) -> Colour:
     looks = figure.looks
-    if isinstance(looks, Animal) and looks.who in ("owl", "penguin"):
+    if isinstance(looks, Animal) and looks.who in WINGED:
         return BEAK
     if isinstance(looks, Animal) and looks.who in ("fox", "robot"):
         return looks.dark
@@ -204,7 +215,7 @@ def _foot_colour(figure: Figure) -> Colour:
 def _draw_arm(pen: Pen, figure: Figure, arm: Limb, side: int) -> None:
     w = figure.build.arm_width
     who = figure.looks.who
-    if who in ("owl", "penguin"):
+    if who in WINGED:
         pen.shape(arm.outline((w * 0.8, w * 1.5, w * 1.35, w * 0.4), 0.0, 1.12), figure.skin)
         clothes.draw_sleeve(pen, figure.outfit, arm, figure.build)
         if arm.front:
@@ -220,12 +231,15 @@ def _draw_arm(pen: Pen, figure: Figure, arm: Limb, side: int) -> None:
 def _draw_arm_edge(pen: Pen, figure: Figure, arm: Limb) -> None:
     """Set an arm off from the body of the same colour behind it."""
     sleeve = figure.outfit.sleeve()
-    colour = figure.skin if sleeve is None else sleeve[0]
+    bare = sleeve is None or sleeve[1] < 0.5
+    if bare and figure.looks.who in WINGED:
+        return
+    colour = figure.skin if sleeve is None or bare else sleeve[0]
     edge = figure.outfit.shade if colour == figure.outfit.cloth else darker(colour, 0.18)
-    w = figure.build.arm_width * 1.15
+    w = figure.build.arm_width * (0.93 if bare else 1.17)
     for side in (-w, w):
         points = []
-        for t in (0.25, 0.5, 0.8):
+        for t in (0.55, 0.7, 0.85) if bare else (0.3, 0.5, 0.8):
             (x, y), (nx, ny) = arm.at(t), arm.normal(t)
             points.append((x + nx * side, y + ny * side))
         pen.line(points, edge, 0.005)

@@ -52,10 +52,13 @@ class Person:
     @classmethod
     def rolled(cls, who: str, skin: str, hair: str, style: str, dice: Dice) -> Person:
         """Return a person of whom the words are true."""
+        tone, shade = varied(SKIN[skin], dice, 0.7), varied(HAIR[hair], dice, 0.6)
+        if skin == "dark" and hair == "brown":
+            shade = darker(shade, 0.4)  # or the face would have no hairline
         return cls(
             who=who,
-            skin=varied(SKIN[skin], dice, 0.7),
-            hair=varied(HAIR[hair], dice, 0.6),
+            skin=tone,
+            hair=shade,
             style=style,
             fringe=dice.pick(("straight", "parted", "swept")),
             part=dice.uniform(-0.35, 0.35),
@@ -80,9 +83,9 @@ def draw_hair_behind(pen: Pen, person: Person, turn: float, *, lying: bool) -> N
     """Draw the hair that hangs or stands behind head and body, in the head's frame."""
     x = -0.12 * turn
     if person.style == "long":
-        low = 0.5 if lying else 1.0  # on the ground it has no room to hang
+        low = 0.62 if lying else 1.0  # on the ground it has no room to hang
         pen.blob(
-            [(x, -1.1), (x + 0.9, -0.75), (x + 1.16, 0.1), (x + 1.2 * low, 1.1 * low), (x + 1.05 * low, 1.9 * low), (x + 0.6, 2.02 * low),
+            [(x, -1.1), (x + 0.9, -0.75), (x + 1.16, 0.1), (x + 1.2 * low, 1.1 * low), (x + 1.05 * low, 1.9 * low), (x + 0.6 * low, 2.02 * low),
              (x, 1.75), (x - 0.6, 2.02), (x - 1.05, 1.9), (x - 1.2, 1.1), (x - 1.16, 0.1), (x - 0.9, -0.75)],
             darker(person.hair, 0.1))  # fmt: skip
     elif person.style == "curly" and not person.bald:

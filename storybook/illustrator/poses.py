@@ -134,24 +134,31 @@ def _walks(build: Build, dice: Dice) -> Pose:
     swing = dice.uniform(38, 62)
     back = _span((-0.018, hip[1]), (-stride, -0.034), (0.022, 0.0))
     ahead = _span((0.018, hip[1]), (stride, -0.018), (0.022, -0.016))
-    far = (far[0] + build.shoulder * 0.25, far[1])
-    near = (near[0] - build.shoulder * 0.35, near[1])
+    # Seen from three quarters, the near shoulder is the one behind.
+    far, near = (near[0] - build.shoulder * 0.1, near[1]), (far[0] + build.shoulder * 0.25, far[1] + 0.006)
     return Pose(
         hip=hip, neck=neck, head=head,
         tilt=dice.normal(0, 4), turn=dice.uniform(0.8, 1.1),
         arms=(
-            _reach((far[0] + build.shoulder * 0.9, far[1]), swing + 8, build.arm, 0.03),
-            _reach((near[0] - build.shoulder * 0.5, near[1]), -swing, build.arm, 0.03, front=True),
+            _reach(far, swing + 8, build.arm, 0.03),
+            _reach(near, -swing, build.arm, 0.035, front=True),
         ),
         legs=(back, ahead), toes=(0.85, 1.0), narrow=0.88,
         mouth="open" if dice.chance(0.25) else "smile",
     )  # fmt: skip
 
 
+def _beside(head: Point, build: Build, side: int, dice: Dice) -> Point:
+    """Return where a hand is seen that is thrown up beside the head."""
+    x = head[0] + side * build.head_rx * dice.uniform(1.3, 1.6)
+    return x, head[1] - build.head_ry * dice.uniform(-0.3, 0.45)
+
+
 def _waves(build: Build, dice: Dice) -> Pose:
     base = _stand(build, dice)
     shoulder = base.arms[1].start
-    raised = _reach(shoulder, dice.uniform(132, 152), build.arm * 1.14, dice.uniform(0.02, 0.05))
+    hand = _beside(base.head, build, 1, dice)
+    raised = _span(shoulder, hand, (0.04, dice.uniform(0.015, 0.05)), front=True)
     return replace(
         base, arms=(base.arms[0], raised), open_hand=True, tilt=dice.uniform(-9, 2),
         turn=dice.uniform(-0.2, 0.4), mouth="open" if dice.chance(0.6) else "smile",
@@ -170,8 +177,8 @@ def _jumps(build: Build, dice: Dice) -> Pose:
         hip=hip, neck=neck, head=head,
         tilt=dice.normal(0, 6), turn=dice.uniform(-0.2, 0.6),
         arms=(
-            _reach(far, dice.uniform(-142, -112), build.arm * 1.08, dice.uniform(-0.04, -0.01)),
-            _reach(near, dice.uniform(112, 142), build.arm * 1.08, dice.uniform(0.01, 0.04)),
+            _span(far, _beside(head, build, -1, dice), (-0.03, 0.03)),
+            _span(near, _beside(head, build, 1, dice), (0.03, 0.03)),
         ),
         legs=(back, ahead), lift=dice.uniform(0.06, 0.10) - build.leg * 0.25, mouth="open",
         toes=(-0.9, 0.9),

@@ -180,11 +180,11 @@ class Ridge:
             size * math.sin(math.tau * (rate * x + phase)) for size, rate, phase in self._waves
         )
 
-    def path(self, bottom: float = 1.0 + MARGIN, above: float = 0.0) -> skia.Path:
-        """Return the land below the line, or a little above it, down to ``bottom``."""
+    def path(self, above: float = 0.0) -> skia.Path:
+        """Return the land from ``above`` the line down to the page's foot."""
         steps = 12
         width = 1.0 + 2 * MARGIN
         xs = [-MARGIN + width * i / steps for i in range(steps + 1)]
         path = curve([(x, self(x) - above) for x in xs])
-        path.lineTo(1.0 + MARGIN, bottom).lineTo(-MARGIN, bottom).close()
+        path.lineTo(1.0 + MARGIN, 1.0 + MARGIN).lineTo(-MARGIN, 1.0 + MARGIN).close()
         return path

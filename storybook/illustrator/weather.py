@@ -230,13 +230,14 @@ def _rain(stage: Stage) -> None:
             y = (row + dice.uniform(0.0, 0.9)) / 5.5 - 0.04
             length = dice.uniform(0.065, 0.105)
             face = _on_a_face(x, y)
-            if face and dice.chance(0.5):
+            if face and dice.chance(0.75):
                 continue
             if dice.chance(0.3) and not face:
                 stage.shape(_drop(x, y, length * 0.55, slant), hexed("bfe3f5"))
                 continue
             streak = curve([(x, y), (x - slant * length, y + length)])
-            stage.stroke(streak, pale if dice.chance(0.7) else blue, 0.0095)
+            bright = dice.chance(0.7)
+            stage.stroke(streak, pale if bright else blue, 0.0125 if bright else 0.009)
 
 
 def _drop(x: float, y: float, length: float, slant: float) -> skia.Path:

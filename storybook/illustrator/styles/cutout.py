@@ -19,8 +19,8 @@ SHADOW: Colour = (0.09, 0.06, 0.13)
 def _fibres(size: int) -> Floats:
     """Return the light on a sheet of rough paper, around 0."""
     felt = noise(size, 0.06, 0.008, seed=3) * 0.6 + noise(size, 0.03, 0.006, seed=4, stretch=5) * 0.7
-    relief = felt - np.roll(felt, max(1, size // 256), (0, 1))
-    return relief * (size / 128) * 2.2 + felt * 0.9
+    relief = felt - np.roll(felt, max(1, round(size / 128)), (0, 1))
+    return relief * 2.2 + felt * 0.9
 
 
 class PaperCutOut(Medium):
@@ -31,7 +31,7 @@ class PaperCutOut(Medium):
         self.depth = dice.uniform(0.85, 1.3)
         self.roughness = dice.uniform(0.7, 1.3)
         self.light_from = dice.pick((-1, 1))
-        self.facet = dice.uniform(0.03, 0.06)
+        self.facet = dice.uniform(0.02, 0.045)
 
     def seen(self, colour: Colour) -> Colour:
         """Return the colour as the present light and the dull paper show it."""
@@ -105,7 +105,7 @@ class PaperCutOut(Medium):
             seed = self.dice.integer(0, 9999)
             paint.setPathEffect(skia.DiscretePathEffect.Make(self.facet, 0.0022, seed))
         self.canvas.drawPath(path, paint)
-        paint.setColor(to_skia(lighter(body, 0.45), 0.55))
+        paint.setColor(to_skia(lighter(body, 0.5), 0.42))
         paint.setStyle(skia.Paint.kStroke_Style)
-        paint.setStrokeWidth(min(0.03 * extent + 0.0012, 0.0042))
+        paint.setStrokeWidth(min(0.03 * extent + 0.0012, 0.0036))
         self.canvas.drawPath(path, paint)

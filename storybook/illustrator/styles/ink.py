@@ -10,26 +10,37 @@ import skia
 from storybook.dice import Dice
 from storybook.illustrator.medium import Medium
 from storybook.illustrator.palette import Colour, darker, hexed, lighter, mix, saturated, to_skia
-from storybook.illustrator.styles.textures import Floats, shader, stencil
+from storybook.illustrator.styles.textures import FULL, Floats, shader, stencil
 
 INK = hexed("16121c")
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _screen(size: int, dots: int) -> Floats:
-    """Return the height, from 0 to 1, of a page's halftone screen: ``dots`` dots a row, the rows
-    set diagonally."""
-    t = (np.arange(size, dtype=np.float32) + 0.5) * np.float32(np.pi * dots / size)
-    return 0.5 + 0.5 * np.cos(t)[None, :] * np.cos(t)[:, None]
+    """Return a page's halftone screen, shape (size, size): ink every place where it exceeds
+    1 - t, and a share t of the page is inked, in dots that lie ``dots`` to a row."""
+    steps = np.linspace(0, 1, 65)
+    levels = np.quantile(_waves(FULL, dots), steps)
+    return np.interp(_waves(size, dots), levels, steps).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def _waves(size: int, dots: int) -> Floats:
+    """Return three sets of waves that cross at 60 degrees: round hills, set as in a honeycomb."""
+    t = (np.arange(size, dtype=np.float32) + 0.5) * np.float32(2 * np.pi * dots / size)
+    x, y = t[None, :], t[:, None]
+    return np.cos(y) + np.cos(0.5 * y + 0.866 * x) + np.cos(0.5 * y - 0.866 * x)
+
+
+def _tone(screen: Floats, tone: float | Floats, dots: int) -> skia.Image:
+    """Return dots that ink a share ``tone`` of the page (or of each row), with soft rims."""
+    return stencil(np.clip(0.5 + (screen - 1 + tone) * len(screen) / (1.6 * dots), 0, 1))
 
 
 @lru_cache(maxsize=64)
 def _dots(size: int, dots: int, tone: float) -> skia.Image:
-    """Return an even halftone of dots that cover about ``tone`` of the page."""
-    screen = _screen(size, dots)
-    sharp = size / (2.2 * dots)
-    level = float(np.quantile(_screen(512, dots), 1 - tone))
-    return stencil(np.clip(0.5 + (screen - level) * sharp, 0, 1))
+    """Return an even halftone."""
+    return _tone(_screen(size, dots), tone, dots)
 
 
 class InkComic(Medium):
@@ -38,7 +49,7 @@ class InkComic(Medium):
     def __init__(self, size: int, dice: Dice) -> None:
         super().__init__(size, dice)
         self.weight = dice.uniform(0.85, 1.25)
-        self.dots = 2 * dice.integer(19, 25)
+        self.dots = dice.integer(32, 42)
         self.tone = dice.uniform(0.2, 0.36)
         self.paper = mix((1.0, 1.0, 1.0), hexed("fff0cf"), dice.uniform(0.0, 0.6))
 
@@ -52,8 +63,7 @@ class InkComic(Medium):
         self.canvas.clear(to_skia(self.seen(bottom)))
         rows = (np.arange(self.size, dtype=np.float32) + 0.5) / self.size
         tone = np.clip(1.06 - 1.1 * rows / max(horizon, 1e-3), -0.1, 1.1)[:, None]
-        screen = _screen(self.size, self.dots)
-        dots = stencil(np.clip(0.5 + (screen - 1 + tone) * self.size / (2.2 * self.dots), 0, 1))
+        dots = _tone(_screen(self.size, self.dots), tone, self.dots)
         paint = skia.Paint(Color=to_skia(self.seen(top)), Shader=shader(dots))
         self.canvas.drawRect(skia.Rect(-0.1, -0.1, 1.1, 1.1), paint)
 

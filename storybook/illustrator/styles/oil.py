@@ -46,28 +46,30 @@ def _dabs(size: int, length: float, seed: int) -> Dabs:
     surface = skia.Surface(size, size)
     canvas = surface.getCanvas()
     canvas.scale(size, size)
-    for rank, cell in enumerate(order):
+    for number, cell in enumerate(order):
         x = (cell % side + dice.uniform()) / side
         y = (cell // side + dice.uniform()) / side
         turn = float(flow[int(y * 63.9), int(x * 63.9)]) * 1.1 - 0.6 + dice.normal(0, 0.25)
-        centres[rank], angles[rank] = (x, y), turn
-        _put_down(canvas, x, y, turn, (length, width * dice.uniform(0.7, 1.2)), rank)
+        centres[number], angles[number] = (x, y), turn
+        _put_down(canvas, x, y, turn, (length, width * dice.uniform(0.7, 1.2)), number + 1)
     rgba = surface.toarray(colorType=skia.kRGBA_8888_ColorType).astype(np.intp)
-    owner = np.minimum(rgba[..., 0] + (rgba[..., 1] << 8) + (rgba[..., 2] << 16), side * side - 1)
+    owner = rgba[..., 0] + (rgba[..., 1] << 8) + (rgba[..., 2] << 16) - 1
     column, row = np.minimum((centres[owner] * size).astype(np.intp), size - 1).transpose(2, 0, 1)
+    # Where no dab fell (owner is -1), a pixel keeps its own colour.
+    source = np.where(owner < 0, np.arange(size * size).reshape(size, size), row * size + column)
     value = noise(FULL, 0.02, 0.004, seed=45 + seed).ravel()[: side * side]
     warmth = noise(FULL, 0.02, 0.004, seed=46 + seed).ravel()[: side * side]
     shifts = value[:, None] * np.float32(1.0) + warmth[:, None] * np.array([0.6, 0.0, -0.6], np.float32)
-    return Dabs(row * size + column, _ridges(owner, centres, angles, width), shifts[owner])
+    return Dabs(source, _ridges(owner, centres, angles, width), shifts[owner])
 
 
 def _put_down(
-    canvas: skia.Canvas, x: float, y: float, turn: float, extent: tuple[float, float], rank: int
+    canvas: skia.Canvas, x: float, y: float, turn: float, extent: tuple[float, float], number: int
 ) -> None:
     """Draw one dab in a colour that is its number; dabs hang over at all sides of the page."""
     length, width = extent
     paint = skia.Paint(
-        Color=skia.Color(rank & 255, rank >> 8 & 255, rank >> 16 & 255),
+        Color=skia.Color(number & 255, number >> 8 & 255, number >> 16 & 255),
         AntiAlias=False,
     )
     canvas.save()
@@ -98,7 +100,7 @@ class OilPainting(Medium):
     def __init__(self, size: int, dice: Dice) -> None:
         super().__init__(size, dice)
         self.impasto = dice.uniform(0.7, 1.25)
-        self.richness = dice.uniform(1.1, 1.3)
+        self.richness = dice.uniform(1.15, 1.4)
         self.varnish = dice.uniform(0.02, 0.07)
         self.canvas_seed = dice.integer(0, CANVASES - 1)
         self.looseness = dice.uniform(0.8, 1.25)

@@ -19,7 +19,7 @@ class PencilSketch(Medium):
     def __init__(self, size: int, dice: Dice) -> None:
         super().__init__(size, dice)
         self.paper = mix(hexed("faf5e8"), hexed("f3e8cf"), dice.uniform())
-        self.tint = dice.uniform(0.40, 0.55)
+        self.tint = dice.uniform(0.44, 0.58)
         self.pressure = dice.uniform(0.85, 1.2)
         self.slant = dice.uniform(-65, -35)
         self.canvas.clear(to_skia(self.paper))
@@ -29,7 +29,7 @@ class PencilSketch(Medium):
     def seen(self, colour: Colour) -> Colour:
         """Return the pencil's tint for a colour as the present light shows it."""
         shown = super().seen(colour)
-        return mix(self.paper, saturated(shown, 0.62), self.tint + 0.12 * (1 - luminance(shown)))
+        return mix(self.paper, saturated(shown, 0.78), self.tint + 0.12 * (1 - luminance(shown)))
 
     def sky(self, top: Colour, bottom: Colour, horizon: float) -> None:
         """Tint the page and hatch it, more densely towards the top."""
@@ -37,7 +37,7 @@ class PencilSketch(Medium):
         shown = Medium.seen(self, top)
         shade = skia.GradientShader.MakeLinear(
             [skia.Point(0, 0), skia.Point(0, max(horizon, 1e-3))],
-            [to_skia(GRAPHITE, 0.08 + 0.45 * (1 - luminance(shown))), to_skia(GRAPHITE, 0.0)],
+            [to_skia(GRAPHITE, 0.06 + 0.75 * (1 - luminance(shown)) ** 2), to_skia(GRAPHITE, 0.0)],
         )
         hatch = skia.Shaders.Blend(skia.BlendMode.kDstIn, shade, self._hatching(self.dice.uniform(-20, 20)))
         self.canvas.drawRect(skia.Rect(-0.1, -0.1, 1.1, 1.1), skia.Paint(Shader=hatch))
@@ -51,7 +51,7 @@ class PencilSketch(Medium):
         extent = min(box.width(), box.height())
         dark = 1 - luminance(Medium.seen(self, colour))
         if extent > 0.02:
-            self._shade(path, alpha * (0.12 + 0.62 * dark * dark))
+            self._shade(path, alpha * (0.08 + 0.62 * dark * dark))
         elif dark > 0.6:
             self.fill(path, GRAPHITE, alpha * dark)
         if outline and alpha == 1:

@@ -27,7 +27,7 @@ class PixelArt(Medium):
 
     def __init__(self, size: int, dice: Dice) -> None:
         # 43 and 64 cells make whole blocks of pages of 128, 256 and 512 pixels.
-        self.block = max(1, round(size / dice.weighted((43, 64), (0.3, 0.7))))
+        self.block = max(1, round(size / dice.weighted((43, 64), (0.2, 0.8))))
         self.cells = -(-size // self.block)
         super().__init__(self.cells * FINE, dice)
         self.page_size = size
@@ -44,14 +44,14 @@ class PixelArt(Medium):
         body = self.seen(colour)
         box = path.getBounds()
         if max(box.width(), box.height()) < 4.6 / self.cells:
-            self._snap(box, body, alpha)
+            self._snap(path, box, body, alpha)
             return
         self.fill(path, body, alpha)
         extent = min(box.width(), box.height())
         if outline and alpha == 1 and extent > 3.2 / self.cells:
             self.line(path, darker(body, 0.45), 1.0 / self.cells)
 
-    def _snap(self, box: skia.Rect, body: Colour, alpha: float) -> None:
+    def _snap(self, path: skia.Path, box: skia.Rect, body: Colour, alpha: float) -> None:
         """Fill the whole pixels nearest to a small thing."""
         n = self.cells
         if max(box.width(), box.height()) * n < 0.45:
@@ -61,10 +61,13 @@ class PixelArt(Medium):
         square = skia.Path()
         # A hair inside the pixels, so that no neighbour gets a share.
         square.addRect(skia.Rect(left, top, left + wide, top + high).makeInset(0.02, 0.02))
-        if wide > 3 and high > 3:
+        if wide > 2 and high > 2:
+            # A star is a cross; anything else only loses its corners, if it is large enough.
+            star = not path.contains(box.left() + 0.2 * box.width(), box.top() + 0.2 * box.height())
+            across, down = ((wide - 1) // 2, (high - 1) // 2) if star else (wide > 3, high > 3)
             square.reset()
-            square.addRect(skia.Rect(left + 1, top, left + wide - 1, top + high))
-            square.addRect(skia.Rect(left, top + 1, left + wide, top + high - 1))
+            square.addRect(skia.Rect(left + across, top, left + wide - across, top + high))
+            square.addRect(skia.Rect(left, top + down, left + wide, top + high - down))
         square.transform(skia.Matrix.Scale(1 / n, 1 / n))
         self.fill(square, body, alpha)
 
@@ -82,7 +85,9 @@ class PixelArt(Medium):
 
     def stroke(self, path: skia.Path, colour: Colour, width: float) -> None:
         """Draw a line at least one pixel wide."""
-        super().stroke(path, colour, max(width, 1.05 / self.cells))
+        # What cannot be finer is fainter instead: spectacles must not hide the eyes.
+        faint = min(max((width / 0.0078) ** 3, 0.35), 1.0)
+        self.line(path, self.seen(colour), max(width, 1.05 / self.cells), alpha=faint)
 
     def finish(self) -> np.ndarray:
         """Return the page in square blocks of few colours, uint8, shape (size, size, 3)."""

@@ -55,7 +55,7 @@ class Watercolour(Medium):
         sharp = self.pixels()
         page = self._run(sharp.astype(np.float32), blurred(sharp, 0.011).astype(np.float32))
         around = blurred(to_bytes(page), 0.0075).astype(np.float32)
-        page -= np.clip(around - page, 0, 26) * (0.55 * self.rim)
+        page -= np.clip(around - page, 0, 26) * (0.95 * self.rim)
         paper = np.array(self.paper, np.float32) * 255
         pools = laid(noise(size, 0.45, 0.025, seed=11), self.dice)
         tooth = laid(noise(size, 0.02, 0.007, seed=12), self.dice)

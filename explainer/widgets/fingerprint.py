@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
-from numpy.typing import ArrayLike
 
 from explainer.widgets.base import Widget
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class Fingerprint(Widget, scripts=("cells", "fingerprint")):

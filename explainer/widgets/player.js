@@ -96,7 +96,8 @@ const player = {
     const level = h("span", { class: "ex-player-level ex-number" });
     const caption = h("p", { class: "ex-player-prompt" });
     const facts = h("p", { class: "ex-small ex-number" });
-    const partial = h("p", { class: "ex-player-partial" });
+    const partial = h("p", { class: "ex-player-aside" });
+    const unread = h("p", { class: "ex-player-aside" });
 
     const stage = h(
       "div",
@@ -111,6 +112,7 @@ const player = {
       h("p", { class: "ex-player-readout" }, step, level),
       h("div", { class: "ex-player-transport" }, play, track.node),
       partial,
+      unread,
       h("div", { class: "ex-player-caption" }, h("div", {}, caption, facts), smooth),
     );
     root.append(stage);
@@ -168,6 +170,8 @@ const player = {
       facts.textContent = factsOf(now);
       partial.hidden = now.complete;
       partial.textContent = `Stopped after ${now.count} of ${now.total} steps: this run has no finished picture.`;
+      unread.hidden = !now.truncated;
+      unread.textContent = `The prompt is longer than the model reads. It never saw: “${now.truncated}”`;
       ask();
     }
 

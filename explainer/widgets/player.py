@@ -82,8 +82,8 @@ class Player(Widget, scripts=("player",)):
             )
         if trace is not None and not {"x0", "noisy"} <= trace.frames.keys():
             raise t.TraitError(
-                "This trace holds no frames to show: record it with previews, or see "
-                "`trace.image()` for its picture alone"
+                "This trace holds no frames to show. Record it with previews=True, or look at its "
+                "picture alone with trace.image()"
             )
         return trace
 
@@ -121,6 +121,7 @@ def _run_facts(trace: Trace) -> dict[str, Any]:
         "width": trace.width,
         "height": trace.height,
         "complete": trace.complete,
+        "truncated": trace.truncated.strip(),
         "timesteps": [round(float(timestep), 2) for timestep in trace.timesteps],
         "noise": noise_shares(trace),
     }

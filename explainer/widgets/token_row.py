@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
@@ -22,7 +22,7 @@ class TokenRow(Widget, scripts=("token_row",)):
         truncated: The end of the sentence that the model never read.
     """
 
-    _tokens = t.List().tag(sync=True)
+    _tokens: t.List[Any] = t.List().tag(sync=True)
     _truncated = t.Unicode("").tag(sync=True)
 
     def __init__(self, tokens: Sequence[Token], *, truncated: str = "") -> None:

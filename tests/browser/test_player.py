@@ -1,0 +1,192 @@
+"""The player in a real browser, on a page with no kernel and no network."""
+
+import pytest
+
+from explainer.widgets import Fingerprint, LatentGrid, Player, TokenRow
+from explainer.widgets.host import static_page
+from tests.synthetic import make_trace
+
+STEPS = 10
+# A number that any change of a canvas changes.
+CANVAS_SUM = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.reduce((sum, value, i) => (sum * 31 + value + i) % 2147483647, 7);
+}"""
+
+
+@pytest.fixture(scope="module")
+def html():
+    return static_page([Player(make_trace(steps=STEPS), step=4)], title="Player")
+
+
+def pictures(page):
+    page.wait_for_timeout(80)  # the next screen refresh paints
+    return [canvas.evaluate(CANVAS_SUM) for canvas in page.query_selector_all("canvas")]
+
+
+def drawn(page):
+    """Wait until both pictures are decoded and painted."""
+    page.wait_for_function(
+        """() => [...document.querySelectorAll("canvas")].every(
+          (canvas) => canvas.getContext("2d").getImageData(9, 9, 1, 1).data[3])"""
+    )
+    return page
+
+
+def step_shown(page):
+    return page.inner_text(".ex-player-step")
+
+
+def test_the_keys_move_the_step_and_the_pictures(open_page, html):
+    page = drawn(open_page(html))
+    assert step_shown(page) == f"Step 4 of {STEPS}"
+    seen = [pictures(page)]
+    page.focus("input[type=range]")
+    for key, step in [("ArrowRight", 5), ("ArrowLeft", 4), ("Home", 0), ("End", STEPS)]:
+        page.keyboard.press(key)
+        seen.append(pictures(page))
+        assert step_shown(page) == f"Step {step} of {STEPS}"
+    assert seen[2] == seen[0]
+    for first, second in [(0, 1), (0, 3), (0, 4), (3, 4)]:
+        assert seen[first][0] != seen[second][0]
+        assert seen[first][1] != seen[second][1]
+
+
+def test_keys_stop_at_both_ends(open_page, html):
+    page = drawn(open_page(html))
+    page.focus("input[type=range]")
+    for key, step in [("End", STEPS), ("ArrowRight", STEPS), ("Home", 0), ("ArrowLeft", 0)]:
+        page.keyboard.press(key)
+        page.wait_for_timeout(50)
+        assert step_shown(page) == f"Step {step} of {STEPS}"
+
+
+def test_dragging_scrubs(open_page, html):
+    page = drawn(open_page(html))
+    box = page.locator(".ex-track").bounding_box()
+    page.mouse.move(box["x"] + 15, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 12, box["y"] + box["height"] / 2, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(80)
+    assert step_shown(page) == f"Step {STEPS} of {STEPS}"
+    assert page.inner_text("figcaption >> nth=1") == "The finished picture"
+
+
+def test_space_plays_to_the_end_and_the_button_starts_again(open_page, html):
+    page = drawn(open_page(html))
+    page.focus("input[type=range]")
+    page.keyboard.press("Space")
+    assert page.get_attribute(".ex-play", "aria-label") == "Pause"
+    page.wait_for_selector(f".ex-player-step:text-is('Step {STEPS} of {STEPS}')")
+    page.wait_for_selector(".ex-play[aria-label=Play]")
+    page.click(".ex-play")
+    page.wait_for_selector(f".ex-player-step:text-is('Step 1 of {STEPS}')")
+
+
+def test_a_second_space_pauses(open_page, html):
+    page = drawn(open_page(html, reduced_motion="reduce"))
+    page.focus(".ex-play")
+    page.keyboard.press("Space")
+    page.keyboard.press("Space")
+    assert page.get_attribute(".ex-play", "aria-label") == "Play"
+
+
+def test_the_text_alternative_names_the_state(open_page, html):
+    page = drawn(open_page(html))
+    page.focus("input[type=range]")
+    page.keyboard.press("Home")
+    page.wait_for_timeout(80)
+    spoken = page.get_attribute("input[type=range]", "aria-valuetext")
+    assert spoken == f"Step 0 of {STEPS}, 100 % noise, pure noise, timestep 999"
+    assert page.get_attribute("canvas >> nth=0", "aria-label") == f"Noisy state at {spoken}"
+    assert "a fox in the snow" in page.get_attribute("canvas >> nth=1", "aria-label")
+
+
+def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_page, html):
+    page = drawn(open_page(html, viewport={"width": 400, "height": 800}))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    tops = [canvas.bounding_box()["y"] for canvas in page.query_selector_all("canvas")]
+    assert tops[1] > tops[0] + 100
+
+
+def test_dark_mode_follows_the_system_and_the_page_overrules_it(open_page, html):
+    page = open_page(html, color_scheme="dark")
+    background = "getComputedStyle(document.querySelector('.ex')).backgroundColor"
+    dark = page.evaluate(background)
+    page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    page.wait_for_selector(".ex[data-theme=light]")
+    assert page.evaluate(background) != dark
+
+
+def test_reduced_motion_plays_calmly_and_moves_nothing_else(open_page, html):
+    page = drawn(open_page(html, reduced_motion="reduce"))
+    duration = page.evaluate(
+        "getComputedStyle(document.querySelector('.ex-play')).transitionDuration"
+    )
+    assert float(duration.rstrip("s")) == 0
+    page.click(".ex-play")
+    page.wait_for_timeout(400)
+    assert step_shown(page) == f"Step 4 of {STEPS}"
+    page.wait_for_selector(f".ex-player-step:text-is('Step 5 of {STEPS}')")
+
+
+def test_pixels_can_be_shown(open_page, html):
+    page = drawn(open_page(html))
+    smooth = pictures(page)
+    page.click("text=Show pixels")
+    assert pictures(page) != smooth
+    assert page.get_attribute("text=Show pixels", "aria-pressed") == "true"
+
+
+def test_a_stopped_run_and_an_unread_end_are_told(open_page):
+    trace = make_trace(steps=STEPS, calls=3, truncated=" and <b>more</b>")
+    page = open_page(static_page([Player(trace)]))
+    text = page.inner_text(".ex")
+    assert "Stopped after 3 of 10 steps" in text
+    assert "It never saw: “and <b>more</b>”" in text
+    assert "where the run was stopped" in text
+
+
+def test_scrubbing_keeps_up_with_the_screen(open_page):
+    page = drawn(open_page(static_page([Player(make_trace(steps=25, size=128))])))
+    milliseconds = page.evaluate(
+        """async () => {
+          const [model] = window.models;
+          const refresh = () => new Promise(requestAnimationFrame);
+          await refresh();
+          const start = performance.now();
+          for (let i = 0; i < 60; i += 1) {
+            model.set("step", i % 26);
+            await refresh();
+          }
+          return (performance.now() - start) / 60;
+        }"""
+    )
+    # 17 ms is sixty a second; the rest is room for a busy machine.
+    assert milliseconds < 50
+
+
+def test_the_smaller_widgets_and_a_link_between_two(open_page):
+    trace = make_trace(steps=STEPS)
+    widgets = [
+        TokenRow(trace.tokens),
+        Fingerprint({"fox": trace.pooled_embedding}),
+        LatentGrid(trace),
+        Player(trace, step=4),
+    ]
+    page = open_page(static_page(widgets, links=[((3, "step"), (2, "step"))]))
+    assert page.locator(".ex-token").count() == 7
+    page.click("text=+ 5 padding")
+    assert page.locator(".ex-token").count() == 12
+
+    page.focus(".ex-fingerprints canvas")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    value = f"{trace.pooled_embedding[1]:+.2f}".replace("-", "−")
+    page.wait_for_selector(f"text=Number 2: {value}")
+
+    assert page.is_visible(f"text=Latents after step 4 of {STEPS}")
+    page.focus("input[type=range]")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(f"text=Latents after step 5 of {STEPS}")

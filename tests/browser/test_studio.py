@@ -1,0 +1,194 @@
+"""The studio in a real browser: under Voilà with a kernel and a real (tiny) model, and without."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from urllib.error import URLError
+
+import nbformat
+import pytest
+
+from explainer.runs import RunController
+from explainer.widgets import Studio
+from explainer.widgets.host import static_page
+from tests.synthetic import make_trace
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_MS = 90_000
+SOURCE = """
+from pathlib import Path
+from explainer.cache import TraceCache
+from explainer.runs import RunController
+from explainer.turns import Turns
+from explainer.widgets import Studio
+from tests.synthetic import make_trace
+from tests.tiny import stable_diffusion
+
+here = Path.cwd()
+controller = RunController(
+    stable_diffusion, TraceCache(here / "cache"), turns=Turns(here / "turns")
+)
+Studio(
+    controller,
+    trace=make_trace(),
+    known_words=["a", "fox", "in", "the", "snow", "watercolour", "year", "old", "4"],
+    examples=["a fox in the snow, watercolour", "<script>alert(1)</script>"],
+)
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """Address of a page that Voilà serves."""
+    folder = tmp_path_factory.mktemp("served")
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(SOURCE)],
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}
+        },
+    )
+    nbformat.write(notebook, folder / "page.ipynb")
+    port = free_port()
+    command = [sys.executable, "-m", "voila", "page.ipynb", "--no-browser", f"--port={port}"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_PREFER_ENV_PATH": "1"}
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    address = f"http://localhost:{port}/"
+    try:
+        wait_for(f"{address}static/style.css", server, folder / "log")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_for(address, server, log):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+        except URLError as error:
+            if hasattr(error, "code"):
+                return
+            time.sleep(0.3)
+        else:
+            return
+    pytest.fail(f"Voilà did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def page(browser, served):
+    context = browser.new_context(viewport={"width": 1000, "height": 1200})
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.goto(served, wait_until="domcontentloaded")
+    page.wait_for_selector(".ex-studio")
+    yield page
+    assert page.errors == []
+    context.close()
+
+
+def fill(page, **texts):
+    for name, text in texts.items():
+        page.locator(f".ex-field-{name} :is(textarea, input[type=text])").fill(text)
+
+
+def shown_prompt(page, prompt):
+    page.wait_for_selector(f".ex-player-prompt:text-is('“{prompt}”')", timeout=PATIENCE_MS)
+
+
+def test_a_prompt_is_drawn_and_its_link_opens_it_again(page, served):
+    fill(page, prompt="a fox in snow", seed="11", steps="3", guidance_scale="2.5")
+    page.click("text=Generate")
+    shown_prompt(page, "a fox in snow")
+    assert "seed 11 · 3 steps · guidance 2.5" in page.inner_text(".ex-player-caption")
+    assert page.inner_text(".ex-player-step") == "Step 3 of 3"
+    page.wait_for_selector(".ex-live", state="hidden")
+
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("text=Copy link")
+    page.wait_for_selector("text=The link to this run is copied.")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(served)
+    page.goto(link, wait_until="domcontentloaded")
+    shown_prompt(page, "a fox in snow")
+    assert page.input_value("textarea") == "a fox in snow"
+
+
+def test_a_long_run_shows_progress_and_can_be_cancelled(page):
+    fill(page, prompt="a fox", steps="200")
+    page.focus("textarea")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("text=/Drawing: step \\d+ of 200/")
+    page.click("text=Cancel")
+    page.wait_for_selector("text=/Stopped after \\d+ of 200 steps/")
+    assert not page.is_visible(".ex-live")
+    assert page.inner_text(".ex-player-prompt") == "“a fox in the snow”"
+
+
+def test_words_that_training_never_showed_are_marked(page):
+    fill(page, prompt="A Fox, a 4-year-old Fox's spaceship, 雪 and")
+    marked = page.locator(".ex-unknown")
+    assert marked.all_inner_texts() == ["spaceship", "雪"]
+    page.locator(".ex-field-seed input").focus()
+    assert page.inner_text(".ex-unknown-note") == "Not met in training: spaceship, 雪, and"
+    note = page.locator(".ex-unknown-note").get_attribute("id")
+    assert note in page.get_attribute("textarea", "aria-describedby")
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "message"),
+    [
+        ("prompt", "  ", "The prompt is empty"),
+        ("steps", "0", "Give a whole number from 1 to 200"),
+        ("steps", "10000", "Give a whole number from 1 to 200"),
+        ("guidance_scale", "abc", "Give a number from 0 to 50"),
+        ("guidance_scale", "-5", "Give a number from 0 to 50"),
+        ("seed", "18446744073709551616", "Give a whole number from 0 to 18446744073709551615"),
+        ("seed", "", "Give a whole number from 0"),
+    ],
+)
+def test_bad_input_is_told_beside_its_control(page, field, text, message):
+    fill(page, **{field: text})
+    page.click("text=Generate")
+    page.wait_for_selector(f".ex-field-{field} .ex-field-problem:has-text('{message}')")
+    assert page.get_attribute(":focus", "aria-invalid") == "true"
+    assert page.inner_text(".ex-player-prompt") == "“a fox in the snow”"
+
+
+def test_an_example_fills_the_prompt_as_plain_text(page):
+    page.click(".ex-chip >> nth=1")
+    assert page.input_value("textarea") == "<script>alert(1)</script>"
+    assert page.locator(".ex script").count() == 0
+
+
+def test_the_dice_give_another_seed(page):
+    before = page.input_value(".ex-field-seed input")
+    page.click("[aria-label='Another seed']")
+    assert re.fullmatch(r"\d+", page.input_value(".ex-field-seed input"))
+    assert page.input_value(".ex-field-seed input") != before
+
+
+def test_without_a_kernel_the_page_says_so_and_the_player_works(open_page):
+    studio = Studio(RunController(fingerprint="none"), trace=make_trace(), step=4)
+    page = open_page(static_page([studio]), viewport={"width": 400, "height": 800})
+    assert page.is_visible("text=This page is a recording")
+    assert page.is_disabled("textarea")
+    assert page.locator("text=Generate").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    page.focus(".ex-track input")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".ex-player-step:text-is('Step 5 of 10')")

@@ -63,7 +63,9 @@ class Outfit:
             garment=garment,
             cloth=cloth,
             shade=darker(cloth, 0.16) if colour != "black" else lighter(cloth, 0.2),
-            accent=darker(cloth, 0.13) if pale else lighter(cloth, 0.45 if colour != "black" else 0.3),
+            accent=darker(cloth, 0.13)
+            if pale
+            else lighter(cloth, 0.45 if colour != "black" else 0.3),
             shirt=shirt if person else None,
             trousers=trousers if person and garment != "dress" else None,
             shoes=shoes if person else None,
@@ -93,8 +95,7 @@ class Under:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Where cloth ends on this body, in the torso's frame: the origin between the hips, up to the
-    neck."""
+    """Where cloth ends on this body, in the torso's frame: its origin is between the hips."""
 
     top: float
     shoulder: float
@@ -170,12 +171,15 @@ def draw_cape_behind(pen: Pen, outfit: Outfit, pose: Pose, build: Build) -> None
     pen.blob([
         (-s * 0.8, top), (0, top - 0.01), (s * 0.8, top), (s * 1.25, top + 0.06),
         (wide * 0.92 + drift * 0.3, hem * 0.4), (wide + drift, hem), (wide + drift, hem),
-        (wide * 0.45 + drift, hem + 0.012), (drift, hem - 0.004), (-wide * 0.5 + drift, hem + 0.012),
+        (wide * 0.45 + drift, hem + 0.012), (drift, hem - 0.004),
+        (-wide * 0.5 + drift, hem + 0.012),
         (-wide + drift, hem), (-wide + drift, hem), (-wide * 0.92 + drift * 0.6, hem * 0.4),
         (-s * 1.25, top + 0.06),
     ], outfit.cloth)  # fmt: skip
     for x in (-0.62, 0.62):
-        pen.line([(x * s * 1.2, top + 0.08), (x * wide + drift * 0.7, hem * 0.75)], outfit.shade, 0.005)
+        pen.line([
+            (x * s * 1.2, top + 0.08), (x * wide + drift * 0.7, hem * 0.75),
+        ], outfit.shade, 0.005)  # fmt: skip
 
 
 def draw_torso(pen: Pen, outfit: Outfit, pose: Pose, build: Build, under: Under) -> None:
@@ -229,7 +233,9 @@ def _dress(pen: Pen, outfit: Outfit, cut: Cut, under: Under) -> None:
     _sewn(pen, outfit, cut)
     _patterned(pen, outfit, cut)
     for side in (-1, 1):
-        pen.line([(side * cut.hip * 0.4, 0.0), (side * cut.hem_width * 0.5, cut.hem - 0.01)], outfit.shade, 0.005)
+        pen.line([
+            (side * cut.hip * 0.4, 0.0), (side * cut.hem_width * 0.5, cut.hem - 0.01),
+        ], outfit.shade, 0.005)  # fmt: skip
     y = cut.top * 0.42
     w = cut.width(y)
     pen.line([(-w, y - 0.003), (0, y + 0.006), (w, y - 0.003)], outfit.shade, 0.007)
@@ -297,10 +303,14 @@ def draw_collar(pen: Pen, outfit: Outfit, build: Build) -> None:
     s, top = build.shoulder, -build.torso
     if outfit.garment in ("dress", "coat"):
         for side in (-1, 1):
-            pen.blob([(0, top + 0.008), (side * s * 0.75, top + 0.004), (side * s * 0.7, top + 0.04),
-                      (side * s * 0.3, top + 0.05)], outfit.accent)  # fmt: skip
+            pen.blob([
+                (0, top + 0.008), (side * s * 0.75, top + 0.004), (side * s * 0.7, top + 0.04),
+                (side * s * 0.3, top + 0.05),
+            ], outfit.accent)  # fmt: skip
     elif outfit.garment == "jumper":
-        pen.line([(-s * 0.6, top + 0.02), (0, top + 0.036), (s * 0.6, top + 0.02)], outfit.shade, 0.014)
+        pen.line([
+            (-s * 0.6, top + 0.02), (0, top + 0.036), (s * 0.6, top + 0.02),
+        ], outfit.shade, 0.014)  # fmt: skip
 
 
 def _patterned(pen: Pen, outfit: Outfit, cut: Cut) -> None:

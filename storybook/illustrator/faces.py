@@ -74,7 +74,14 @@ def _eye(pen: Pen, face: Face, x: float, y: float, size: float, ground: Colour |
         pen.oval(x + look, y + 0.02 + down, 0.095 * size, 0.14 * size, INK, outline=False)
     else:
         pen.oval(x + look, y + down, 0.13 * size, 0.18 * size, ink, outline=False)
-    pen.oval(x + look - 0.045 * size, y + down - 0.075 * size, 0.05 * size, 0.06 * size, WHITE, outline=False)
+    pen.oval(
+        x + look - 0.045 * size,
+        y + down - 0.075 * size,
+        0.05 * size,
+        0.06 * size,
+        WHITE,
+        outline=False,
+    )
 
 
 def brows(pen: Pen, face: Face, colour: Colour, y: float = -0.22, width: float = 0.009) -> None:
@@ -93,15 +100,21 @@ def mouth(pen: Pen, face: Face, y: float = 0.55, width: float = 0.26, ink: Colou
     drop = 0.13 * face.smile
     if face.mouth == "open":
         depth = 0.24 * face.smile + 0.06
-        pen.blob([(x - w, y - 0.03), (x - w, y - 0.03), (x, y + 0.02), (x + w, y - 0.03), (x + w, y - 0.03),
-                  (x + w * 0.62, y + depth * 0.8), (x, y + depth), (x - w * 0.62, y + depth * 0.8)],
-                 mix(ink, hexed("8c2f35"), 0.6), outline=False)  # fmt: skip
+        pen.blob([
+            (x - w, y - 0.03), (x - w, y - 0.03), (x, y + 0.02), (x + w, y - 0.03),
+            (x + w, y - 0.03), (x + w * 0.62, y + depth * 0.8), (x, y + depth),
+            (x - w * 0.62, y + depth * 0.8),
+        ], mix(ink, hexed("8c2f35"), 0.6), outline=False)  # fmt: skip
         pen.oval(x, y + depth * 0.72, w * 0.5, depth * 0.24, TONGUE, outline=False)
     elif face.mouth == "sleepy":
-        pen.line([(x - w * 0.5, y + 0.02), (x, y + drop * 0.6), (x + w * 0.5, y + 0.02)], ink, 0.0075)
+        pen.line([
+            (x - w * 0.5, y + 0.02), (x, y + drop * 0.6), (x + w * 0.5, y + 0.02),
+        ], ink, 0.0075)  # fmt: skip
     else:
-        pen.line([(x - w, y - 0.02), (x - w * 0.5, y + drop * 0.8), (x, y + drop),
-                  (x + w * 0.5, y + drop * 0.8), (x + w, y - 0.02)], ink, 0.008)  # fmt: skip
+        pen.line([
+            (x - w, y - 0.02), (x - w * 0.5, y + drop * 0.8), (x, y + drop),
+            (x + w * 0.5, y + drop * 0.8), (x + w, y - 0.02),
+        ], ink, 0.008)  # fmt: skip
 
 
 def cheeks(pen: Pen, face: Face, skin: Colour, y: float = 0.42, gap: float = 0.66) -> None:
@@ -117,7 +130,9 @@ def glasses(pen: Pen, face: Face, y: float = 0.08) -> None:
     frame = hexed("7a4a2a")
     for side in (-1, 1):
         pen.ring(face.shift + side * (face.gap + 0.01), y, 0.29, 0.31, frame, 0.0065)
-    pen.line([(face.shift - 0.13, y - 0.04), (face.shift, y - 0.08), (face.shift + 0.13, y - 0.04)], frame, 0.0065)
+    pen.line([
+        (face.shift - 0.13, y - 0.04), (face.shift, y - 0.08), (face.shift + 0.13, y - 0.04),
+    ], frame, 0.0065)  # fmt: skip
 
 
 def shine(colour: Colour) -> Colour:

@@ -8,13 +8,14 @@ import skia
 
 from storybook.dice import Dice
 from storybook.illustrator import animals, clothes, people, props
+from storybook.illustrator.animal_heads import draw_head as draw_animal_head
 from storybook.illustrator.animals import Animal
 from storybook.illustrator.clothes import Outfit, Under
 from storybook.illustrator.faces import Face
 from storybook.illustrator.medium import Medium
-from storybook.illustrator.palette import Colour, darker, hexed, lighter
-from storybook.illustrator.people import Person
+from storybook.illustrator.palette import Colour, darker, hexed
 from storybook.illustrator.pen import Limb, Pen, Point
+from storybook.illustrator.people import Person
 from storybook.illustrator.poses import Build, Pose, book_place, pose
 from storybook.world import PEOPLE, Scene
 
@@ -24,7 +25,14 @@ BEAK = hexed("f0962e")
 WINGED = ("owl", "penguin")
 BREADTH = {"dragon": 0.27, "elephant": 0.24}
 """How far wings and ears reach to either side, where it is more than hair does."""
-ROOM_ABOVE = {"rabbit": 0.17, "robot": 0.07, "grandmother": 0.09, "lion": 0.08, "dragon": 0.07, "fox": 0.07}
+ROOM_ABOVE = {
+    "rabbit": 0.17,
+    "robot": 0.07,
+    "grandmother": 0.09,
+    "lion": 0.08,
+    "dragon": 0.07,
+    "fox": 0.07,
+}
 """How far ears, horns and buns rise over the crown, where it is more than a head of hair."""
 
 
@@ -60,14 +68,19 @@ class Figure:
             held = replace(held, arms=(far, replace(near, front=False)))
         looks: Person | Animal
         if person:
-            looks = Person.rolled(scene.who, scene.skin, scene.hair, scene.hairstyle, dice.split("looks"))
+            looks = Person.rolled(
+                scene.who, scene.skin, scene.hair, scene.hairstyle, dice.split("looks")
+            )
             skin = looks.skin
         else:
             looks = Animal.rolled(scene.who, dice.split("looks"))
             skin = looks.main
         place = dice.split("place")
         hand = held.arms[1].end
-        balloon = (hand[0] + place.uniform(-0.01, 0.05), held.head[1] - build.head_ry - place.uniform(0.03, 0.09))
+        balloon = (
+            hand[0] + place.uniform(-0.01, 0.05),
+            held.head[1] - build.head_ry - place.uniform(0.03, 0.09),
+        )
         extent = _extent(scene, build, held, balloon)
         scale = _fitting(scene.action, extent, held, ground, place.uniform(1.02, 1.2))
         left = place.chance(0.5)
@@ -91,7 +104,7 @@ def _extent(scene: Scene, build: Build, held: Pose, balloon: Point) -> skia.Rect
     """Return about how much room the figure takes, at scale 1, from its feet."""
     rise = ROOM_ABOVE.get(scene.who, 0.04)
     (x, y), lying = held.head, held.stance == "lying"
-    wide = max(build.head_rx * 1.15, 0.0 if lying else BREADTH.get(scene.who, 0.2))
+    wide = build.head_rx * 1.35 if lying else BREADTH.get(scene.who, 0.2)
     joints = [limb.end for limb in (*held.arms, *held.legs)]
     left = min(x - wide, *(joint[0] - 0.05 for joint in joints))
     right = max(x + wide + (0.6 * rise if lying else 0.0), *(joint[0] + 0.05 for joint in joints))
@@ -111,7 +124,7 @@ def _fitting(action: str, extent: skia.Rect, held: Pose, ground: float, scale: f
 
 
 def _across(extent: skia.Rect, scale: float, left: bool, middle: float) -> float:
-    """Return where the feet stand so that the figure's middle is at ``middle``, if there is room."""
+    """Return where the feet stand so that the figure's middle is at ``middle``, room given."""
     half = extent.width() * scale / 2
     middle = min(max(middle, half + MARGIN), 1 - half - MARGIN)
     return middle - (-1 if left else 1) * extent.centerX() * scale
@@ -195,7 +208,11 @@ def _draw_leg(pen: Pen, figure: Figure, leg: Limb, toe: float) -> None:
     pen.shape(leg.outline((w * 1.05, w, end), 0.0, 0.8), cloth or figure.skin)
     x, y = leg.end
     foot = outfit.shoes or _foot_colour(figure)
-    wide = 1.25 if isinstance(figure.looks, Animal) and figure.looks.who in ("penguin", "owl", "frog") else 1.0
+    wide = (
+        1.25
+        if isinstance(figure.looks, Animal) and figure.looks.who in ("penguin", "owl", "frog")
+        else 1.0
+    )
     if figure.pose.stance in ("floor", "lying"):
         direction = 1 if toe > 0 else -1
         pen.at(x + direction * 0.012, y - 0.016).oval(0, 0, 0.026, 0.042 * wide, foot)
@@ -266,7 +283,7 @@ def _hand_colour(figure: Figure) -> Colour:
 def _draw_head(pen: Pen, figure: Figure) -> None:
     head = _head_pen(pen, figure)
     if isinstance(figure.looks, Animal):
-        animals.draw_head(head, figure.looks, figure.face)
+        draw_animal_head(head, figure.looks, figure.face)
         return
     if figure.looks.style == "plaits":
         people.draw_plaits(head, figure.looks, lying=figure.pose.stance == "lying")
@@ -283,8 +300,12 @@ def _draw_in_front(pen: Pen, figure: Figure, dice: Dice) -> None:
     if figure.action == "holds a balloon":
         props.draw_balloon(pen, held.arms[1].end, figure.balloon, figure.thing, dice)
         _draw_hand(pen, figure, held.arms[1], open_hand=False)
-    if figure.looks.who == "grandfather" and held.stance == "standing" and figure.action in ("walks", "waves"):
-        _draw_stick(pen, held.arms[0 if figure.action == "waves" else 0].end)
+    if (
+        figure.looks.who == "grandfather"
+        and held.stance == "standing"
+        and figure.action in ("walks", "waves")
+    ):
+        _draw_stick(pen, held.arms[0].end)
     for arm, side in zip(held.arms, (-1, 1), strict=True):
         if arm.front:
             _draw_arm(pen, figure, arm, side)
@@ -296,4 +317,6 @@ def _draw_in_front(pen: Pen, figure: Figure, dice: Dice) -> None:
 
 def _draw_stick(pen: Pen, hand: Point) -> None:
     x, y = hand
-    pen.line([(x, 0.0), (x, 0.0), (x, y - 0.03), (x + 0.02, y - 0.055), (x + 0.042, y - 0.035)], STICK, 0.014)
+    pen.line([
+        (x, 0.0), (x, 0.0), (x, y - 0.03), (x + 0.02, y - 0.055), (x + 0.042, y - 0.035),
+    ], STICK, 0.014)  # fmt: skip

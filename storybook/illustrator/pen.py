@@ -19,8 +19,10 @@ Point = tuple[float, float]
 
 
 def smooth(points: Sequence[Point], closed: bool = True) -> skia.Path:
-    """Return the curve through the points (Catmull and Rom's spline). A point given twice is a
-    corner."""
+    """Return the curve through the points (Catmull and Rom's spline).
+
+    A point given twice is a corner.
+    """
     path = skia.Path()
     path.moveTo(*points[0])
     count = len(points)
@@ -43,8 +45,10 @@ def smooth(points: Sequence[Point], closed: bool = True) -> skia.Path:
 
 
 def scalloped(points: Sequence[Point], puff: float) -> skia.Path:
-    """Return a closed path of round lobes that meet in the points, which run clockwise; ``puff``
-    is how far a lobe swells, as a share of its width."""
+    """Return a closed path of round lobes that meet in the points, which run clockwise.
+
+    ``puff`` is how far a lobe swells, as a share of its width.
+    """
     path = skia.Path()
     path.moveTo(*points[0])
     for (x0, y0), (x1, y1) in zip(points, [*points[1:], points[0]], strict=True):
@@ -83,8 +87,10 @@ class Limb:
         return math.degrees(math.atan2(-nx, ny))
 
     def outline(self, widths: Sequence[float], first: float = 0.0, last: float = 1.0) -> skia.Path:
-        """Return the limb from ``first`` to ``last`` as a shape; ``widths`` are half widths at
-        equal steps along it."""
+        """Return the limb from ``first`` to ``last`` as a shape.
+
+        ``widths`` are half widths at equal steps along it.
+        """
         left: list[Point] = []
         right: list[Point] = []
         for i, width in enumerate(widths):

@@ -68,10 +68,12 @@ class Person:
 
     @property
     def old(self) -> bool:
+        """Whether this is a grandparent."""
         return self.who.startswith("grand")
 
     @property
     def bald(self) -> bool:
+        """Whether the crown is bare."""
         return self.who == "grandfather"
 
     def strand(self) -> Colour:
@@ -84,10 +86,11 @@ def draw_hair_behind(pen: Pen, person: Person, turn: float, *, lying: bool) -> N
     x = -0.12 * turn
     if person.style == "long":
         low = 0.62 if lying else 1.0  # on the ground it has no room to hang
-        pen.blob(
-            [(x, -1.1), (x + 0.9, -0.75), (x + 1.16, 0.1), (x + 1.2 * low, 1.1 * low), (x + 1.05 * low, 1.9 * low), (x + 0.6 * low, 2.02 * low),
-             (x, 1.75), (x - 0.6, 2.02), (x - 1.05, 1.9), (x - 1.2, 1.1), (x - 1.16, 0.1), (x - 0.9, -0.75)],
-            darker(person.hair, 0.1))  # fmt: skip
+        pen.blob([
+            (x, -1.1), (x + 0.9, -0.75), (x + 1.16, 0.1), (x + 1.2 * low, 1.1 * low),
+            (x + 1.05 * low, 1.9 * low), (x + 0.6 * low, 2.02 * low), (x, 1.75), (x - 0.6, 2.02),
+            (x - 1.05, 1.9), (x - 1.2, 1.1), (x - 1.16, 0.1), (x - 0.9, -0.75),
+        ], darker(person.hair, 0.1))  # fmt: skip
     elif person.style == "curly" and not person.bald:
         full = 1.0 if person.who in ("girl", "woman") else 0.92
         _curls(pen, person, x, full)
@@ -125,8 +128,9 @@ def draw_head(pen: Pen, person: Person, face: Face) -> None:
     for side in (-1, 1):
         pen.oval(side * 0.99 - ear, 0.14, 0.15, 0.19, darker(person.skin, 0.04))
     jaw = 0.93 if person.who in ("man", "boy") else 0.86
-    pen.blob(mirrored([(0, -1.0), (0.62, -0.82), (0.97, -0.25), (0.98, 0.25), (jaw, 0.58), (0.5, 0.92), (0, 1.0)]),
-             person.skin)  # fmt: skip
+    pen.blob(mirrored([
+        (0, -1.0), (0.62, -0.82), (0.97, -0.25), (0.98, 0.25), (jaw, 0.58), (0.5, 0.92), (0, 1.0),
+    ]), person.skin)  # fmt: skip
     if person.who == "grandfather":
         _beard(pen, person, face)
     faces.cheeks(pen, face, person.skin)
@@ -140,8 +144,17 @@ def draw_head(pen: Pen, person: Person, face: Face) -> None:
                 ink=hexed("a8323a") if person.who == "woman" else hexed("6b2c30"))  # fmt: skip
     _front_hair(pen, person, face)
     heavy = person.who in ("man", "grandfather")
-    brow = person.hair if sum(person.hair) < 1.9 and person.hair != person.skin else darker(person.hair, 0.25)
-    faces.brows(pen, face, brow if sum(person.skin) > 1.3 else darker(brow, 0.2), width=0.016 if heavy else 0.008)
+    brow = (
+        person.hair
+        if sum(person.hair) < 1.9 and person.hair != person.skin
+        else darker(person.hair, 0.25)
+    )
+    faces.brows(
+        pen,
+        face,
+        brow if sum(person.skin) > 1.3 else darker(brow, 0.2),
+        width=0.016 if heavy else 0.008,
+    )
     if person.old:
         faces.glasses(pen, face)
     if person.who == "man":
@@ -155,34 +168,53 @@ def draw_head(pen: Pen, person: Person, face: Face) -> None:
 
 def _nose(pen: Pen, person: Person, face: Face) -> None:
     size = 0.11 if not person.old else 0.16
-    pen.oval(face.shift * 1.3, 0.34, size, size * 0.8, mix(person.skin, hexed("c8503c"), 0.32), outline=False)
+    pen.oval(
+        face.shift * 1.3,
+        0.34,
+        size,
+        size * 0.8,
+        mix(person.skin, hexed("c8503c"), 0.32),
+        outline=False,
+    )
 
 
 def _freckles(pen: Pen, person: Person, face: Face) -> None:
     for side in (-1, 1):
         for dx, dy in ((-0.1, 0.0), (0.06, -0.05), (0.0, 0.1)):
-            pen.oval(face.shift + side * 0.6 + dx, 0.38 + dy, 0.035, 0.035, darker(person.skin, 0.25), outline=False)
+            pen.oval(
+                face.shift + side * 0.6 + dx,
+                0.38 + dy,
+                0.035,
+                0.035,
+                darker(person.skin, 0.25),
+                outline=False,
+            )
 
 
 def _lashes(pen: Pen, face: Face) -> None:
     for side in (-1, 1):
         x = face.shift + side * face.gap
-        pen.line([(x - side * 0.12, -0.13), (x + side * 0.1, -0.13), (x + side * 0.26, -0.04)], faces.INK, 0.007)
+        pen.line([
+            (x - side * 0.12, -0.13), (x + side * 0.1, -0.13), (x + side * 0.26, -0.04),
+        ], faces.INK, 0.007)  # fmt: skip
 
 
 def _moustache(pen: Pen, person: Person, face: Face) -> None:
     x = face.shift * 1.15
     for side in (-1, 1):
-        pen.blob([(x, 0.44), (x + side * 0.24, 0.41), (x + side * 0.5, 0.56), (x + side * 0.3, 0.62), (x, 0.56)],
-                 person.hair, outline=False)  # fmt: skip
+        pen.blob([
+            (x, 0.44), (x + side * 0.24, 0.41), (x + side * 0.5, 0.56), (x + side * 0.3, 0.62),
+            (x, 0.56),
+        ], person.hair, outline=False)  # fmt: skip
 
 
 def _beard(pen: Pen, person: Person, face: Face) -> None:
     rough = 0.1 if person.style == "curly" else 0.0
     x = face.shift * 0.4
     pen.blob([
-        (-1.0, 0.12), (-0.78, 0.38), (-0.4 + x, 0.42), (x * 1.6, 0.5), (0.4 + x, 0.42), (0.78, 0.38), (1.0, 0.12),
-        (1.04, 0.6), (0.85 + rough, 0.98), (0.5, 1.2 - rough), (0.25, 1.36 + rough), (0, 1.34 - rough),
+        (-1.0, 0.12), (-0.78, 0.38), (-0.4 + x, 0.42), (x * 1.6, 0.5), (0.4 + x, 0.42),
+        (0.78, 0.38), (1.0, 0.12), (1.04, 0.6),
+        (0.85 + rough, 0.98), (0.5, 1.2 - rough), (0.25, 1.36 + rough), (0, 1.34 - rough),
         (-0.25, 1.36 + rough), (-0.5, 1.2 - rough), (-0.85 - rough, 0.98), (-1.04, 0.6),
     ], person.hair)  # fmt: skip
 
@@ -190,8 +222,10 @@ def _beard(pen: Pen, person: Person, face: Face) -> None:
 def _front_hair(pen: Pen, person: Person, face: Face) -> None:
     if person.bald:
         for side in (-1, 1):
-            pen.blob([(side * 0.86, -0.55), (side * 1.14, -0.4), (side * 1.2, 0.0), (side * 1.02, 0.2),
-                      (side * 0.94, -0.1)], person.hair)  # fmt: skip
+            pen.blob([
+                (side * 0.86, -0.55), (side * 1.14, -0.4), (side * 1.2, 0.0), (side * 1.02, 0.2),
+                (side * 0.94, -0.1),
+            ], person.hair)  # fmt: skip
         return
     part = person.part + face.shift * 0.6
     low = {"short": 0.62 if person.who in ("girl", "woman") else 0.05}.get(person.style, 0.2)
@@ -201,24 +235,38 @@ def _front_hair(pen: Pen, person: Person, face: Face) -> None:
         "swept": [(0.86, -0.3), (0.55, -0.62), (0.2, -0.58), (-0.35, -0.34), (-0.86, -0.14)],
     }[person.fringe]
     if person.style == "curly":
-        fringe = [(0.9, -0.2), (0.7, -0.5), (0.48, -0.36), (0.22, -0.56), (0.0, -0.4), (-0.24, -0.56),
-                  (-0.48, -0.36), (-0.7, -0.5), (-0.9, -0.2)]  # fmt: skip
-    crown = [(-1.08, -0.25), (-0.84, -0.82), (-0.4, -1.1), (0.0, -1.17), (0.4, -1.1), (0.84, -0.82), (1.08, -0.25)]
+        fringe = [
+            (0.9, -0.2), (0.7, -0.5), (0.48, -0.36), (0.22, -0.56), (0.0, -0.4), (-0.24, -0.56),
+            (-0.48, -0.36), (-0.7, -0.5), (-0.9, -0.2),
+        ]  # fmt: skip
+    crown = [
+        (-1.08, -0.25), (-0.84, -0.82), (-0.4, -1.1), (0.0, -1.17), (0.4, -1.1), (0.84, -0.82),
+        (1.08, -0.25),
+    ]  # fmt: skip
     if low > 0.3:  # a bob, that swings out at the jaw
-        right, left = [(1.16, 0.3), (1.12, low), (0.9, low + 0.04), (0.92, 0.2)], [(-0.92, 0.2), (-0.9, low + 0.04), (-1.12, low), (-1.16, 0.3)]
+        right, left = (
+            [(1.16, 0.3), (1.12, low), (0.9, low + 0.04), (0.92, 0.2)],
+            [(-0.92, 0.2), (-0.9, low + 0.04), (-1.12, low), (-1.16, 0.3)],
+        )
     else:
         right, left = [(1.09, low), (0.98, low + 0.02)], [(-0.98, low + 0.02), (-1.09, low)]
     pen.blob([*crown, *right, *fringe, *left], person.hair)
     if person.style != "curly":
-        pen.line([(part - 0.5, -0.94), (part - 0.1, -0.98), (part + 0.25, -0.84)], person.strand(), 0.007)
+        pen.line([
+            (part - 0.5, -0.94), (part - 0.1, -0.98), (part + 0.25, -0.84),
+        ], person.strand(), 0.007)  # fmt: skip
     if person.who == "boy" and person.style == "short":
-        pen.blob([(-0.1, -1.05), (0.0, -1.36), (0.16, -1.2), (0.34, -1.38), (0.3, -1.02)], person.hair)
+        pen.blob([
+            (-0.1, -1.05), (0.0, -1.36), (0.16, -1.2), (0.34, -1.38), (0.3, -1.02),
+        ], person.hair)  # fmt: skip
 
 
 def _bow(pen: Pen, person: Person) -> None:
     bow = pen.at(-0.62, -0.93, -28)
     for side in (-1, 1):
-        bow.blob([(0, 0), (side * 0.3, -0.22), (side * 0.38, 0.0), (side * 0.3, 0.22)], person.ribbon)
+        bow.blob([
+            (0, 0), (side * 0.3, -0.22), (side * 0.38, 0.0), (side * 0.3, 0.22),
+        ], person.ribbon)  # fmt: skip
     bow.oval(0, 0, 0.1, 0.1, darker(person.ribbon, 0.15))
 
 
@@ -227,6 +275,9 @@ def draw_shawl(pen: Pen, person: Person, build: Build) -> None:
     s, top = build.shoulder, -build.torso
     wool = lighter(person.ribbon, 0.55)
     for side in (-1, 1):
-        pen.blob([(0, top), (side * s * 0.9, top + 0.0), (side * s * 1.2, top + 0.05), (side * s * 0.7, top + 0.062),
-                  (side * 0.004, top + 0.088), (side * 0.004, top + 0.088)], wool)  # fmt: skip
+        pen.blob([
+            (0, top), (side * s * 0.9, top + 0.0), (side * s * 1.2, top + 0.05),
+            (side * s * 0.7, top + 0.062), (side * 0.004, top + 0.088),
+            (side * 0.004, top + 0.088),
+        ], wool)  # fmt: skip
     pen.oval(0, top + 0.078, 0.013, 0.013, person.ribbon)

@@ -74,7 +74,7 @@ class Pose:
 
 
 def pose(action: str, build: Build, dice: Dice) -> Pose:
-    """Return how a figure of this build does the action (one of :data:`storybook.world.ACTIONS`)."""
+    """Return how a figure of this build does one of :data:`storybook.world.ACTIONS`."""
     return _POSES[action](build, dice)
 
 
@@ -135,7 +135,10 @@ def _walks(build: Build, dice: Dice) -> Pose:
     back = _span((-0.018, hip[1]), (-stride, -0.034), (0.022, 0.0))
     ahead = _span((0.018, hip[1]), (stride, -0.018), (0.022, -0.016))
     # Seen from three quarters, the near shoulder is the one behind.
-    far, near = (near[0] - build.shoulder * 0.1, near[1]), (far[0] + build.shoulder * 0.25, far[1] + 0.006)
+    far, near = (
+        (near[0] - build.shoulder * 0.1, near[1]),
+        (far[0] + build.shoulder * 0.25, far[1] + 0.006),
+    )
     return Pose(
         hip=hip, neck=neck, head=head,
         tilt=dice.normal(0, 4), turn=dice.uniform(0.8, 1.1),
@@ -158,7 +161,7 @@ def _waves(build: Build, dice: Dice) -> Pose:
     base = _stand(build, dice)
     shoulder = base.arms[1].start
     hand = _beside(base.head, build, 1, dice)
-    raised = _span(shoulder, hand, (0.04, dice.uniform(0.015, 0.05)), front=True)
+    raised = _span(shoulder, hand, (dice.uniform(0.06, 0.08), 0.06), front=True)
     return replace(
         base, arms=(base.arms[0], raised), open_hand=True, tilt=dice.uniform(-9, 2),
         turn=dice.uniform(-0.2, 0.4), mouth="open" if dice.chance(0.6) else "smile",
@@ -177,8 +180,8 @@ def _jumps(build: Build, dice: Dice) -> Pose:
         hip=hip, neck=neck, head=head,
         tilt=dice.normal(0, 6), turn=dice.uniform(-0.2, 0.6),
         arms=(
-            _span(far, _beside(head, build, -1, dice), (-0.03, 0.03)),
-            _span(near, _beside(head, build, 1, dice), (0.03, 0.03)),
+            _span(far, _beside(head, build, -1, dice), (-0.05, 0.05)),
+            _span(near, _beside(head, build, 1, dice), (0.05, 0.05)),
         ),
         legs=(back, ahead), lift=dice.uniform(0.06, 0.10) - build.leg * 0.25, mouth="open",
         toes=(-0.9, 0.9),
@@ -192,8 +195,14 @@ def _sits(build: Build, dice: Dice) -> Pose:
     neck, head, far, near = _spine(build, hip, dice.uniform(-8, 0))
     reach = build.leg * 0.75 + 0.10
     legs = (
-        _span((hip[0] + 0.02, hip[1]), (hip[0] + reach + 0.02, -0.052), (0, -dice.uniform(0.0, 0.05))),
-        _span((hip[0] + 0.01, hip[1] + 0.01), (hip[0] + reach - 0.01, -0.03), (0, -dice.uniform(0.0, 0.07))),
+        _span(
+            (hip[0] + 0.02, hip[1]), (hip[0] + reach + 0.02, -0.052), (0, -dice.uniform(0.0, 0.05))
+        ),
+        _span(
+            (hip[0] + 0.01, hip[1] + 0.01),
+            (hip[0] + reach - 0.01, -0.03),
+            (0, -dice.uniform(0.0, 0.07)),
+        ),
     )
     return Pose(
         hip=hip, neck=neck, head=head,

@@ -17,12 +17,22 @@ STRING = hexed("6b6470")
 SHADOW = hexed("241c38")
 CHEERFUL = ("red", "blue", "green", "yellow", "orange", "purple", "pink", "turquoise")
 
+LIKE = {
+    "red": "orange",
+    "orange": "red",
+    "blue": "purple",
+    "purple": "blue",
+    "turquoise": "green",
+    "green": "turquoise",
+    "pink": "red",
+    "yellow": "orange",
+}
+"""Which colour is easily taken for another."""
+
 
 def other_colour(colour: str, dice: Dice) -> Colour:
     """Return a cheerful colour that is not the garment's."""
-    near = {"red": "orange", "orange": "red", "blue": "purple", "purple": "blue",
-            "turquoise": "green", "green": "turquoise", "pink": "red", "yellow": "orange"}  # fmt: skip
-    free = [name for name in CHEERFUL if name not in (colour, near.get(colour))]
+    free = [name for name in CHEERFUL if name not in (colour, LIKE.get(colour))]
     return varied(CLOTH[dice.pick(free)], dice)
 
 
@@ -37,7 +47,9 @@ def draw_shadow(pen: Pen, pose: Pose, build: Build) -> None:
 
 def draw_chin_shadow(pen: Pen, build: Build) -> None:
     """Draw the shadow that the big head throws on the chest, in the torso's frame."""
-    pen.oval(0, -build.torso + 0.012, build.shoulder * 0.86, 0.034, SHADOW, outline=False, alpha=0.16)
+    pen.oval(
+        0, -build.torso + 0.012, build.shoulder * 0.86, 0.034, SHADOW, outline=False, alpha=0.16
+    )
 
 
 def draw_stump(pen: Pen, pose: Pose, build: Build, dice: Dice) -> None:
@@ -57,18 +69,25 @@ def draw_stump(pen: Pen, pose: Pose, build: Build, dice: Dice) -> None:
 def draw_pillow(pen: Pen, pose: Pose, build: Build, colour: Colour) -> None:
     """Draw a pillow under a sleeper's head."""
     x, w = pose.head[0] + 0.015, build.head_rx * 1.12
-    pen.blob([(x - w, -0.075), (x - w * 0.3, -0.088), (x + w, -0.12), (x + w * 1.1, -0.1),
-              (x + w * 1.04, -0.03), (x + w * 1.1, 0.004), (x, 0.012), (x - w * 1.06, 0.006),
-              (x - w, -0.03)], lighter(colour, 0.62))  # fmt: skip
+    pen.blob([
+        (x - w, -0.075), (x - w * 0.3, -0.088), (x + w, -0.12), (x + w * 1.1, -0.1),
+        (x + w * 1.04, -0.03), (x + w * 1.1, 0.004), (x, 0.012), (x - w * 1.06, 0.006),
+        (x - w, -0.03),
+    ], lighter(colour, 0.62))  # fmt: skip
 
 
 def draw_blanket(pen: Pen, pose: Pose, build: Build, colour: Colour) -> None:
     """Draw a blanket over a sleeper's legs."""
     top, w = pose.hip[1] - build.hip * 0.98, build.leg + 0.09
     x = pose.hip[0] - 0.005
-    pen.blob([(x, top), (x + 0.015, top * 0.5), (x + 0.01, 0.008), (x + 0.01, 0.008), (x - w * 0.5, 0.014),
-              (x - w, 0.008), (x - w, 0.008), (x - w * 0.98, -0.055), (x - w * 0.6, top * 0.85)], colour)  # fmt: skip
-    pen.line([(x - 0.022, top * 0.93), (x - 0.012, top * 0.5), (x - 0.017, 0.0)], lighter(colour, 0.5), 0.013)
+    pen.blob([
+        (x, top), (x + 0.015, top * 0.5), (x + 0.01, 0.008), (x + 0.01, 0.008),
+        (x - w * 0.5, 0.014), (x - w, 0.008), (x - w, 0.008), (x - w * 0.98, -0.055),
+        (x - w * 0.6, top * 0.85),
+    ], colour)  # fmt: skip
+    pen.line([
+        (x - 0.022, top * 0.93), (x - 0.012, top * 0.5), (x - 0.017, 0.0),
+    ], lighter(colour, 0.5), 0.013)  # fmt: skip
     pen.line([(x - w * 0.8, -0.04), (x - w * 0.45, -0.055)], darker(colour, 0.15), 0.005)
 
 
@@ -77,8 +96,10 @@ def draw_snores(pen: Pen, head: Point, build: Build, *, mirrored: bool) -> None:
     for k, size in enumerate((0.016, 0.021, 0.027)):
         x, y = head[0] - 0.02 - 0.062 * k, head[1] - build.head_rx - 0.045 - 0.056 * k
         w = -size if mirrored else size
-        letter = [(x - w, y - size), (x + w, y - size), (x + w, y - size), (x - w, y + size),
-                  (x - w, y + size), (x + w, y + size)]  # fmt: skip
+        letter = [
+            (x - w, y - size), (x + w, y - size), (x + w, y - size), (x - w, y + size),
+            (x - w, y + size), (x + w, y + size),
+        ]  # fmt: skip
         pen.line(letter, hexed("5d5a7a"), 0.009)
 
 
@@ -86,15 +107,22 @@ def draw_book(pen: Pen, x: float, y: float, cover: Colour, dice: Dice) -> None:
     """Draw an open book that its reader holds upright."""
     w, h = 0.112 * dice.uniform(0.95, 1.06), 0.062 * dice.uniform(0.95, 1.1)
     book = pen.at(x, y, dice.uniform(-4, 4))
-    book.blob([(-w, -h), (-w, -h), (0, -h * 0.78), (w, -h), (w, -h), (w, h), (w, h), (0, h * 1.2), (-w, h), (-w, h)],
-              cover)  # fmt: skip
+    book.blob([
+        (-w, -h), (-w, -h), (0, -h * 0.78), (w, -h), (w, -h), (w, h), (w, h), (0, h * 1.2),
+        (-w, h), (-w, h),
+    ], cover)  # fmt: skip
     for side in (-1, 1):
-        page = [(0.0, -h * 0.82), (0.0, -h * 0.82), (side * w * 0.5, -h * 1.06), (side * w * 0.9, -h * 0.98),
-                (side * w * 0.9, -h * 0.98), (side * w * 0.9, h * 0.78), (side * w * 0.9, h * 0.78),
-                (side * w * 0.5, h * 0.72), (0.0, h * 0.98), (0.0, h * 0.98)]  # fmt: skip
+        page = [
+            (0.0, -h * 0.82), (0.0, -h * 0.82), (side * w * 0.5, -h * 1.06),
+            (side * w * 0.9, -h * 0.98), (side * w * 0.9, -h * 0.98), (side * w * 0.9, h * 0.78),
+            (side * w * 0.9, h * 0.78), (side * w * 0.5, h * 0.72), (0.0, h * 0.98),
+            (0.0, h * 0.98),
+        ]  # fmt: skip
         book.blob(page, PAPER)
         for row in (-0.45, 0.0, 0.42):
-            book.line([(side * w * 0.2, h * (row + 0.04)), (side * w * 0.72, h * (row - 0.06))], PRINT, 0.006)
+            book.line([
+                (side * w * 0.2, h * (row + 0.04)), (side * w * 0.72, h * (row - 0.06)),
+            ], PRINT, 0.006)  # fmt: skip
     book.line([(0, -h * 0.75), (0, h)], darker(PAPER, 0.35), 0.005)
 
 
@@ -104,8 +132,14 @@ def draw_balloon(pen: Pen, hand: Point, balloon: Point, colour: Colour, dice: Di
     knot = y + r * 1.28
     sag = dice.uniform(-0.02, 0.03)
     pen.line([(x, knot), ((x + hand[0]) / 2 + sag, (knot + hand[1]) / 2), hand], STRING, 0.006)
-    pen.blob([(x - 0.014, knot + 0.008), (x, knot - 0.02), (x + 0.014, knot + 0.008)], darker(colour, 0.15))
-    pen.blob([(x, y - r * 1.12), (x + r * 0.72, y - r * 0.82), (x + r, y - r * 0.05), (x + r * 0.62, y + r * 0.82),
-              (x, y + r * 1.2), (x - r * 0.62, y + r * 0.82), (x - r, y - r * 0.05), (x - r * 0.72, y - r * 0.82)],
-             colour)  # fmt: skip
-    pen.at(x - r * 0.4, y - r * 0.5, 30).oval(0, 0, r * 0.17, r * 0.28, lighter(colour, 0.7), outline=False)
+    pen.blob([
+        (x - 0.014, knot + 0.008), (x, knot - 0.02), (x + 0.014, knot + 0.008),
+    ], darker(colour, 0.15))  # fmt: skip
+    pen.blob([
+        (x, y - r * 1.12), (x + r * 0.72, y - r * 0.82), (x + r, y - r * 0.05),
+        (x + r * 0.62, y + r * 0.82), (x, y + r * 1.2), (x - r * 0.62, y + r * 0.82),
+        (x - r, y - r * 0.05), (x - r * 0.72, y - r * 0.82),
+    ], colour)  # fmt: skip
+    pen.at(x - r * 0.4, y - r * 0.5, 30).oval(
+        0, 0, r * 0.17, r * 0.28, lighter(colour, 0.7), outline=False
+    )

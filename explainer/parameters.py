@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
-from reprlib import Repr
+from reprlib import repr as shorten
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -16,8 +16,6 @@ MAX_SEED = 2**64 - 1
 """What ``torch.Generator.manual_seed`` takes."""
 MAX_STEPS = 200
 MAX_GUIDANCE_SCALE = 50.0
-
-_shorten = Repr(maxstring=40, maxother=40, maxlong=40).repr
 
 
 class ParameterError(ValueError):
@@ -114,7 +112,7 @@ def check(
     if scheduler is not None and not re.fullmatch(r"[A-Za-z]\w{0,79}", str(scheduler)):
         raise ParameterError(
             "scheduler",
-            f"{_shorten(scheduler)} is no scheduler. Give the name of a diffusers class, such as "
+            f"{_show(scheduler)} is no scheduler. Give the name of a diffusers class, such as "
             "'DDIMScheduler', or none.",
         )
 
@@ -122,7 +120,7 @@ def check(
 def _check_text(name: str, value: object) -> None:
     words = name.replace("_", " ")
     if not isinstance(value, str):
-        raise ParameterError(name, f"The {words} must be text, not {_shorten(value)}.")
+        raise ParameterError(name, f"The {words} must be text, not {_show(value)}.")
     if len(value) > MAX_PROMPT:
         raise ParameterError(
             name,
@@ -136,22 +134,29 @@ def _check_text(name: str, value: object) -> None:
 
 
 def _check_whole(name: str, value: object, low: int, high: int) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= int(value) <= high:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
         words = {"steps": "number of steps"}.get(name, name)
         raise ParameterError(
             name,
-            f"The {words} must be a whole number from {low} to {high}, not {_shorten(value)}.",
+            f"The {words} must be a whole number from {low} to {high}, not {_show(value)}.",
         )
 
 
 def _check_guidance_scale(value: object) -> None:
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    number = float(value) if isinstance(value, Real) and type(value) is not bool else math.nan
     if not 0 <= number <= MAX_GUIDANCE_SCALE:
         raise ParameterError(
             "guidance_scale",
             f"The guidance scale must be a number from 0 to {MAX_GUIDANCE_SCALE:g}, "
-            f"not {_shorten(value)}.",
+            f"not {_show(value)}.",
         )
+
+
+def _show(value: object) -> str:
+    try:
+        return shorten(value)
+    except ValueError:  # Python writes out no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def _number(text: str, kind: type[int | float]) -> int | float | str:

@@ -86,7 +86,7 @@ class Run:
     def update(self, **values: Any) -> None:
         """Set attributes and tell the observers; for the controller. An ended run stays."""
         with self._lock:
-            if self.ended:
+            if self.state in ENDED:
                 return
             for name, value in values.items():
                 setattr(self, name, value)
@@ -139,6 +139,7 @@ class RunController:
         self._latest: dict[str, Run] = {}
         self._queue: deque[Run] = deque()
         self._asked = threading.Condition()
+        self._busy = False
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -187,9 +188,17 @@ class RunController:
                 self._thread = threading.Thread(target=self._work, name="runs", daemon=True)
                 self._thread.start()
             self._asked.notify()
+        self._tell_places()
+
+    def _tell_places(self) -> None:
+        with self._asked:
+            places = list(enumerate(self._queue, start=int(self._busy)))
+        for place, run in places:
+            run.update(place=place)
 
     def _work(self) -> None:
         while (run := self._next()) is not None:
+            self._tell_places()
             try:
                 self._carry_out(run)
             except Exception as error:
@@ -198,8 +207,10 @@ class RunController:
 
     def _next(self) -> Run | None:
         with self._asked:
+            self._busy = False
             while not self._queue and not self._closed:
                 self._asked.wait()
+            self._busy = bool(self._queue)
             return self._queue.popleft() if self._queue else None
 
     def _carry_out(self, run: Run) -> None:

@@ -1,0 +1,78 @@
+"""What a reader may ask for, and what they are told when it cannot be done."""
+
+import math
+
+import pytest
+
+from explainer.parameters import MAX_PROMPT, MAX_SEED, ParameterError, RunParameters
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"prompt": "小狐狸在雪地里 🦊"},
+        {"prompt": "<script>alert(1)</script>"},
+        {"prompt": "x" * MAX_PROMPT},
+        {"seed": 0},
+        {"seed": MAX_SEED},
+        {"steps": 1},
+        {"guidance_scale": 0},
+        {"scheduler": "DDIMScheduler"},
+    ],
+)
+def test_whatever_can_be_run_is_taken(values):
+    RunParameters(**{"prompt": "a fox"} | values)
+
+
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        ({"prompt": ""}, "Write what the picture should show"),
+        ({"prompt": " \n"}, "Write what the picture should show"),
+        ({"prompt": 7}, "must be text, not 7"),
+        ({"prompt": "x" * 2**20}, "1,048,576 characters"),
+        ({"prompt": "a \ud83e fox"}, "half of a character"),
+        ({"negative_prompt": None}, "negative prompt must be text"),
+        ({"seed": -1}, "from 0 to 18446744073709551615"),
+        ({"seed": 2**64}, "from 0 to 18446744073709551615"),
+        ({"seed": 10**5000}, "thousands of digits"),
+        ({"seed": 1.5}, "whole number"),
+        ({"steps": 0}, "number of steps must be a whole number from 1 to 200, not 0"),
+        ({"steps": 10_000}, "not 10000"),
+        ({"steps": True}, "not True"),
+        ({"guidance_scale": -5}, "from 0 to 50, not -5"),
+        ({"guidance_scale": math.nan}, "not nan"),
+        ({"guidance_scale": "abc"}, "not 'abc'"),
+        ({"scheduler": "../../x"}, "no scheduler"),
+    ],
+)
+def test_whatever_cannot_be_run_is_refused_with_advice(values, advice):
+    with pytest.raises(ParameterError, match=advice) as caught:
+        RunParameters(**{"prompt": "a fox"} | values)
+    assert caught.value.parameter == next(iter(values))
+
+
+def test_equal_numbers_are_equal_parameters():
+    whole = RunParameters(prompt="a fox", guidance_scale=5)
+    assert repr(whole) == repr(RunParameters(prompt="a fox", guidance_scale=5.0))
+
+
+def test_a_link_gives_back_the_parameters():
+    asked = RunParameters(
+        prompt="a fox & a bear = 🦊?", seed=MAX_SEED, steps=3, guidance_scale=1.5, scheduler="X"
+    )
+    assert RunParameters.from_query("?" + asked.to_query()) == asked
+
+
+def test_a_link_holds_only_what_differs_from_the_usual():
+    assert RunParameters(prompt="fox").to_query() == "prompt=fox"
+
+
+def test_a_link_may_hold_what_others_put_there():
+    assert RunParameters.from_query("token=1&prompt=fox") == RunParameters(prompt="fox")
+
+
+@pytest.mark.parametrize("query", ["", "seed=3", "prompt=fox&seed=x", "prompt=fox&steps=1e3"])
+def test_a_damaged_link_is_refused(query):
+    with pytest.raises(ParameterError):
+        RunParameters.from_query(query)

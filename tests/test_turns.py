@@ -1,0 +1,123 @@
+"""Turns at the processor, among threads and among processes."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from explainer.turns import Turns
+
+
+def ignore(_place):
+    pass
+
+
+def never():
+    return False
+
+
+@pytest.fixture
+def turns(tmp_path):
+    return Turns(tmp_path, limit=1)
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from explainer.turns import Turns
+
+turns = Turns(Path(sys.argv[1]), limit=1)
+with turns.take(cancelled=lambda: False, on_place=lambda place: None):
+    print("mine", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that keeps its turn until its standard input is closed."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"mine\n"
+        yield process
+
+
+def test_a_free_machine_gives_a_turn_at_once(turns):
+    places = []
+    with turns.take(cancelled=never, on_place=places.append) as mine:
+        assert mine
+    assert places == []
+
+
+def test_a_turn_leaves_no_ticket(turns, tmp_path):
+    with turns.take(cancelled=never, on_place=ignore):
+        assert list(tmp_path.glob("*.ticket"))
+    assert not list(tmp_path.glob("*.ticket"))
+
+
+def test_another_process_is_waited_for(turns, holder):
+    def let_it_leave(place):
+        assert place == 1
+        holder.stdin.close()
+
+    with turns.take(cancelled=never, on_place=let_it_leave) as mine:
+        assert mine
+        assert holder.stdin.closed
+
+
+def test_waiting_can_be_cancelled(turns, holder):
+    cancelled = threading.Event()
+    with turns.take(cancelled=cancelled.is_set, on_place=lambda _: cancelled.set()) as mine:
+        assert not mine
+
+
+def test_nobody_waits_for_a_process_that_died(turns, holder, tmp_path):
+    holder.kill()
+    holder.wait()
+    assert list(tmp_path.glob("*.ticket")), "the dead process cannot have tidied up"
+    with turns.take(cancelled=never, on_place=ignore) as mine:
+        assert mine
+    assert not list(tmp_path.glob("*.ticket"))
+
+
+def test_who_came_first_goes_first(turns):
+    order, places = [], []
+    waiting = threading.Semaphore(0)
+
+    def queue(number):
+        def on_place(place):
+            places.append((number, place))
+            waiting.release()
+
+        with turns.take(cancelled=never, on_place=on_place):
+            order.append(number)
+            time.sleep(0.3)
+
+    threads = [threading.Thread(target=queue, args=(number,)) for number in range(3)]
+    with turns.take(cancelled=never, on_place=ignore):
+        for thread in threads:
+            thread.start()
+            waiting.acquire()
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2]
+    assert places[:3] == [(0, 1), (1, 2), (2, 3)]
+    assert places[3:] == [(1, 1), (2, 2), (2, 1)]
+
+
+def test_as_many_run_together_as_the_limit_allows(tmp_path):
+    turns = Turns(tmp_path, limit=2)
+    at_once = threading.Barrier(2, timeout=10)
+
+    def run():
+        with turns.take(cancelled=never, on_place=ignore):
+            at_once.wait()
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not at_once.broken

@@ -32,6 +32,8 @@ ROOM_ABOVE = {
     "lion": 0.08,
     "dragon": 0.07,
     "fox": 0.07,
+    "cat": 0.07,
+    "owl": 0.07,
 }
 """How far ears, horns and buns rise over the crown, where it is more than a head of hair."""
 
@@ -107,7 +109,7 @@ def _extent(scene: Scene, build: Build, held: Pose, balloon: Point) -> skia.Rect
     wide = build.head_rx * 1.35 if lying else BREADTH.get(scene.who, 0.2)
     joints = [limb.end for limb in (*held.arms, *held.legs)]
     left = min(x - wide, *(joint[0] - 0.05 for joint in joints))
-    right = max(x + wide + (0.6 * rise if lying else 0.0), *(joint[0] + 0.05 for joint in joints))
+    right = max(x + wide + (0.9 * rise if lying else 0.0), *(joint[0] + 0.05 for joint in joints))
     top = y - build.head_ry - rise
     if scene.action == "holds a balloon":
         top, right = min(top, balloon[1] - 0.1), max(right, balloon[0] + 0.095)

@@ -38,9 +38,12 @@ def other_colour(colour: str, dice: Dice) -> Colour:
 
 def draw_shadow(pen: Pen, pose: Pose, build: Build) -> None:
     """Draw the soft shadow on the ground."""
-    width = {"lying": 0.30, "floor": 0.19}.get(pose.stance, build.hip * 1.7)
-    width *= 1 - 2 * max(pose.lift, 0)
-    x = {"lying": 0.02, "floor": 0.04}.get(pose.stance, 0.0)
+    width = build.hip * 1.7 * (1 - 2 * max(pose.lift, 0))
+    x = 0.0
+    if pose.stance in ("floor", "lying"):
+        feet, head = pose.legs[0].end[0], pose.head[0]
+        over = build.head_rx if feet < head else -build.head_rx
+        width, x = abs(head + over - feet) / 2, (head + over + feet) / 2
     for share, alpha in ((1.0, 0.13), (0.78, 0.14)):
         pen.oval(x, 0.004, width * share, 0.024 * share, SHADOW, outline=False, alpha=alpha)
 

@@ -77,7 +77,8 @@ class Judge(nn.Module):
     """A convolutional classifier with one head an attribute.
 
     Every head has its own attention over the last but one map, since the hair's colour and the
-    weather are to be found in different places, and all share the mean of the last map.
+    weather are to be found in different places. All share the means of all maps: fine ones tell
+    the texture of a style, coarse ones what is going on.
 
     Args:
         widths: channels of the stem and of each block; the map is halved by each.
@@ -90,7 +91,7 @@ class Judge(nn.Module):
         self.stem = nn.Conv2d(3, stem, 4, stride=2, padding=1, bias=False)
         self.stem_norm = nn.BatchNorm2d(stem)
         self.blocks = nn.ModuleList(_Block(a, b) for a, b in zip(self.widths, blocks, strict=False))
-        fine, coarse = self.widths[-2:]
+        fine, coarse = self.widths[-2], sum(blocks)
         self.attention = nn.Conv2d(fine, len(ATTRIBUTES), 1)
         self.heads = nn.ModuleDict(
             {name: nn.Linear(fine + coarse, len(values)) for name, values in ATTRIBUTES.items()}
@@ -100,14 +101,16 @@ class Judge(nn.Module):
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         """Return logits for float pictures from 0 to 1, shape (n, 3, SIZE, SIZE)."""
         x = functional.relu(self.stem_norm(self.stem(pictures * 2 - 1)))
-        for block in self.blocks[:-1]:
+        maps = []
+        for block in self.blocks:
             x = block(x)
-        weights = self.attention(x).flatten(2).softmax(-1)
-        fine = torch.einsum("nap,ncp->anc", weights, x.flatten(2))
-        coarse = self.blocks[-1](x).mean((2, 3))
+            maps.append(x)
+        shared = torch.cat([found.mean((2, 3)) for found in maps], dim=1)
+        weights = self.attention(maps[-2]).flatten(2).softmax(-1)
+        local = torch.einsum("nap,ncp->anc", weights, maps[-2].flatten(2))
         return {
-            name: head(torch.cat([local, coarse], dim=1))
-            for (name, head), local in zip(self.heads.items(), fine, strict=True)
+            name: head(torch.cat([own, shared], dim=1))
+            for (name, head), own in zip(self.heads.items(), local, strict=True)
         }
 
     @torch.inference_mode()

@@ -48,7 +48,7 @@ def _moved(x: Tensor, rng: np.random.Generator) -> Tensor:
 def _soft(x: Tensor, rng: np.random.Generator) -> Tensor:
     """Lose fine detail as an autoencoder does: small and back again."""
     height, width = x.shape[-2:]
-    scale = rng.uniform(0.45, 0.8)
+    scale = rng.uniform(0.5, 0.85)
     small = functional.interpolate(
         x, (round(height * scale), round(width * scale)), mode="bilinear", antialias=True
     )

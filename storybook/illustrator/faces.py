@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storybook.dice import Dice
-from storybook.illustrator.palette import Colour, hexed, lighter, mix
+from storybook.illustrator.palette import Colour, hexed, mix
 from storybook.illustrator.pen import Pen
 from storybook.illustrator.poses import Pose
 
@@ -133,8 +133,3 @@ def glasses(pen: Pen, face: Face, y: float = 0.08) -> None:
     pen.line([
         (face.shift - 0.13, y - 0.04), (face.shift, y - 0.08), (face.shift + 0.13, y - 0.04),
     ], frame, 0.0065)  # fmt: skip
-
-
-def shine(colour: Colour) -> Colour:
-    """Return the colour where light falls on it."""
-    return lighter(colour, 0.35)

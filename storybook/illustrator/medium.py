@@ -73,8 +73,11 @@ class Medium:
     def shape(
         self, path: skia.Path, colour: Colour, *, outline: bool = True, alpha: float = 1.0
     ) -> None:
-        """Fill a closed path. ``outline=False`` is for parts of a thing (a cheek, a highlight,
-        a pattern), which a style that outlines things leaves without a contour."""
+        """Fill a closed path.
+
+        ``outline=False`` is for parts of a thing (a cheek, a highlight, a pattern), which a style
+        that outlines things leaves without a contour.
+        """
         del outline  # flat shapes have no contour
         self.fill(path, self.seen(colour), alpha)
 
@@ -82,14 +85,18 @@ class Medium:
         """Draw a line along a path, ``width`` in page units, with round ends."""
         self.line(path, self.seen(colour), width)
 
-    def glow(self, x: float, y: float, radius: float, colour: Colour, strength: float = 0.8) -> None:
+    def glow(
+        self, x: float, y: float, radius: float, colour: Colour, strength: float = 0.8
+    ) -> None:
         """Lay a soft light around a point; it is a light itself, so no other light tints it."""
         shader = skia.GradientShader.MakeRadial(
             skia.Point(x, y), radius, [to_skia(colour, strength), to_skia(colour, 0.0)]
         )
         self.canvas.drawCircle(x, y, radius, skia.Paint(Shader=shader, AntiAlias=True))
 
-    def veil(self, colour: Colour, top: float, bottom: float, alpha_top: float, alpha_bottom: float) -> None:
+    def veil(
+        self, colour: Colour, top: float, bottom: float, alpha_top: float, alpha_bottom: float
+    ) -> None:
         """Lay a see-through gradient (mist, haze) over the page between two heights."""
         shader = skia.GradientShader.MakeLinear(
             [skia.Point(0, top), skia.Point(0, bottom)],
@@ -102,8 +109,11 @@ class Medium:
         self.canvas.drawPath(path, skia.Paint(Color=to_skia(colour, alpha), AntiAlias=True))
 
     def fill_shaded(self, path: skia.Path, colour: Colour, light: float, shade: float) -> None:
-        """Fill a path with a seen colour that runs from ``light`` more white at the upper left to
-        ``shade`` more darkness at the lower right."""
+        """Fill a path with a seen colour, modelled from light to shade.
+
+        It has ``light`` more white at the upper left and ``shade`` more darkness at the lower
+        right.
+        """
         box = path.getBounds()
         gradient = skia.GradientShader.MakeLinear(
             [skia.Point(box.left(), box.top()), skia.Point(box.right(), box.bottom())],
@@ -121,8 +131,12 @@ class Medium:
         alpha: float = 1.0,
         shader: skia.Shader | None = None,
     ) -> None:
-        """Draw along a path, with round ends, in a colour that is already seen in the present
-        light. An alpha-only shader gives the line a texture."""
+        """Draw along a path, with round ends, in a seen colour.
+
+        An alpha-only shader gives the line a texture.
+        """
+        # Paint.setShader copies an image a hundred times more slowly than the constructor does.
+        texture = {} if shader is None else {"Shader": shader}
         paint = skia.Paint(
             Color=to_skia(colour, alpha),
             AntiAlias=True,
@@ -130,9 +144,8 @@ class Medium:
             StrokeWidth=width,
             StrokeCap=skia.Paint.kRound_Cap,
             StrokeJoin=skia.Paint.kRound_Join,
+            **texture,
         )
-        if shader is not None:
-            paint.setShader(shader)
         self.canvas.drawPath(path, paint)
 
     def finish(self) -> np.ndarray:

@@ -6,13 +6,20 @@ import numpy as np
 import skia
 
 from storybook.dice import Dice
-from storybook.illustrator.medium import Medium
 from storybook.illustrator.palette import Colour, darker, hexed, luminance, mix, saturated, to_skia
-from storybook.illustrator.styles.details import Details
-from storybook.illustrator.styles.textures import displaced, grain, laid, noise, shader, to_bytes
+from storybook.illustrator.styles.details import CarefulMedium
+from storybook.illustrator.styles.textures import (
+    displaced,
+    grain,
+    laid,
+    noise,
+    shader,
+    to_bytes,
+    wash,
+)
 
 
-class Crayon(Medium):
+class Crayon(CarefulMedium):
     """A page filled in by a patient child."""
 
     def __init__(self, size: int, dice: Dice) -> None:
@@ -22,7 +29,6 @@ class Crayon(Medium):
         self.weight = dice.uniform(0.85, 1.25)
         self.slant = dice.uniform(-70, 20)
         self.canvas.clear(to_skia(self.paper))
-        self._details = Details()
         self._strokes = grain(size, 0.05, 0.010, 0.6, 0.40, seed=31, stretch=5)
         self._wax = grain(size, 0.03, 0.007, 0.82, 0.34, seed=32)
 
@@ -39,15 +45,10 @@ class Crayon(Medium):
         self.canvas.drawRect(page, skia.Paint(Shader=under))
         colours = [to_skia(self.seen(top)), to_skia(self.seen(bottom))]
         over = skia.GradientShader.MakeLinear(points, colours)
-        rubbed = skia.Shaders.Blend(skia.BlendMode.kDstIn, over, self._rubbing(self.dice.uniform(-25, 25)))
-        self.canvas.drawRect(page, skia.Paint(Shader=rubbed))
+        wash(self.canvas, over, self._rubbing(self.dice.uniform(-25, 25)))
 
-    def shape(
-        self, path: skia.Path, colour: Colour, *, outline: bool = True, alpha: float = 1.0
-    ) -> None:
+    def paint(self, path: skia.Path, colour: Colour, *, outline: bool, alpha: float) -> None:
         """Rub a path full, and go round it with a darker crayon."""
-        if not outline and alpha == 1:
-            self._details.note(path)
         body = self.seen(colour)
         box = path.getBounds()
         extent = min(box.width(), box.height())
@@ -62,6 +63,7 @@ class Crayon(Medium):
 
     def stroke(self, path: skia.Path, colour: Colour, width: float) -> None:
         """Draw a waxy line; a fine one stays clean."""
+        self.details.note(path)
         body = self.seen(colour)
         if width > 0.014:
             self.line(path, mix(body, self.paper, self.bare), width)
@@ -72,10 +74,13 @@ class Crayon(Medium):
     def finish(self) -> np.ndarray:
         """Return the page with wavering edges and waxy grain, uint8, shape (size, size, 3)."""
         size = self.size
-        calm = 1 - 0.8 * self._details.cover(size)
+        calm = 1 - 0.8 * self.details.cover(size)
         right, down = (
-            (laid(noise(size, 0.1, 0.02, seed), self.dice) * 0.0018
-            + laid(noise(size, 0.02, 0.007, seed + 2), self.dice) * 0.0013) * calm
+            (
+                laid(noise(size, 0.1, 0.02, seed), self.dice) * 0.0018
+                + laid(noise(size, 0.02, 0.007, seed + 2), self.dice) * 0.0013
+            )
+            * calm
             for seed in (33, 34)
         )
         page = displaced(self.pixels().astype(np.float32), right, down)
@@ -93,7 +98,9 @@ class Crayon(Medium):
 
     def _contour(self, path: skia.Path, body: Colour, extent: float) -> None:
         rim = darker(body, 0.42) if luminance(body) > 0.16 else mix(body, self.paper, 0.25)
-        wander = skia.DiscretePathEffect.Make(0.035, min(0.025 * extent, 0.003), self.dice.integer(0, 9999))
+        wander = skia.DiscretePathEffect.Make(
+            0.035, min(0.025 * extent, 0.003), self.dice.integer(0, 9999)
+        )
         paint = skia.Paint(
             Color=to_skia(rim, 0.95),
             Shader=shader(self._wax, x=self.dice.uniform(), y=self.dice.uniform()),

@@ -18,7 +18,9 @@ SHADOW: Colour = (0.09, 0.06, 0.13)
 @lru_cache(maxsize=8)
 def _fibres(size: int) -> Floats:
     """Return the light on a sheet of rough paper, around 0."""
-    felt = noise(size, 0.06, 0.008, seed=3) * 0.6 + noise(size, 0.03, 0.006, seed=4, stretch=5) * 0.7
+    felt = (
+        noise(size, 0.06, 0.008, seed=3) * 0.6 + noise(size, 0.03, 0.006, seed=4, stretch=5) * 0.7
+    )
     relief = felt - np.roll(felt, max(1, round(size / 128)), (0, 1))
     return relief * 2.2 + felt * 0.9
 
@@ -52,7 +54,9 @@ class PaperCutOut(Medium):
             for k in range(2 * waves):
                 x = -0.4 + phase + step * k
                 lift = reach if k % 2 else -reach
-                sheet.cubicTo(x + step / 3, y + 2 * lift, x + 2 * step / 3, y + 2 * lift, x + step, y)
+                sheet.cubicTo(
+                    x + step / 3, y + 2 * lift, x + 2 * step / 3, y + 2 * lift, x + step, y
+                )
             sheet.lineTo(1.6, 1.2)
             sheet.close()
             self._glue(sheet, self.seen(mix(top, bottom, i / sheets)), 0.5)
@@ -78,7 +82,9 @@ class PaperCutOut(Medium):
             self.line(under, SHADOW, width * 1.1, alpha=0.3)
         self.line(path, self.seen(colour), width)
 
-    def glow(self, x: float, y: float, radius: float, colour: Colour, strength: float = 0.8) -> None:
+    def glow(
+        self, x: float, y: float, radius: float, colour: Colour, strength: float = 0.8
+    ) -> None:
         """Lay discs of tracing paper around a point."""
         for share in (1.0, 0.74, 0.5):
             disc = skia.Path()

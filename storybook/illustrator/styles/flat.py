@@ -54,7 +54,9 @@ class FlatVector(Medium):
         self.fill(path, darker(body, self.shade))
         self.canvas.restore()
 
-    def glow(self, x: float, y: float, radius: float, colour: Colour, strength: float = 0.8) -> None:
+    def glow(
+        self, x: float, y: float, radius: float, colour: Colour, strength: float = 0.8
+    ) -> None:
         """Lay three even discs of light around a point."""
         for share in (1.0, 0.68, 0.4):
             disc = skia.Path()

@@ -17,8 +17,10 @@ INK = hexed("16121c")
 
 @lru_cache(maxsize=32)
 def _screen(size: int, dots: int) -> Floats:
-    """Return a page's halftone screen, shape (size, size): ink every place where it exceeds
-    1 - t, and a share t of the page is inked, in dots that lie ``dots`` to a row."""
+    """Return a page's halftone screen, shape (size, size), with ``dots`` dots in a row.
+
+    Ink every place where it exceeds 1 - t, and a share t of the page is inked.
+    """
     steps = np.linspace(0, 1, 65)
     levels = np.quantile(_waves(FULL, dots), steps)
     return np.interp(_waves(size, dots), levels, steps).astype(np.float32)
@@ -90,7 +92,9 @@ class InkComic(Medium):
             self.line(path, INK, width + 0.011 * self.weight)
         self.line(path, self.seen(colour), width)
 
-    def glow(self, x: float, y: float, radius: float, colour: Colour, strength: float = 0.8) -> None:
+    def glow(
+        self, x: float, y: float, radius: float, colour: Colour, strength: float = 0.8
+    ) -> None:
         """Print a light as a disc of dots around a smaller, even one."""
         paint = skia.Paint(
             Color=to_skia(colour, min(1.0, strength)),
@@ -108,7 +112,9 @@ class InkComic(Medium):
         dark = sum(body) < 0.75
         ink = lighter(body, 0.3) if dark else darker(body, 0.34)
         paint = skia.Paint(
-            Color=to_skia(ink), Shader=shader(_dots(self.size, self.dots, round(self.tone, 2))), AntiAlias=True
+            Color=to_skia(ink),
+            Shader=shader(_dots(self.size, self.dots, round(self.tone, 2))),
+            AntiAlias=True,
         )
         self.canvas.save()
         self.canvas.clipPath(lit, skia.ClipOp.kDifference, True)

@@ -10,9 +10,8 @@ import numpy.typing as npt
 import skia
 
 from storybook.dice import Dice
-from storybook.illustrator.medium import Medium
 from storybook.illustrator.palette import Colour, mix, saturated
-from storybook.illustrator.styles.details import Details
+from storybook.illustrator.styles.details import CarefulMedium
 from storybook.illustrator.styles.textures import FULL, Floats, blurred, laid, noise, to_bytes
 
 CANVASES = 3
@@ -59,7 +58,9 @@ def _dabs(size: int, length: float, seed: int) -> Dabs:
     source = np.where(owner < 0, np.arange(size * size).reshape(size, size), row * size + column)
     value = noise(FULL, 0.02, 0.004, seed=45 + seed).ravel()[: side * side]
     warmth = noise(FULL, 0.02, 0.004, seed=46 + seed).ravel()[: side * side]
-    shifts = value[:, None] * np.float32(1.0) + warmth[:, None] * np.array([0.6, 0.0, -0.6], np.float32)
+    shifts = value[:, None] * np.float32(1.0) + warmth[:, None] * np.array(
+        [0.6, 0.0, -0.6], np.float32
+    )
     return Dabs(source, _ridges(owner, centres, angles, width), shifts[owner])
 
 
@@ -75,18 +76,20 @@ def _put_down(
     canvas.save()
     canvas.translate(x, y)
     canvas.rotate(float(np.degrees(turn)))
-    canvas.drawRoundRect(skia.Rect(-length / 2, -width / 2, length / 2, width / 2), width * 0.45, width * 0.45, paint)
+    canvas.drawRoundRect(
+        skia.Rect(-length / 2, -width / 2, length / 2, width / 2), width * 0.45, width * 0.45, paint
+    )
     canvas.restore()
 
 
-def _ridges(
-    owner: npt.NDArray[np.intp], centres: Floats, angles: Floats, width: float
-) -> Floats:
+def _ridges(owner: npt.NDArray[np.intp], centres: Floats, angles: Floats, width: float) -> Floats:
     """Return the light from the upper left on furrowed dabs."""
     size = len(owner)
     t = (np.arange(size, dtype=np.float32) + 0.5) / size
     angle, centre = angles[owner], centres[owner]
-    across = -np.sin(angle) * (t[None, :] - centre[..., 0]) + np.cos(angle) * (t[:, None] - centre[..., 1])
+    across = -np.sin(angle) * (t[None, :] - centre[..., 0]) + np.cos(angle) * (
+        t[:, None] - centre[..., 1]
+    )
     across /= width / 2
     bristles = np.cos(across * 5.0 + owner) + 0.5 * np.cos(across * 9.0 + owner * 1.7)
     height = 0.55 * (1 - across**2) + 0.22 * bristles + (owner % 7) * 0.05
@@ -94,7 +97,7 @@ def _ridges(
     return np.clip(light, -1.6, 1.6).astype(np.float32)
 
 
-class OilPainting(Medium):
+class OilPainting(CarefulMedium):
     """A primed canvas, painted thickly."""
 
     def __init__(self, size: int, dice: Dice) -> None:
@@ -104,18 +107,13 @@ class OilPainting(Medium):
         self.varnish = dice.uniform(0.02, 0.07)
         self.canvas_seed = dice.integer(0, CANVASES - 1)
         self.looseness = dice.uniform(0.8, 1.25)
-        self._details = Details()
 
     def seen(self, colour: Colour) -> Colour:
         """Return the colour as the present light and a warm varnish show it."""
         return mix(saturated(super().seen(colour), self.richness), (0.62, 0.40, 0.14), self.varnish)
 
-    def shape(
-        self, path: skia.Path, colour: Colour, *, outline: bool = True, alpha: float = 1.0
-    ) -> None:
+    def paint(self, path: skia.Path, colour: Colour, *, outline: bool, alpha: float) -> None:
         """Model a path from light to shade, as one does with wet paint."""
-        if not outline and alpha == 1:
-            self._details.note(path)
         box = path.getBounds()
         if alpha < 1 or not outline or min(box.width(), box.height()) < 0.03:
             self.fill(path, self.seen(colour), alpha)
@@ -123,26 +121,30 @@ class OilPainting(Medium):
             self.fill_shaded(path, self.seen(colour), light=0.16, shade=0.24)
 
     def finish(self) -> np.ndarray:
-        """Return the page repainted in dabs, broad where little happens and fine in faces and
-        at edges, uint8, shape (size, size, 3)."""
+        """Return the page repainted in dabs, uint8, shape (size, size, 3).
+
+        They are broad where little happens, and fine in faces and at edges.
+        """
         drawn = self.pixels()
-        soft = blurred(drawn, 0.004).astype(np.float32)
-        detail = np.abs(drawn - blurred(drawn, 0.016).astype(np.float32)).max(axis=-1)
+        colours = drawn.astype(np.float32)
+        detail = np.abs(colours - blurred(drawn, 0.016).astype(np.float32)).max(axis=-1)
         detail = blurred(np.repeat(to_bytes(detail * 2)[..., None], 3, axis=-1), 0.010)[..., 0]
-        fine = self._details.cover(self.size)
+        fine = self.details.cover(self.size)
         level = detail.astype(np.float32) / (52 * self.looseness) + fine
-        page, relief = self._painted(soft, 0)
+        page, relief = self._painted(colours, 0)
         for brush in (1, 2):
-            finer, ridges = self._painted(soft, brush)
+            finer, ridges = self._painted(colours, brush)
             share = np.clip((level - (0.25, 0.75)[brush - 1]) * 4, 0, 1)
             page += (finer - page) * share[..., None]
             relief = relief + (ridges - relief) * share
         keep = np.clip(level - 0.9, 0, 0.45) + 0.45 * fine
-        page += (drawn - page) * keep[..., None]
+        page += (colours - page) * keep[..., None]
         hue = laid(noise(self.size, 0.08, 0.012, seed=48, stretch=2.5), self.dice)
         page *= 1 + 0.025 * hue[..., None]
-        return to_bytes(page + (relief * (1 - 0.6 * fine) * 7.5 * self.impasto)[..., None] * (0.4 + page / 400))
+        return to_bytes(
+            page + (relief * (1 - 0.6 * fine) * 7.5 * self.impasto)[..., None] * (0.4 + page / 400)
+        )
 
-    def _painted(self, soft: Floats, brush: int) -> tuple[Floats, Floats]:
+    def _painted(self, colours: Floats, brush: int) -> tuple[Floats, Floats]:
         dabs = _dabs(self.size, BRUSHES[brush], self.canvas_seed)
-        return soft.reshape(-1, 3)[dabs.source] + dabs.shift * (7.0 / (1 + brush)), dabs.relief
+        return colours.reshape(-1, 3)[dabs.source] + dabs.shift * (7.0 / (1 + brush)), dabs.relief

@@ -8,7 +8,15 @@ import skia
 from storybook.dice import Dice
 from storybook.illustrator.medium import Medium
 from storybook.illustrator.palette import Colour, hexed, luminance, mix, saturated, to_skia
-from storybook.illustrator.styles.textures import displaced, grain, laid, noise, shader, to_bytes
+from storybook.illustrator.styles.textures import (
+    displaced,
+    grain,
+    laid,
+    noise,
+    shader,
+    to_bytes,
+    wash,
+)
 
 GRAPHITE = hexed("35333b")
 
@@ -39,8 +47,7 @@ class PencilSketch(Medium):
             [skia.Point(0, 0), skia.Point(0, max(horizon, 1e-3))],
             [to_skia(GRAPHITE, 0.06 + 0.75 * (1 - luminance(shown)) ** 2), to_skia(GRAPHITE, 0.0)],
         )
-        hatch = skia.Shaders.Blend(skia.BlendMode.kDstIn, shade, self._hatching(self.dice.uniform(-20, 20)))
-        self.canvas.drawRect(skia.Rect(-0.1, -0.1, 1.1, 1.1), skia.Paint(Shader=hatch))
+        wash(self.canvas, shade, self._hatching(self.dice.uniform(-20, 20)))
 
     def shape(
         self, path: skia.Path, colour: Colour, *, outline: bool = True, alpha: float = 1.0
@@ -84,7 +91,9 @@ class PencilSketch(Medium):
 
     def _shade(self, path: skia.Path, strength: float) -> None:
         paint = skia.Paint(
-            Color=to_skia(GRAPHITE, min(strength * self.pressure, 0.9)), Shader=self._hatching(), AntiAlias=True
+            Color=to_skia(GRAPHITE, min(strength * self.pressure, 0.9)),
+            Shader=self._hatching(),
+            AntiAlias=True,
         )
         self.canvas.drawPath(path, paint)
 
@@ -100,6 +109,10 @@ class PencilSketch(Medium):
         )
         drift = min(0.02 * extent, 0.0035)
         for strokes in range(2 if extent > 0.05 else 1):
-            wander = skia.DiscretePathEffect.Make(0.03 + 0.02 * strokes, drift, self.dice.integer(0, 9999))
-            paint.setPathEffect(skia.PathEffect.MakeCompose(skia.CornerPathEffect.Make(0.03), wander))
+            wander = skia.DiscretePathEffect.Make(
+                0.03 + 0.02 * strokes, drift, self.dice.integer(0, 9999)
+            )
+            paint.setPathEffect(
+                skia.PathEffect.MakeCompose(skia.CornerPathEffect.Make(0.03), wander)
+            )
             self.canvas.drawPath(path, paint)

@@ -16,6 +16,7 @@ SKY_STEPS = 5
 BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32) / 16
 
 Bytes = npt.NDArray[np.uint8]
+Doubles = npt.NDArray[np.float64]
 
 
 class PixelArt(Medium):
@@ -101,37 +102,47 @@ class PixelArt(Medium):
 
 
 def _vote(fine: Bytes, cells: int) -> Bytes:
-    """Return each cell's most typical sample: the one nearest to all the others, so that no
-    colour appears that nobody painted."""
+    """Return the colour that most of each cell's samples share.
+
+    So no colour appears that nobody painted, as it would from averaging.
+    """
     samples = fine.reshape(cells, FINE, cells, FINE, 3).swapaxes(1, 2).reshape(-1, FINE * FINE, 3)
-    samples = samples[:, [0, 2, 5, 6, 7, 8, 9, 10, 13]].astype(np.float32)
-    apart = np.abs(samples[:, :, None] - samples[:, None]).sum(axis=-1)
-    winner = np.minimum(apart, 60).sum(axis=-1).argmin(axis=-1)
-    return samples[np.arange(len(samples)), winner].reshape(cells, cells, 3).astype(np.uint8)
+    # Ballots are cast from the middle outwards: among equals, the middle wins.
+    samples = samples[:, [5, 10, 6, 9, 0, 3, 12, 15]]
+    ballots = (samples >> 3).astype(np.int32) @ np.array([1024, 32, 1], np.int32)
+    votes = (ballots[:, :, None] == ballots[:, None, :]).sum(axis=-1)
+    return samples[np.arange(len(samples)), votes.argmax(axis=-1)].reshape(cells, cells, 3)
 
 
 def _few_colours(cells: Bytes, count: int) -> Bytes:
-    """Return the cells in at most ``count`` colours (k-means, begun with the colours that lie
-    farthest apart, so that a small bright thing keeps its own)."""
-    points = cells.reshape(-1, 3).astype(np.float32)
-    distinct, members, weight = np.unique(
-        points.astype(np.uint8) >> 3, axis=0, return_inverse=True, return_counts=True
-    )
-    centres_of = np.zeros((len(distinct), 3), np.float32)
-    np.add.at(centres_of, members.ravel(), points)
-    centres_of /= weight[:, None]
+    """Return the cells in at most ``count`` colours, found by k-means.
+
+    It begins with the colours that lie farthest apart, so that a small bright thing keeps its own.
+    """
+    points = cells.reshape(-1, 3).astype(np.float64)
+    codes = (cells.reshape(-1, 3) >> 3).astype(np.int32) @ np.array([1024, 32, 1], np.int32)
+    _, members = np.unique(codes, return_inverse=True)
+    weight = np.bincount(members).astype(np.float64)
+    tones = _means(points, members, np.ones(len(points)), len(weight))
     chosen = [int(weight.argmax())]
-    gap = np.full(len(distinct), np.inf, np.float32)
-    for _ in range(min(count, len(distinct)) - 1):
-        gap = np.minimum(gap, ((centres_of - centres_of[chosen[-1]]) ** 2).sum(axis=1))
+    gap = np.full(len(tones), np.inf)
+    for _ in range(min(count, len(tones)) - 1):
+        gap = np.minimum(gap, ((tones - tones[chosen[-1]]) ** 2).sum(axis=1))
         chosen.append(int((gap * np.sqrt(weight)).argmax()))
-    palette = centres_of[chosen]
+    palette = tones[chosen]
     for _ in range(3):
-        nearest = ((centres_of[:, None] - palette[None]) ** 2).sum(axis=-1).argmin(axis=1)
-        for k in range(len(palette)):
-            mine = nearest == k
-            if mine.any():
-                palette[k] = np.average(centres_of[mine], axis=0, weights=weight[mine])
-    nearest = ((centres_of[:, None] - palette[None]) ** 2).sum(axis=-1).argmin(axis=1)
-    flat = np.round(palette).astype(np.uint8)[nearest][members.ravel()]
-    return flat.reshape(cells.shape)
+        palette = _means(tones, _nearest(tones, palette), weight, len(palette))
+    few = np.round(palette).astype(np.uint8)[_nearest(tones, palette)]
+    return few[members].reshape(cells.shape)
+
+
+def _nearest(tones: Doubles, palette: Doubles) -> npt.NDArray[np.intp]:
+    """Return which colour of the palette is nearest to each tone."""
+    return ((palette**2).sum(axis=1) - 2 * tones @ palette.T).argmin(axis=1)
+
+
+def _means(points: Doubles, group: npt.NDArray[np.intp], weight: Doubles, groups: int) -> Doubles:
+    """Return each group's weighted mean, shape (groups, 3)."""
+    total = np.maximum(np.bincount(group, weight, groups), 1e-9)
+    sums = [np.bincount(group, weight * channel, groups) for channel in points.T]
+    return np.stack(sums, axis=1) / total[:, None]

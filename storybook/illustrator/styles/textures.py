@@ -15,7 +15,7 @@ import skia
 
 from storybook.dice import Dice
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
 
 FULL = 512
 """The finest texture, in samples a side. No page is larger."""
@@ -23,8 +23,11 @@ FULL = 512
 
 @lru_cache(maxsize=16)
 def _white_spectrum(seed: int) -> npt.NDArray[np.complex64]:
-    """Return the spectrum of white noise, hashed rather than rolled: NumPy's generators may
-    change between releases (the hash's last step is MurmurHash3's)."""
+    """Return the spectrum of white noise.
+
+    It is hashed rather than rolled, as NumPy's generators may change between releases. The hash
+    is MurmurHash3's finaliser.
+    """
     state = np.arange(FULL * FULL, dtype=np.uint32) + np.uint32(seed * 0x9E3779B1 & 0xFFFFFFFF)
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
         state ^= state >> np.uint32(shift)
@@ -109,8 +112,21 @@ def shader(
     matrix.preTranslate(x, y)
     matrix.preScale(scale / image.width(), scale / image.height())
     return image.makeShader(
-        skia.TileMode.kRepeat, skia.TileMode.kRepeat, skia.SamplingOptions(skia.FilterMode.kLinear), matrix
+        skia.TileMode.kRepeat,
+        skia.TileMode.kRepeat,
+        skia.SamplingOptions(skia.FilterMode.kLinear),
+        matrix,
     )
+
+
+def wash(canvas: skia.Canvas, colours: skia.Shader, grain: skia.Shader) -> None:
+    """Cover the page with a gradient, as densely at every point as the grain is."""
+    page = skia.Rect(-0.1, -0.1, 1.1, 1.1)
+    # A layer, as Shaders.Blend would copy the grain's image, slowly.
+    canvas.saveLayer(page)
+    canvas.drawRect(page, skia.Paint(Shader=colours))
+    canvas.drawRect(page, skia.Paint(Shader=grain, BlendMode=skia.BlendMode.kDstIn))
+    canvas.restore()
 
 
 def blurred(page: npt.NDArray[np.uint8], sigma: float) -> npt.NDArray[np.uint8]:
@@ -118,16 +134,33 @@ def blurred(page: npt.NDArray[np.uint8], sigma: float) -> npt.NDArray[np.uint8]:
     size = len(page)
     rgba = np.full((size, size, 4), 255, np.uint8)
     rgba[..., :3] = page
-    surface = skia.Surface(size, size)
-    paint = skia.Paint(ImageFilter=skia.ImageFilters.Blur(sigma * size, sigma * size, skia.TileMode.kClamp))
     image = skia.Image.fromarray(rgba, colorType=skia.kRGBA_8888_ColorType)
-    surface.getCanvas().drawImage(image, 0, 0, skia.SamplingOptions(), paint)
+    linear = skia.SamplingOptions(skia.FilterMode.kLinear)
+    # What is blurred by several pixels can be blurred in a smaller copy.
+    small = size
+    while sigma * small >= 1.6 and small % 2 == 0:
+        small //= 2
+        half = skia.Surface(small, small)
+        half.getCanvas().drawImageRect(image, skia.Rect(0, 0, small, small), linear)
+        image = half.makeImageSnapshot()
+    spread = sigma * small
+    paint = skia.Paint(ImageFilter=skia.ImageFilters.Blur(spread, spread, skia.TileMode.kClamp))
+    soft = skia.Surface(small, small)
+    soft.getCanvas().drawImage(image, 0, 0, skia.SamplingOptions(), paint)
+    surface = skia.Surface(size, size)
+    surface.getCanvas().drawImageRect(soft.makeImageSnapshot(), skia.Rect(0, 0, size, size), linear)
     return surface.toarray(colorType=skia.kRGBA_8888_ColorType)[..., :3]
 
 
 def displaced(page: Floats, right: Floats, down: Floats) -> Floats:
-    """Return the page (float32, shape (size, size, channels)) with every pixel taken from
-    ``right`` and ``down`` (in page units) of its own place, interpolated between pixels."""
+    """Return the page with every pixel taken from elsewhere, interpolated between pixels.
+
+    Args:
+        page: float32, shape (size, size, channels).
+        right: how far to the right of its place to take each pixel from, in page units, shape
+            (size, size).
+        down: how far below.
+    """
     size = len(page)
     y, x = np.mgrid[:size, :size].astype(np.float32)
     x = np.clip(x + right * size, 0, size - 1.001)
@@ -135,8 +168,10 @@ def displaced(page: Floats, right: Floats, down: Floats) -> Floats:
     column, row = x.astype(np.intp), y.astype(np.intp)
     x, y = (x - column)[..., None], (y - row)[..., None]
     flat, start = page.reshape(size * size, -1), row * size + column
-    top = flat[start] * (1 - x) + flat[start + 1] * x
-    bottom = flat[start + size] * (1 - x) + flat[start + size + 1] * x
+    here, right_of, under, across = (
+        flat.take(start + step, axis=0) for step in (0, 1, size, size + 1)
+    )
+    top, bottom = here + (right_of - here) * x, under + (across - under) * x
     return top + (bottom - top) * y
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -113,15 +112,6 @@ def _quiet() -> Iterator[None]:
 def picture_size(pipe: StableDiffusionPipeline) -> int:
     """Return the width of the pictures that a pipeline makes by default, in pixels."""
     return pipe.unet.config.sample_size * pipe.vae_scale_factor
-
-
-def fingerprint(folder: Path) -> str:
-    """Return a hash of all weights in a folder, to tell which weights a report is about."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*/*.safetensors")):
-        digest.update(path.relative_to(folder).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def parts(folder: Path) -> dict[str, dict[str, Any]]:

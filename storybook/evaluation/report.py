@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from explainer import fingerprints
 from storybook.captions import RUNNING_EXAMPLE
 from storybook.evaluation import examine
 from storybook.evaluation.card import ATTRIBUTE_NAMES, model_card
@@ -75,7 +76,7 @@ def measure(
     found, pictures = examine.words_to_pictures(pipe, judge, seen, plan.settings, progress)
     evaluation = {
         "world": WORLD_VERSION,
-        "weights": examine.fingerprint(folder),
+        "weights": fingerprints.of_pipeline(pipe),
         "size": size,
         "parts": examine.parts(folder),
         "settings": asdict(plan.settings),

@@ -85,7 +85,7 @@ class Crayon(CarefulMedium):
         )
         page = displaced(self.pixels().astype(np.float32), right, down)
         tooth = laid(noise(size, 0.02, 0.007, seed=37), self.dice)
-        bare = np.clip(tooth - 1.0, 0, 1)[..., None] * 0.35 * calm[..., None]
+        bare = np.clip(tooth, 0, 2)[..., None] * 0.13 * calm[..., None]
         return to_bytes(page + (np.array(self.paper, np.float32) * 255 - page) * bare)
 
     def _rubbing(self, slant: float | None = None) -> skia.Shader:
@@ -107,7 +107,7 @@ class Crayon(CarefulMedium):
             PathEffect=skia.PathEffect.MakeCompose(skia.CornerPathEffect.Make(0.035), wander),
             AntiAlias=True,
             Style=skia.Paint.kStroke_Style,
-            StrokeWidth=self.weight * min(max(0.055 * extent, 0.004), 0.0125),
+            StrokeWidth=self.weight * min(max(0.07 * extent, 0.0045), 0.016),
             StrokeJoin=skia.Paint.kRound_Join,
         )
         self.canvas.drawPath(path, paint)

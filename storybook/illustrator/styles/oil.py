@@ -103,7 +103,7 @@ class OilPainting(CarefulMedium):
     def __init__(self, size: int, dice: Dice) -> None:
         super().__init__(size, dice)
         self.impasto = dice.uniform(0.7, 1.25)
-        self.richness = dice.uniform(1.15, 1.4)
+        self.richness = dice.uniform(1.05, 1.25)
         self.varnish = dice.uniform(0.02, 0.07)
         self.canvas_seed = dice.integer(0, CANVASES - 1)
         self.looseness = dice.uniform(0.8, 1.25)

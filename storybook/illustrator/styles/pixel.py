@@ -57,14 +57,21 @@ class PixelArt(Medium):
         n = self.cells
         if max(box.width(), box.height()) * n < 0.45:
             return
-        wide, high = (max(1, round(extent * n)) for extent in (box.width(), box.height()))
-        left, top = round(box.centerX() * n - wide / 2), round(box.centerY() * n - high / 2)
+        # Odd sizes have a middle pixel: what lies in the middle of a thing stays there, and no
+        # eye squints.
+        wide, high = (2 * round((extent * n - 1) / 2) + 1 for extent in (box.width(), box.height()))
+        wide, high = max(wide, 1), max(high, 1)
+        left, top = (
+            int(middle * n) - extent // 2
+            for middle, extent in ((box.centerX(), wide), (box.centerY(), high))
+        )
         square = skia.Path()
         # A hair inside the pixels, so that no neighbour gets a share.
         square.addRect(skia.Rect(left, top, left + wide, top + high).makeInset(0.02, 0.02))
         if wide > 2 and high > 2:
             # A star is a cross; anything else only loses its corners, if it is large enough.
-            star = not path.contains(box.left() + 0.2 * box.width(), box.top() + 0.2 * box.height())
+            x, ys = box.left() + 0.2 * box.width(), (0.2, 0.8)
+            star = not any(path.contains(x, box.top() + y * box.height()) for y in ys)
             across, down = ((wide - 1) // 2, (high - 1) // 2) if star else (wide > 3, high > 3)
             square.reset()
             square.addRect(skia.Rect(left + across, top, left + wide - across, top + high))

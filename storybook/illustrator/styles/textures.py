@@ -21,7 +21,7 @@ FULL = 512
 """The finest texture, in samples a side. No page is larger."""
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _white_spectrum(seed: int) -> npt.NDArray[np.complex64]:
     """Return the spectrum of white noise.
 

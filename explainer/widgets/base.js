@@ -44,24 +44,6 @@ function watch(model, names, signal, listener) {
   }
 }
 
-/** Call at most once in `wait` ms, and always once more after the last call. */
-function throttle(call, wait) {
-  let timer = null;
-  let again = false;
-  const fire = () => {
-    timer = again ? setTimeout(fire, wait) : null;
-    if (again) call();
-    again = false;
-  };
-  return () => {
-    if (timer !== null) again = true;
-    else {
-      call();
-      timer = setTimeout(fire, wait);
-    }
-  };
-}
-
 /** The page's theme: JupyterLab's or Voilà's, else what the page says, else what the system prefers. */
 function pageTheme() {
   const lab = document.body.dataset.jpThemeLight;

@@ -38,17 +38,17 @@ function sentence(moment) {
   return [moment.step, moment.noise, moment.words, moment.timestep].filter(Boolean).join(", ");
 }
 
-function moveTo(model, k, save) {
-  const run = model.get("_run");
-  model.set("step", clamp(k, 0, run.count ?? 0));
-  save();
+function moveTo(model, k) {
+  model.set("step", clamp(k, 0, model.get("_run").count ?? 0));
+  // At once, however fast the reader scrubs: Jupyter sends one message at a time and keeps only the
+  // newest of those that wait. Saving later would let an answer to an older step move the slider.
+  model.save_changes();
 }
 
 const player = {
   /** The clock that plays; one for all views of a model. */
   start(model, signal) {
     let timer = 0;
-    const save = () => model.save_changes();
     const stop = () => {
       clearTimeout(timer);
       timer = 0;
@@ -57,15 +57,15 @@ const player = {
       const last = model.get("_run").count ?? 0;
       if (model.get("step") >= last) {
         model.set("playing", false);
-        return save();
+        return model.save_changes();
       }
-      moveTo(model, model.get("step") + 1, save);
+      moveTo(model, model.get("step") + 1);
       timer = setTimeout(tick, reducedMotion() ? CALM_PACE_MS : PACE_MS);
     };
     const follow = () => {
       stop();
       if (!model.get("playing")) return;
-      if (model.get("step") >= (model.get("_run").count ?? 0)) moveTo(model, 0, save);
+      if (model.get("step") >= (model.get("_run").count ?? 0)) moveTo(model, 0);
       timer = setTimeout(tick, reducedMotion() ? CALM_PACE_MS : PACE_MS);
     };
     watch(model, "playing", signal, follow);
@@ -75,7 +75,6 @@ const player = {
 
   mount(view) {
     const { model, root } = view;
-    const saveSoon = throttle(() => model.save_changes(), 100);
     const run = () => model.get("_run") ?? {};
     const at = () => clamp(model.get("step"), 0, run().count ?? 0);
 
@@ -129,7 +128,7 @@ const player = {
 
     function go(k) {
       if (model.get("playing")) model.set("playing", false);
-      moveTo(model, k, saveSoon);
+      moveTo(model, k);
     }
 
     function toggle() {

@@ -44,8 +44,9 @@ class Player(Widget, scripts=("player",)):
     """
 
     trace = t.Any(None, allow_none=True, help="The run on show.")
-    step = t.Int(0, help="Steps done, from 0 to the number of steps.").tag(sync=True)
-    playing = t.Bool(False, help="Whether it plays now.").tag(sync=True)
+    # No echo: the browser moves on sixty times a second, and an echo would call it back.
+    step = t.Int(0, help="Steps done, from 0 to n.").tag(sync=True, echo_update=False)
+    playing = t.Bool(False, help="Whether it plays now.").tag(sync=True, echo_update=False)
     pixelated = t.Bool(False, help="Whether pixels are shown as squares.").tag(sync=True)
     _run = t.Dict().tag(sync=True)
 

@@ -232,7 +232,6 @@ const studio = {
   mount(view) {
     const { model, root } = view;
     const live = typeof model.send === "function";
-    const saveSoon = throttle(() => model.save_changes(), 250);
     const fields = [
       promptField(view),
       field(
@@ -314,7 +313,7 @@ const studio = {
     function edited(one) {
       one.complain(one.text === "" && one.name === "prompt" ? "" : problemOf(one.name, one.text, model.get("_limits")));
       model.set("_form", Object.fromEntries(fields.map(({ name, text }) => [name, text])));
-      saveSoon();
+      model.save_changes();
     }
 
     function showChips() {

@@ -59,7 +59,8 @@ class Studio(Player, scripts=("player", "studio")):
     known_words = t.List(t.Unicode(), help="All words that training showed.").tag(sync=True)
     examples = t.List(t.Unicode(), help="Prompts to offer.").tag(sync=True)
     query = t.Unicode("", help="The query of the page's address.").tag(sync=True)
-    _form = t.Dict().tag(sync=True)
+    # No echo, here as in the player: an echo of old text would undo what was typed since.
+    _form = t.Dict().tag(sync=True, echo_update=False)
     _limits = t.Dict(_LIMITS).tag(sync=True)
     _problem = t.Dict().tag(sync=True)
     _status = t.Dict(_IDLE).tag(sync=True)

@@ -58,5 +58,5 @@ def varied(colour: Colour, dice: Dice, amount: float = 1.0) -> Colour:
 
 def to_skia(colour: Colour, alpha: float = 1.0) -> int:
     """Return the colour as Skia packs it, with an opacity from 0 to 1."""
-    red, green, blue = (round(255 * min(max(x, 0.0), 1.0)) for x in colour)
-    return skia.Color(red, green, blue, round(255 * min(max(alpha, 0.0), 1.0)))
+    red, green, blue, opacity = [round(255 * min(max(x, 0.0), 1.0)) for x in (*colour, alpha)]
+    return skia.Color(red, green, blue, opacity)

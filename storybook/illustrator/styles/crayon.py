@@ -13,10 +13,13 @@ from storybook.illustrator.styles.textures import (
     grain,
     laid,
     noise,
-    shader,
+    strokes,
     to_bytes,
     wash,
 )
+
+HANDS = 10
+"""How many ways to rub one picture has."""
 
 
 class Crayon(CarefulMedium):
@@ -30,7 +33,8 @@ class Crayon(CarefulMedium):
         self.slant = dice.uniform(-70, 20)
         self.canvas.clear(to_skia(self.paper))
         self._strokes = grain(size, 0.05, 0.010, 0.6, 0.40, seed=31, stretch=5)
-        self._wax = grain(size, 0.03, 0.007, 0.82, 0.34, seed=32)
+        self._rubbings = [strokes(self._strokes, dice, self.slant, 38) for _ in range(HANDS)]
+        self._wax = strokes(grain(size, 0.03, 0.007, 0.82, 0.34, seed=32), dice, 0)
 
     def seen(self, colour: Colour) -> Colour:
         """Return the crayon for a colour as the present light shows it."""
@@ -45,7 +49,7 @@ class Crayon(CarefulMedium):
         self.canvas.drawRect(page, skia.Paint(Shader=under))
         colours = [to_skia(self.seen(top)), to_skia(self.seen(bottom))]
         over = skia.GradientShader.MakeLinear(points, colours)
-        wash(self.canvas, over, self._rubbing(self.dice.uniform(-25, 25)))
+        wash(self.canvas, over, strokes(self._strokes, self.dice, 0, 25))
 
     def paint(self, path: skia.Path, colour: Colour, *, outline: bool, alpha: float) -> None:
         """Rub a path full, and go round it with a darker crayon."""
@@ -56,7 +60,9 @@ class Crayon(CarefulMedium):
             self.fill(path, body, alpha)
         else:
             self.fill(path, mix(body, self.paper, self.bare), alpha)
-            paint = skia.Paint(Color=to_skia(body, alpha), Shader=self._rubbing(), AntiAlias=True)
+            paint = skia.Paint(
+                Color=to_skia(body, alpha), Shader=self.dice.pick(self._rubbings), AntiAlias=True
+            )
             self.canvas.drawPath(path, paint)
         if outline and alpha == 1:
             self._contour(path, body, extent)
@@ -67,7 +73,7 @@ class Crayon(CarefulMedium):
         body = self.seen(colour)
         if width > 0.014:
             self.line(path, mix(body, self.paper, self.bare), width)
-            self.line(path, body, width, shader=self._rubbing())
+            self.line(path, body, width, shader=self.dice.pick(self._rubbings))
         else:
             self.line(path, body, width * 1.15)
 
@@ -88,14 +94,6 @@ class Crayon(CarefulMedium):
         bare = np.clip(tooth, 0, 2)[..., None] * 0.13 * calm[..., None]
         return to_bytes(page + (np.array(self.paper, np.float32) * 255 - page) * bare)
 
-    def _rubbing(self, slant: float | None = None) -> skia.Shader:
-        return shader(
-            self._strokes,
-            x=self.dice.uniform(),
-            y=self.dice.uniform(),
-            degrees=self.slant + self.dice.normal(0, 22) if slant is None else slant,
-        )
-
     def _contour(self, path: skia.Path, body: Colour, extent: float) -> None:
         rim = darker(body, 0.42) if luminance(body) > 0.16 else mix(body, self.paper, 0.25)
         wander = skia.DiscretePathEffect.Make(
@@ -103,7 +101,7 @@ class Crayon(CarefulMedium):
         )
         paint = skia.Paint(
             Color=to_skia(rim, 0.95),
-            Shader=shader(self._wax, x=self.dice.uniform(), y=self.dice.uniform()),
+            Shader=self._wax,
             PathEffect=skia.PathEffect.MakeCompose(skia.CornerPathEffect.Make(0.035), wander),
             AntiAlias=True,
             Style=skia.Paint.kStroke_Style,

@@ -13,12 +13,14 @@ from storybook.illustrator.styles.textures import (
     grain,
     laid,
     noise,
-    shader,
+    strokes,
     to_bytes,
     wash,
 )
 
 GRAPHITE = hexed("35333b")
+HANDS = 10
+"""How many ways to lay the hatching one picture has."""
 
 
 class PencilSketch(Medium):
@@ -32,12 +34,13 @@ class PencilSketch(Medium):
         self.slant = dice.uniform(-65, -35)
         self.canvas.clear(to_skia(self.paper))
         self._hatch = grain(size, 0.05, 0.0075, 0.42, 0.5, seed=21, stretch=14)
-        self._tooth = grain(size, 0.02, 0.004, 0.78, 0.3, seed=22)
+        self._hatchings = [strokes(self._hatch, dice, self.slant, 14) for _ in range(HANDS)]
+        self._tooth = strokes(grain(size, 0.02, 0.004, 0.78, 0.3, seed=22), dice, 0)
 
     def seen(self, colour: Colour) -> Colour:
         """Return the pencil's tint for a colour as the present light shows it."""
         shown = super().seen(colour)
-        return mix(self.paper, saturated(shown, 0.78), self.tint + 0.12 * (1 - luminance(shown)))
+        return mix(self.paper, saturated(shown, 0.68), self.tint + 0.12 * (1 - luminance(shown)))
 
     def sky(self, top: Colour, bottom: Colour, horizon: float) -> None:
         """Tint the page and hatch it, more densely towards the top."""
@@ -47,7 +50,7 @@ class PencilSketch(Medium):
             [skia.Point(0, 0), skia.Point(0, max(horizon, 1e-3))],
             [to_skia(GRAPHITE, 0.06 + 0.75 * (1 - luminance(shown)) ** 2), to_skia(GRAPHITE, 0.0)],
         )
-        wash(self.canvas, shade, self._hatching(self.dice.uniform(-20, 20)))
+        wash(self.canvas, shade, strokes(self._hatch, self.dice, 0, 20))
 
     def shape(
         self, path: skia.Path, colour: Colour, *, outline: bool = True, alpha: float = 1.0
@@ -81,18 +84,10 @@ class PencilSketch(Medium):
         tooth = laid(noise(size, 0.02, 0.005, seed=25), self.dice)
         return to_bytes(page + (tooth * (2.0 + (255 - page.mean(axis=-1)) * 0.035))[..., None])
 
-    def _hatching(self, slant: float | None = None) -> skia.Shader:
-        return shader(
-            self._hatch,
-            x=self.dice.uniform(),
-            y=self.dice.uniform(),
-            degrees=self.slant + self.dice.normal(0, 8) if slant is None else slant,
-        )
-
     def _shade(self, path: skia.Path, strength: float) -> None:
         paint = skia.Paint(
             Color=to_skia(GRAPHITE, min(strength * self.pressure, 0.9)),
-            Shader=self._hatching(),
+            Shader=self.dice.pick(self._hatchings),
             AntiAlias=True,
         )
         self.canvas.drawPath(path, paint)
@@ -101,16 +96,16 @@ class PencilSketch(Medium):
         width = self.pressure * min(max(0.022 * extent, 0.0032), 0.0058)
         paint = skia.Paint(
             Color=to_skia(GRAPHITE, 0.85),
-            Shader=shader(self._tooth, x=self.dice.uniform()),
+            Shader=self._tooth,
             AntiAlias=True,
             Style=skia.Paint.kStroke_Style,
             StrokeWidth=width,
             StrokeJoin=skia.Paint.kRound_Join,
         )
         drift = min(0.02 * extent, 0.0035)
-        for strokes in range(2 if extent > 0.05 else 1):
+        for again in range(2 if extent > 0.1 else 1):
             wander = skia.DiscretePathEffect.Make(
-                0.03 + 0.02 * strokes, drift, self.dice.integer(0, 9999)
+                0.03 + 0.02 * again, drift, self.dice.integer(0, 9999)
             )
             paint.setPathEffect(
                 skia.PathEffect.MakeCompose(skia.CornerPathEffect.Make(0.03), wander)

@@ -129,6 +129,13 @@ def wash(canvas: skia.Canvas, colours: skia.Shader, grain: skia.Shader) -> None:
     canvas.restore()
 
 
+def strokes(image: skia.Image, dice: Dice, degrees: float, spread: float = 0.0) -> skia.Shader:
+    """Return a texture laid anywhere on the page, turned by about ``degrees``."""
+    return shader(
+        image, x=dice.uniform(), y=dice.uniform(), degrees=degrees + dice.uniform(-spread, spread)
+    )
+
+
 def blurred(page: npt.NDArray[np.uint8], sigma: float) -> npt.NDArray[np.uint8]:
     """Return the page (uint8, shape (size, size, 3)) blurred; ``sigma`` is in page units."""
     size = len(page)

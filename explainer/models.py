@@ -178,7 +178,7 @@ def _check_component(name: str, component: str, described: list[Any]) -> None:
         return
     if len(described) != 2 or described[0] not in LIBRARIES:
         raise ModelError(
-            f"{name}: its {component} comes from {described[0]!r}. Only components of "
+            f"{name}: its {component} is given as {described!r}. Only components of "
             f"{' and '.join(LIBRARIES)} are loaded; no code that comes with a model is run."
         )
     library, class_name = described

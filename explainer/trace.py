@@ -11,6 +11,7 @@ major version and ignore fields that a newer minor version has added.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import io
@@ -222,7 +223,7 @@ class Trace:
                 f"{path}: this is no trace, or only a part of one ({error}). Copy or download it "
                 "again, or record it anew."
             ) from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise TraceError(
                 f"{path}: the file contradicts its own format ({error!r}). Record it anew."
             ) from error
@@ -341,7 +342,8 @@ def _write_atomically(path: Path, data: bytes) -> None:
             f"{path}: cannot be written ({error.strerror or error}). Choose another folder."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _check_sizes(path: Path) -> None:

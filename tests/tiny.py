@@ -81,6 +81,8 @@ def stable_diffusion(
 ) -> StableDiffusionPipeline:
     """A Stable Diffusion pipeline with random weights; leaves the global generator untouched.
 
+    torch runs in a single thread from here on.
+
     Args:
         channels: Channels of the latents.
         sample_size: Height and width of the latents; pictures are twice as large.
@@ -96,6 +98,7 @@ def stable_diffusion(
         UNet2DConditionModel,
     )
 
+    torch.set_num_threads(1)  # at this size threads wait for each other longer than they compute
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         words = tokenizer()

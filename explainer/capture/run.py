@@ -84,6 +84,9 @@ def record(
 
 
 def _check_size(pipe: Any, width: int | None, height: int | None) -> None:
+    if (width is None) != (height is None):
+        # diffusers would silently fall back to the model's own size.
+        raise RunError("Give both width and height, or neither.")
     for name, side in (("width", width), ("height", height)):
         if side is not None and (side < 1 or side % pipe.vae_scale_factor):
             raise RunError(f"The {name} must be a multiple of {pipe.vae_scale_factor}, not {side}.")

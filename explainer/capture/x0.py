@@ -71,11 +71,12 @@ def _next_sigma(scheduler: Any, timestep: Any) -> float:
         index = scheduler.index_for_timestep(timestep)
     sigmas = scheduler.sigmas
     if not getattr(scheduler, "state_in_first_order", True):
-        # The midpoint evaluations of KDPM2 and of DPM-Solver SDE lie between two entries.
+        # KDPM2 and DPM-Solver SDE evaluate the denoiser once more, between two of their sigmas.
+        if getattr(scheduler, "mid_point_sigma", None) is not None:
+            return float(scheduler.mid_point_sigma)
         if getattr(scheduler, "sigmas_interpol", None) is not None:
             sigmas = scheduler.sigmas_interpol
-        elif getattr(scheduler, "mid_point_sigma", None) is not None:
-            return float(scheduler.mid_point_sigma)
+            index -= "Ancestral" in type(scheduler).__name__  # counts its midpoints from one
     return float(sigmas[min(index, len(sigmas) - 1)])
 
 

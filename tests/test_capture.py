@@ -1,0 +1,430 @@
+"""Recording leaves a run as it is, to the bit, and writes down what really happened."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from explainer.capture import Recorder, RunError, record
+from explainer.capture.previews import webp
+from explainer.capture.x0 import UnknownSchedulerError, clean_latents, noise_level
+from explainer.parameters import ParameterError
+from explainer.stages.compare import WordChange, compare
+from tests import tiny
+
+if TYPE_CHECKING:
+    from explainer.trace import Trace
+
+# Some of diffusers' schedulers turn tensors into arrays in a way that numpy will drop one day.
+pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+
+PROMPT = "a fox sleeps on the beach"
+STEPS = 4
+
+SCHEDULERS = [
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "PNDMScheduler",
+    "EulerDiscreteScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "UniPCMultistepScheduler",
+    "DEISMultistepScheduler",
+    "LCMScheduler",
+    "TCDScheduler",
+]
+
+
+@pytest.fixture(scope="module")
+def pipes() -> dict[str, Any]:
+    """One tiny pipeline for each kind of prediction."""
+    return {kind: tiny.stable_diffusion(prediction_type=kind) for kind in KINDS}
+
+
+KINDS = ("epsilon", "v_prediction")
+
+
+@pytest.fixture
+def pipe(pipes: dict[str, Any]) -> Any:
+    return pipes["epsilon"]
+
+
+def with_scheduler(pipe: Any, name: str) -> Any:
+    import diffusers
+
+    parts = pipe.components | {
+        "scheduler": getattr(diffusers, name).from_config(pipe.scheduler.config)
+    }
+    fresh = type(pipe)(**parts, requires_safety_checker=False)
+    fresh.set_progress_bar_config(disable=True)
+    return fresh
+
+
+def plain_run(pipe: Any, **options: Any) -> tuple[list[torch.Tensor], Image.Image, torch.Tensor]:
+    """Latents after each step, the picture and the global generator's state, without us."""
+    latents: list[torch.Tensor] = []
+
+    def keep(_pipe: Any, _step: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        latents.append(tensors["latents"].clone())
+        return tensors
+
+    options = {"guidance_scale": 5.0, "num_inference_steps": STEPS} | options
+    generator = torch.Generator("cpu").manual_seed(7)
+    torch.manual_seed(1)
+    picture = pipe(PROMPT, generator=generator, callback_on_step_end=keep, **options).images[0]
+    return latents, picture, torch.get_rng_state()
+
+
+def bits(picture: Image.Image) -> bytes:
+    return picture.tobytes()
+
+
+def assert_untouched(pipe: Any, before: tuple[set[str], set[str]]) -> None:
+    assert (set(vars(pipe)), set(vars(pipe.scheduler))) == before
+    assert not any(module._forward_hooks for module in pipe.unet.modules())
+    assert "postprocess" not in vars(pipe.image_processor)
+    assert not pipe._interrupt
+
+
+def attributes(pipe: Any) -> tuple[set[str], set[str]]:
+    return set(vars(pipe)), set(vars(pipe.scheduler))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_the_run_is_the_same_to_the_bit(pipes: dict[str, Any], kind: str, scheduler: str) -> None:
+    pipe = with_scheduler(pipes[kind], scheduler)
+    latents, picture, generator_state = plain_run(pipe)
+    before = attributes(pipe)
+    torch.manual_seed(1)
+
+    trace = record(pipe, PROMPT, seed=7, steps=STEPS)
+
+    assert torch.equal(torch.get_rng_state(), generator_state)
+    assert trace.calls == len(latents)
+    assert trace.latents[1:].tobytes() == torch.cat(latents).numpy().tobytes()
+    assert bits(trace.image()) == bits(picture)
+    assert trace.complete
+    assert_untouched(pipe, before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_levels_and_x0_agree_with_the_schedulers_own(
+    pipes: dict[str, Any], kind: str, scheduler: str
+) -> None:
+    pipe = with_scheduler(pipes[kind], scheduler)
+    trace = record(pipe, PROMPT, seed=7, steps=STEPS, previews=False)
+
+    cumulative = pipes["epsilon"].scheduler.alphas_cumprod.numpy()
+    expected = np.interp(trace.timesteps, np.arange(len(cumulative)), cumulative)
+    np.testing.assert_allclose(trace.signal, expected, atol=0.01)
+    np.testing.assert_allclose(trace.signal, 1 / (1 + trace.sigmas**2), rtol=1e-6)
+    assert trace.sigmas.dtype == trace.signal.dtype == np.float32
+
+    # A state is sqrt(signal) x0 + sqrt(1 - signal) noise, once scaled to unit variance.
+    share = trace.signal[:, None, None, None]
+    variance = (
+        1 + trace.sigmas[:, None, None, None] ** 2
+        if scheduler.startswith(("Euler", "Heun", "KDPM2"))
+        else 1
+    )
+    states = trace.latents[:-1] / np.sqrt(variance)
+    noise = trace.noise.astype(np.float32)
+    if kind == "v_prediction":
+        x0 = np.sqrt(share) * states - np.sqrt(1 - share) * noise
+    else:
+        x0 = (states - np.sqrt(1 - share) * noise) / np.sqrt(share)
+    if scheduler not in {"LCMScheduler", "HeunDiscreteScheduler"}:  # x0 of another meaning
+        np.testing.assert_allclose(trace.x0, x0, rtol=0.02, atol=0.02 * np.abs(x0).max())
+
+
+def test_guidance_is_what_the_paper_says(pipe: Any) -> None:
+    trace = record(pipe, PROMPT, seed=7, steps=STEPS, guidance_scale=3.0, previews=False)
+    assert trace.noise_cond is not None
+    assert trace.noise_uncond is not None
+    uncond, cond = trace.noise_uncond.astype(np.float32), trace.noise_cond.astype(np.float32)
+    assert np.abs(cond - uncond).max() > 1e-3
+    np.testing.assert_allclose(trace.noise, uncond + 3 * (cond - uncond), atol=0.02)
+
+
+def test_without_guidance_there_is_one_prediction(pipe: Any) -> None:
+    latents, picture, _ = plain_run(pipe, guidance_scale=1.0)
+    trace = record(pipe, PROMPT, seed=7, steps=STEPS, guidance_scale=1.0, previews=False)
+    assert trace.noise_cond is None
+    assert trace.noise_uncond is None
+    assert trace.latents[-1].tobytes() == latents[-1][0].numpy().tobytes()
+    assert bits(trace.image()) == bits(picture)
+
+
+def test_a_distilled_unet_with_a_guidance_embedding(pipe: Any) -> None:
+    from diffusers import LatentConsistencyModelPipeline
+
+    parts = tiny.stable_diffusion(time_cond_proj_dim=16).components
+    distilled = LatentConsistencyModelPipeline(**parts, requires_safety_checker=False)
+    distilled = with_scheduler(distilled, "LCMScheduler")
+    _, picture, _ = plain_run(distilled, guidance_scale=8.0)
+    trace = record(distilled, PROMPT, seed=7, steps=STEPS, guidance_scale=8.0)
+    assert trace.noise_cond is None
+    assert bits(trace.image()) == bits(picture)
+
+
+def test_the_last_hidden_state_is_what_the_denoiser_reads(pipe: Any) -> None:
+    seen = []
+    handle = pipe.unet.register_forward_hook(
+        lambda _m, _a, kwargs, _o: seen.append(kwargs["encoder_hidden_states"]), with_kwargs=True
+    )
+    trace = record(pipe, PROMPT, seed=7, steps=1, previews=False)
+    handle.remove()
+    layers = pipe.text_encoder.config.num_hidden_layers
+    assert trace.hidden_states.shape == (layers + 1, tiny.MAX_TOKENS, 32)
+    np.testing.assert_array_equal(trace.hidden_states[-1], seen[0][1].half().numpy())
+
+
+def test_tokens_say_which_characters_they_stand_for(pipe: Any) -> None:
+    prompt = "A zebra, 🦊 sleeps"
+    tokens = record(pipe, prompt, seed=0, steps=1, previews=False).tokens
+    words = [token for token in tokens if token.kind == "word"]
+    assert len(tokens) == tiny.MAX_TOKENS
+    assert [token.kind for token in tokens if token.kind != "word"][:3] == [
+        "start",
+        "end",
+        "padding",
+    ]
+    assert all(token.text == prompt[token.start : token.end] for token in words)
+    assert list(dict.fromkeys(token.word for token in words)) == ["A", "zebra", ",", "🦊", "sleeps"]
+    assert "".join(token.text for token in words if token.word == "zebra") == "zebra"
+    assert {token.text for token in words if token.word == "🦊"} == {"🦊"}
+    padding = [token for token in tokens if token.kind != "word"]
+    assert all(token.word is None and token.start == token.end for token in padding)
+
+
+def test_what_the_model_never_read_is_told(pipe: Any) -> None:
+    prompt = " ".join(["fox"] * 20 + ["the", "bear", "in", "the", "snowy", "village"])
+    trace = record(pipe, prompt, seed=0, steps=1, previews=False)
+    read = tiny.MAX_TOKENS - 2
+    assert trace.truncated == " ".join(prompt.split()[read:])
+    assert not any(token.kind == "padding" for token in trace.tokens)
+    assert record(pipe, "a fox", seed=0, steps=1, previews=False).truncated == ""
+
+
+def test_frames_show_the_way_from_noise_to_the_picture(pipe: Any) -> None:
+    trace = record(pipe, PROMPT, seed=7, steps=STEPS)
+    assert {name: len(frames) for name, frames in trace.frames.items()} == {
+        "x0": STEPS,
+        "noisy": STEPS + 1,
+    }
+    assert mean_difference(trace.frames["noisy"][-1], webp(trace.image())) < 2
+    assert mean_difference(trace.frames["noisy"][0], webp(trace.image())) > 10
+
+
+def mean_difference(a: bytes, b: bytes) -> float:
+    one, other = (
+        np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), np.float32) for data in (a, b)
+    )
+    return float(np.abs(one - other).mean())
+
+
+@pytest.mark.parametrize("scheduler", ["EulerDiscreteScheduler", "DDIMScheduler"])
+def test_noisy_frames_have_unit_variance(
+    pipe: Any, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = with_scheduler(pipe, scheduler)
+    decoded = []
+    decode = pipe.vae.decode
+    with monkeypatch.context() as patch:
+        patch.setattr(pipe.vae, "decode", lambda z, **kw: (decoded.append(z), decode(z, **kw))[1])
+        record(pipe, PROMPT, seed=7, steps=STEPS, previews="noisy")
+    deviations = (decoded[-1] * pipe.vae.config.scaling_factor).flatten(1).std(1)
+    assert len(deviations) == STEPS + 1
+    assert 0.8 < deviations[0] < 1.2
+
+
+def test_recorder_records_any_call(pipe: Any) -> None:
+    options = {
+        "negative_prompt": ["blurred", "dark"],
+        "num_images_per_prompt": 2,
+        "width": 32,
+        "height": 16,
+        "guidance_rescale": 0.5,
+        "num_inference_steps": 3,
+    }
+    generators = [torch.Generator().manual_seed(seed) for seed in (5, 6, 7, 8)]
+    with Recorder(pipe, previews=False) as recorder:
+        images = pipe([PROMPT, "a bear"], generator=generators, **options).images
+    trace = recorder.trace
+    assert bits(trace.image()) == bits(images[0])
+    assert (trace.prompt, trace.negative_prompt, trace.seed) == (PROMPT, "blurred", 5)
+    assert (trace.width, trace.height, trace.steps) == (32, 16, 3)
+    assert trace.latents.shape == (4, 8, 8, 16)
+
+
+def test_a_generator_that_was_used_before_names_no_run(pipe: Any) -> None:
+    generator = torch.Generator().manual_seed(5)
+    torch.rand(1, generator=generator)
+    with Recorder(pipe, previews=False) as recorder:
+        pipe(PROMPT, generator=generator, num_inference_steps=1)
+    assert recorder.trace.seed is None
+
+
+def test_embeddings_and_latents_instead_of_words_and_pictures(pipe: Any) -> None:
+    embeddings = torch.randn(1, 5, 32)
+    with Recorder(pipe, previews=False) as recorder:
+        latents = pipe(
+            prompt_embeds=embeddings,
+            negative_prompt_embeds=torch.zeros(1, 5, 32),
+            num_inference_steps=2,
+            output_type="latent",
+        ).images
+    trace = recorder.trace
+    assert (trace.prompt, trace.tokens) == ("", ())
+    np.testing.assert_array_equal(trace.hidden_states[0], embeddings[0].half())
+    np.testing.assert_array_equal(trace.latents[-1], latents[0])
+    assert trace.image().size == (16, 16)
+
+
+def test_nested_recorders_both_record(pipe: Any) -> None:
+    before = attributes(pipe)
+    with Recorder(pipe, previews=False) as outer, Recorder(pipe, previews=False) as inner:
+        pipe(PROMPT, num_inference_steps=2)
+    assert outer.trace.latents.tobytes() == inner.trace.latents.tobytes()
+    assert_untouched(pipe, before)
+
+
+def test_steps_are_handed_over_as_they_happen(pipe: Any) -> None:
+    calls: list[tuple[int, int, bytes | None]] = []
+    trace = record(pipe, PROMPT, seed=7, steps=STEPS, on_step=lambda *call: calls.append(call))
+    assert [call[:2] for call in calls] == [(step, STEPS) for step in range(1, STEPS + 1)]
+    assert tuple(call[2] for call in calls) == trace.frames["x0"]
+
+
+def test_a_cancelled_run_ends_within_a_step_and_leaves_a_valid_trace(pipe: Any) -> None:
+    before = attributes(pipe)
+    asked = iter([False, True])
+    trace = record(pipe, PROMPT, seed=7, steps=STEPS, cancelled=lambda: next(asked))
+    assert not trace.complete
+    assert (trace.calls, len(trace.latents), len(trace.frames["noisy"])) == (2, 3, 3)
+    assert_untouched(pipe, before)
+    assert record(pipe, PROMPT, seed=7, steps=STEPS, previews=False).complete
+
+
+def test_nothing_stays_behind_after_an_error(pipe: Any) -> None:
+    before = attributes(pipe)
+
+    def fail(*_: object) -> None:
+        raise KeyError("of the caller's own")
+
+    with pytest.raises(KeyError, match="of the caller's own"):
+        record(pipe, PROMPT, seed=7, steps=STEPS, on_step=fail)
+    assert_untouched(pipe, before)
+
+
+def test_another_scheduler_for_one_run(pipe: Any) -> None:
+    own = pipe.scheduler
+    trace = record(
+        pipe, PROMPT, seed=7, steps=2, scheduler="EulerDiscreteScheduler", previews=False
+    )
+    assert trace.scheduler == "EulerDiscreteScheduler"
+    assert pipe.scheduler is own
+    with pytest.raises(RunError, match=r"These do: .*DDIMScheduler"):
+        record(pipe, PROMPT, seed=7, scheduler="FluxScheduler")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompt": "  "}, "prompt is empty"),
+        ({"steps": 0}, "from 1 to"),
+        ({"steps": 10_000}, "from 1 to"),
+        ({"guidance_scale": -5}, "from 0 to 50"),
+        ({"guidance_scale": "abc"}, "number from 0 to 50"),
+        ({"guidance_scale": float("nan")}, "number from 0 to 50"),
+        ({"seed": 2**65}, "seed must be a whole number from 0"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+    ],
+)
+def test_parameters_that_cannot_be_run(pipe: Any, changes: dict[str, Any], message: str) -> None:
+    call = {"prompt": PROMPT, "seed": 7} | changes
+    with pytest.raises(ParameterError, match=message):
+        record(pipe, **call)
+
+
+def test_a_size_that_does_not_divide(pipe: Any) -> None:
+    with pytest.raises(RunError, match="multiple of 2, not 17"):
+        record(pipe, PROMPT, seed=7, width=17, height=16)
+    with pytest.raises(RunError, match="both width and height"):
+        record(pipe, PROMPT, seed=7, width=16)
+
+
+def test_what_cannot_be_recorded_is_refused_at_once(pipe: Any) -> None:
+    with pytest.raises(
+        RunError, match=r"str cannot be recorded. These can: StableDiffusionPipeline"
+    ):
+        Recorder("no pipeline")
+    with pytest.raises(RunError, match="previews must be"):
+        Recorder(pipe, previews="x1")
+    with pytest.raises(RunError, match="holds no weights"):
+        Recorder(tiny.stable_diffusion().to("meta"))
+    with Recorder(pipe) as recorder, pytest.raises(RunError, match="Nothing is recorded"):
+        _ = recorder.trace
+
+
+def test_formulas_for_flow_matching() -> None:
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    scheduler = FlowMatchEulerDiscreteScheduler()
+    scheduler.set_timesteps(4)
+    level = noise_level(scheduler, scheduler.timesteps[1])
+    x0, noise = torch.randn(2, 1, 4, 2, 2)
+    state = level.alpha * x0 + level.sigma * noise
+    torch.testing.assert_close(clean_latents(noise - x0, state, level, "flow_prediction"), x0)
+
+
+def test_a_scheduler_without_levels_is_named() -> None:
+    class Odd:
+        sigmas = None
+
+    with pytest.raises(UnknownSchedulerError, match="Odd keeps neither"):
+        noise_level(Odd(), 3)
+
+
+def test_compare_finds_what_differs(pipe: Any) -> None:
+    def run(prompt: str, seed: int = 7) -> Trace:
+        return record(pipe, prompt, seed=seed, steps=STEPS, previews=False)
+
+    a = run("a fox sleeps on the beach")
+    same, other = compare(a, a), compare(a, run("a bear sleeps on the snowy beach", seed=8))
+    assert same.picture_rms == 0
+    assert (same.words, same.parameters) == ((), {})
+    np.testing.assert_array_equal(same.latents_rms, 0)
+    np.testing.assert_allclose(same.x0_cosine, 1)
+    assert [(word.before, word.after) for word in other.words] == [
+        (("fox",), ("bear",)),
+        ((), ("snowy",)),
+    ]
+    assert isinstance(other.words[0], WordChange)
+    assert {a.tokens[index].word for index in other.words[0].before_tokens} == {"fox"}
+    assert other.parameters["seed"] == (7, 8)
+    assert set(other.parameters) == {"seed", "prompt"}
+    difference = a.latents[0].astype(float) - run("a fox", seed=8).latents[0]
+    assert other.latents_rms[0] == pytest.approx(np.sqrt((difference**2).mean()))
+    assert other.difference.shape == (16, 16)
+    assert other.picture_rms > 0
+    assert other.latents_rms.shape == (STEPS + 1,)
+
+
+def test_pictures_of_other_sizes_are_not_compared(pipe: Any) -> None:
+    a = record(pipe, PROMPT, seed=7, steps=1, previews=False)
+    b = record(pipe, PROMPT, seed=7, steps=1, width=32, height=16, previews=False)
+    with pytest.raises(ValueError, match="Record both with the same model at the same size"):
+        compare(a, b)

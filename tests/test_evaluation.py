@@ -122,13 +122,13 @@ def test_a_judge_learns_drawings_by_heart_and_survives_being_saved(world, tmp_pa
     from storybook.evaluation import judge as judges
     from storybook.evaluation.lessons import Lessons, teach
 
-    drawings, scenes = world
-    lessons = Lessons(steps=100, batch=32, rate=1e-2, smoothing=0, widths=(8, 16, 32, 64))
+    drawings, scenes = world[0][:16], world[1][:16]
+    lessons = Lessons(steps=100, batch=16, rate=1e-2, smoothing=0, widths=(8, 16, 32, 64))
     taught = teach(drawings, scenes, lessons, wear=False)
     judges.save(taught, tmp_path / "judge.safetensors")
     seen = judges.load(tmp_path / "judge.safetensors").look(drawings)
     tallies = score(seen, scenes)
-    assert all(tally.right >= 30 for name, tally in tallies.items() if name != "all"), tallies
+    assert all(tally.right >= 15 for name, tally in tallies.items() if name != "all"), tallies
 
 
 def test_teaching_goes_on_where_it_was_stopped(world, tmp_path):

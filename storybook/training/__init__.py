@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-SHARES = {"autoencoder": 0.3, "clip": 0.12, "denoiser": 0.58}
+SHARES = {"autoencoder": 0.33, "clip": 0.09, "denoiser": 0.58}
 """How a total time is divided among the stages."""
 
 ALLOCATOR = {

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from explainer.capture.families import Family
 
-# Decoding costs some hundred bytes of activations a pixel and channel: bounds it to about 1 GB.
-_PIXELS_AT_ONCE = 2**19
+# The decoder's widest layers hold some hundred channels a pixel: bounds a batch to tens of MB.
+_PIXELS_AT_ONCE = 2**17
 
 
 def decode(pipe: Any, family: Family, latents: torch.Tensor) -> list[Image.Image]:

@@ -1,6 +1,7 @@
 """The Python side of the widgets; what happens in the page is tested in tests/browser."""
 
 import re
+from itertools import product
 
 import ipywidgets
 import numpy as np
@@ -64,6 +65,27 @@ def test_front_ends_are_whole_and_import_nothing(name):
     )
     assert "url(" not in str(widget._css)
     assert "innerHTML" not in str(widget._esm)
+
+
+def luminance(colour):
+    """Relative luminance of #rrggbb (WCAG 2.2)."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", [r"\.ex \{", r'\.ex\[data-theme="dark"\] \{'])
+def test_text_can_be_read_in_both_themes(theme):
+    style = str(widgets.Player._css)
+    block = re.search(rf"^{theme}(.*?)^\}}", style, re.MULTILINE | re.DOTALL)[1]
+    tokens = {
+        name: luminance(colour) for name, colour in re.findall(r"--([a-z-]+): (#\w{6});", block)
+    }
+    texts = ("ink", "ink-soft", "accent", "unknown", "error")
+    pairs = [*product(texts, ("paper", "paper-sunk")), *product(texts[:3], ("accent-soft",))]
+    for text, ground in [*pairs, ("on-accent", "accent"), ("error", "error-soft")]:
+        low, high = sorted((tokens[text], tokens[ground]))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
 
 
 def test_a_subclass_keeps_the_front_end():

@@ -84,14 +84,25 @@ class Frames {
     this.index = this.model.get("_frame_index") ?? {};
     const view = this.model.get("_frames");
     this.bytes = new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
+    this.decodeAhead(this.bytes);
+  }
+
+  /** Decode one after another until all are there or memory is full; `get` does not wait for it. */
+  async decodeAhead(bytes) {
     for (const name of Object.keys(this.index)) {
-      for (let i = 0; i < this.count(name); i += 1) this.get(name, i);
+      for (let i = 0; i < this.count(name); i += 1) {
+        if (this.bytes !== bytes || this.full) return;
+        const key = `${name}/${i}`;
+        if (!this.kept.has(key)) await this.decode(key, this.index[name][i], this.index[name][i + 1]);
+      }
     }
   }
 
   clear() {
     for (const kept of this.kept.values()) kept.bitmap?.close();
     this.kept.clear();
+    this.bytes = null;
+    this.full = false;
   }
 
   count(name) {
@@ -128,6 +139,7 @@ class Frames {
     for (const [key, { bitmap }] of [...this.kept].reverse()) {
       pixels += bitmap ? bitmap.width * bitmap.height : 0;
       if (pixels <= Frames.MAX_PIXELS) continue;
+      this.full = true;
       bitmap?.close();
       this.kept.delete(key);
     }

@@ -69,7 +69,8 @@ class Player(Widget, scripts=("player",)):
         if self.trace is None:
             return "no run yet"
         where = f"step {self.step} of {self._run['total']}"
-        return f"“{self.trace.prompt}”, seed {self.trace.seed}, {where}"
+        seed = "no seed" if self.trace.seed is None else f"seed {self.trace.seed}"
+        return f"“{self.trace.prompt}”, {seed}, {where}"
 
     @t.validate("trace")
     def _check_trace(self, proposal: dict[str, Any]) -> Trace | None:

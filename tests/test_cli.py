@@ -1,0 +1,205 @@
+"""The command line, run as a reader runs it."""
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import pytest
+
+from explainer import cli, serving
+from explainer.trace import Trace
+from tests import tiny
+
+COMMAND = [sys.executable, "-m", "explainer.cli"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny.save_folder(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def notebooks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notebooks")
+    for name in ("00_first", "01_second"):
+        cells = [
+            nbformat.v4.new_markdown_cell(f"# Page {name}"),
+            nbformat.v4.new_code_cell("secret = 6 * 7\nprint(f'computed {secret}')"),
+        ]
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        page = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+        nbformat.write(page, folder / f"{name}.ipynb")
+    return folder
+
+
+def started(*arguments):
+    """Start a server; return it, the address that it names, and what it said before."""
+    server = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True)
+    said = []
+    for line in server.stdout:
+        said.append(line)
+        if address := re.search(r"http://\S+/", line):
+            return server, address[0], "".join(said)
+    raise AssertionError(f"the server ended: {''.join(said)}")
+
+
+def stop(server):
+    server.send_signal(signal.SIGINT)
+    server.communicate(timeout=30)
+    return server.returncode
+
+
+def fetched(address):
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(address) as answer:
+                return answer.geturl(), answer.read().decode()
+        except (ConnectionError, urllib.error.URLError, http.client.HTTPException):
+            time.sleep(0.1)
+    raise AssertionError(f"nothing answered at {address}")
+
+
+@pytest.fixture(scope="module")
+def server(notebooks):
+    server, address, _ = started(
+        "serve", "--no-browser", "--port", "18866", "--notebooks", str(notebooks)
+    )
+    yield address
+    assert stop(server) == 0
+
+
+def test_the_bare_address_leads_to_the_first_page(server):
+    url, page = fetched(server)
+    assert url.endswith("/voila/render/00_first.ipynb")
+    assert "computed 42" in page
+
+
+def test_a_page_shows_no_code(server):
+    _, page = fetched(f"{server}voila/render/01_second.ipynb")
+    assert "computed 42" in page
+    assert "secret" not in page
+
+
+def test_a_page_loads_nothing_from_elsewhere(server):
+    _, page = fetched(server)
+    links = re.findall(r"<(?:link|script|img)\b[^>]*?(?:href|src)=[\"']?(https?:)?//", page)
+    assert links == []
+
+
+def test_a_port_in_use_is_passed_over(notebooks):
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+        server, address, said = started(
+            "serve", "--no-browser", "--port", str(port), "--notebooks", str(notebooks)
+        )
+        stop(server)
+    assert f"Port {port} is in use" in said
+    assert f":{port}/" not in address
+
+
+def test_jupyterlab_opens_at_the_first_page(notebooks):
+    command = [*COMMAND, "lab", "--no-browser", "--notebooks", str(notebooks)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        address = next(
+            found[0]
+            for line in server.stderr
+            if (found := re.search(r"http://\S+/lab/tree/00_first.ipynb\?token=\w+", line))
+        )
+        _, page = fetched(address)
+        server.terminate()
+        server.communicate(timeout=30)
+    assert "JupyterLab" in page
+
+
+def test_recording_leaves_a_trace(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    options = ["--seed", "3", "--steps", "2", "--model", str(model), "--negative-prompt", "rain"]
+    assert cli.main(["record", "A fox, in the snow!", *options]) == 0
+    trace = Trace.load(tmp_path / "a-fox-in-the-snow.trace")
+    assert (trace.prompt, trace.negative_prompt) == ("A fox, in the snow!", "rain")
+    assert (trace.seed, trace.steps, trace.guidance_scale) == (3, 2, 5.0)
+    assert "ex.widgets.Player" in capsys.readouterr().out
+
+
+def test_what_the_model_did_not_read_is_told(model, tmp_path, capsys):
+    path = tmp_path / "long.trace"
+    options = ["--steps", "1", "--model", str(model), "-o", str(path), "--no-previews"]
+    assert cli.main(["record", "a fox " * 30 + "unread", *options]) == 0
+    assert "did not read the end" in capsys.readouterr().out
+    assert Trace.load(path).frames == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["record", ""], "The prompt is empty"),
+        (["record", "a fox", "--steps", "0"], "from 1 to 200"),
+        (["record", "a fox", "--guidance-scale", "nan"], "guidance scale must be"),
+        (["record", "a fox", "--model", "no/such/folder"], "does not exist"),
+        (["serve", "--notebooks", "no-such-folder"], "no notebooks in no-such-folder"),
+        (["lab", "--notebooks", "no-such-folder"], "no notebooks in no-such-folder"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_a_line(arguments, advice, capsys):
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"explainer {arguments[0]}: ")
+    assert advice in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["serve", "--port", "0"], ["serve", "--port", "x"], ["record"], ["dance"], ["lab", "--x"]],
+)
+def test_a_command_that_is_not_understood_shows_its_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "usage: explainer" in capsys.readouterr().err
+
+
+def test_no_command_shows_all_of_them(capsys):
+    assert cli.main([]) == 2
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("serve", "lab", "record", "train", "evaluate"))
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_commands_of_the_embedded_model_explain_themselves(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: explainer {command}" in capsys.readouterr().out
+
+
+def test_help_costs_no_torch():
+    program = (
+        "import sys; from explainer import cli; cli.main([]); "
+        "assert not {'torch', 'voila', 'jupyterlab'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_a_recording_that_is_interrupted_leaves_no_file(tmp_path, model):
+    path = tmp_path / "fox.trace"
+    options = ["--steps", "200", "--model", str(model), "-o", str(path)]
+    command = [*COMMAND, "record", "a fox", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ) as process:
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert not path.exists()
+    assert process.returncode != 0
+
+
+def test_an_address_of_another_machine_is_refused():
+    with pytest.raises(serving.ServingError, match="--host"):
+        serving.free_port("192.0.2.1", 8866)

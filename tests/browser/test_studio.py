@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from explainer.runs import RunController
-from explainer.widgets import Studio
+from explainer.widgets import Studio, TokenRow
 from explainer.widgets.host import static_page
 from tests.synthetic import make_trace
 
@@ -202,6 +202,24 @@ def test_the_dice_give_another_seed(page):
     page.click("[aria-label='Another seed']")
     assert re.fullmatch(r"\d+", page.input_value(".ex-field-seed input"))
     assert page.input_value(".ex-field-seed input") != before
+
+
+def test_a_widget_looks_the_same_beside_others(open_page):
+    trace = make_trace()
+    studio = Studio(RunController(fingerprint="none"), trace=trace)
+    looks = []
+    for widgets in ([studio], [studio, TokenRow(trace.tokens, truncated="more")]):
+        page = open_page(static_page(widgets))
+        looks.append(
+            page.evaluate(
+                """() => [...document.querySelectorAll("#widget-0 *")].map((node) => {
+                  const { margin, padding, outline, minHeight, font } = getComputedStyle(node);
+                  return [node.className.baseVal ?? node.className, margin, padding, outline,
+                    minHeight, font];
+                })"""
+            )
+        )
+    assert looks[0] == looks[1]
 
 
 def test_without_a_kernel_the_page_says_so_and_the_player_works(open_page):

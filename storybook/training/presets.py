@@ -35,7 +35,7 @@ class Preset:
 
 CPU_128 = Preset(
     size=128,
-    pictures=24_000,
+    pictures=12_000,
     latent_channels=8,
     vae_channels=(24, 48, 96, 128),
     vae_layers=1,

@@ -213,9 +213,10 @@ def test_a_widget_looks_the_same_beside_others(open_page):
         looks.append(
             page.evaluate(
                 """() => [...document.querySelectorAll("#widget-0 *")].map((node) => {
-                  const { margin, padding, outline, minHeight, font } = getComputedStyle(node);
-                  return [node.className.baseVal ?? node.className, margin, padding, outline,
-                    minHeight, font];
+                  const style = getComputedStyle(node);
+                  return ["margin", "padding", "outline", "minHeight", "border", "fontFamily",
+                    "fontSize", "fontStyle", "fontWeight", "fontVariantNumeric", "lineHeight",
+                    "color", "textAlign", "display"].map((name) => style[name]).join();
                 })"""
             )
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
@@ -143,12 +142,11 @@ def _check_whole(name: str, value: object, low: int, high: int) -> None:
 
 
 def _check_guidance_scale(value: object) -> None:
-    number = float(value) if isinstance(value, Real) and type(value) is not bool else math.nan
-    if not 0 <= number <= MAX_GUIDANCE_SCALE:
+    most = MAX_GUIDANCE_SCALE
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= most:
         raise ParameterError(
             "guidance_scale",
-            f"The guidance scale must be a number from 0 to {MAX_GUIDANCE_SCALE:g}, "
-            f"not {_show(value)}.",
+            f"The guidance scale must be a number from 0 to {most:g}, not {_show(value)}.",
         )
 
 

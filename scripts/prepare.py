@@ -69,7 +69,7 @@ def install_packages(extra: str | None) -> None:
     Raises:
         CannotPrepareError: pip failed; it has said why.
     """
-    pip = [str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    pip = [str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
     pip += ["--constraint", str(ROOT / "constraints.txt")]
     print("Installing packages; the first time this downloads a few hundred MB ...", flush=True)
     commands = [[*pip, "--editable", f"{ROOT}[{extra}]" if extra else str(ROOT)]]
@@ -144,11 +144,11 @@ def prepare_drawing() -> None:
 
 
 def find_browser() -> str | None:
-    """Return the path of a Chromium for the tests: the system's, else Playwright's own."""
-    for name in BROWSERS:
-        path = shutil.which(name)
-        if path:
-            return path
+    """Return the path of a Chromium for the tests: the named, the system's or Playwright's own."""
+    named = os.environ.get("EXPLAINER_CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found:
+        return found
     probe = (
         "from playwright.sync_api import sync_playwright as p\n"
         "with p() as play: print(play.chromium.executable_path)"

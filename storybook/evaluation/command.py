@@ -125,7 +125,7 @@ def progress_line(every: float = 5.0) -> Progress:
     """Return a function that prints progress and the time left, every few seconds at the most."""
     clock: Callable[[], float] = time.monotonic
     began: dict[str, tuple[float, int]] = {}
-    told = {"at": 0.0}
+    told = {"at": clock()}
 
     def progress(what: str, done: int, total: int) -> None:
         kind = what.split(" (", maxsplit=1)[0]

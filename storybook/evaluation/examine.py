@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 from safetensors import safe_open
 from torch.nn import functional
@@ -32,6 +31,7 @@ from storybook.illustrator import draw
 from storybook.world import NEVER_TOGETHER, Scene, scene
 
 if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, StableDiffusionPipeline
     from torch import Tensor
 
     from storybook.evaluation.judge import Judge
@@ -82,6 +82,9 @@ def load_pipeline(folder: Path, device: str | None = None) -> StableDiffusionPip
         )
     try:
         with _quiet():
+            # Its import alone already remarks that torchvision is not there.
+            from diffusers import StableDiffusionPipeline
+
             pipe = StableDiffusionPipeline.from_pretrained(
                 folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
             )

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from explainer import models, runs, stages, widgets
+    from explainer import models, recorded, runs, stages, widgets
     from explainer.capture import Recorder, RunError, record
     from explainer.models import ModelError, load
     from explainer.parameters import ParameterError, RunParameters
@@ -33,6 +33,7 @@ __all__ = [
     "load",
     "models",
     "record",
+    "recorded",
     "runs",
     "stages",
     "widgets",
@@ -52,7 +53,7 @@ _HOMES = {
     "load": "models",
     "record": "capture",
 }
-_MODULES = ("models", "runs", "stages", "widgets")
+_MODULES = ("models", "recorded", "runs", "stages", "widgets")
 
 
 def __getattr__(name: str) -> Any:

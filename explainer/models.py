@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     import torch
     from diffusers import DiffusionPipeline
 
-__all__ = ["ModelError", "embedded_fingerprint", "fingerprint", "load"]
+__all__ = [
+    "ModelError",
+    "embedded_fingerprint",
+    "embedded_folder",
+    "fingerprint",
+    "known_words",
+    "load",
+]
 
 PIPELINES = (
     "StableDiffusionPipeline",
@@ -65,7 +72,7 @@ def load(
         ModelError: There is no such model, it cannot be reached, or it is of a kind that is not
             loaded, such as pickled weights or a pipeline with code of its own.
     """
-    folder = _embedded() if source is None else _local_folder(source)
+    folder = embedded_folder() if source is None else _local_folder(source)
     revision = None
     if folder is None:
         index = _fetch_index(str(source))
@@ -87,6 +94,13 @@ def load(
     return pipe
 
 
+def known_words() -> frozenset[str]:
+    """Names every word, in lower case, that the embedded model's training showed it."""
+    from storybook import captions
+
+    return captions.known_words()
+
+
 def fingerprint(pipe: DiffusionPipeline) -> str:
     """Names a pipeline's weights, whatever their dtype and device: 16 hexadecimal digits."""
     return fingerprints.of_pipeline(pipe)
@@ -96,12 +110,17 @@ def fingerprint(pipe: DiffusionPipeline) -> str:
 def embedded_fingerprint() -> str | None:
     """The embedded model's fingerprint, found without torch; None where its weights are missing."""
     try:
-        return fingerprints.of_folder(_embedded())
+        return fingerprints.of_folder(embedded_folder())
     except ModelError:
         return None
 
 
-def _embedded() -> Path:
+def embedded_folder() -> Path:
+    """The folder of the embedded model, in diffusers' layout.
+
+    Raises:
+        ModelError: its weights are missing.
+    """
     folder = Path(str(resources.files("storybook"))) / "weights"
     if not (folder / _INDEX).is_file():
         raise ModelError(

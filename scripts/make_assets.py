@@ -7,52 +7,93 @@ A test tells when one of these files was made with other weights than those that
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import sys
 from pathlib import Path
 
+import numpy as np
+from diffusers import DiffusionPipeline
 from PIL import Image
 
 import explainer
+from explainer import models, recorded
 from explainer.models import ModelError
 from explainer.parameters import RunParameters
+from explainer.stages import originality
 from explainer.trace import Trace
+from storybook import captions, dataset, world
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORDED = ROOT / "explainer" / "recorded"
-README_PICTURE = ROOT / "docs" / "steps.webp"
+STRIP = ROOT / "notebooks" / "images" / "steps.jpg"
+"""For the README and the overview. Voilà, where a server brings its own, shows no WebP files."""
+DRAWN = ROOT / "training-state"
+"""Where the training pictures are drawn to, and found again."""
 
+EXAMPLE, STYLE_WORDS = captions.RUNNING_EXAMPLE.rsplit(", ", 1)
+SEED = 7
 RUNS = {
-    "running_example": RunParameters(
-        prompt="a little girl with red hair and a blue dress walks through an enchanted forest, "
-        "soft watercolour",
-        seed=7,
+    "running_example": RunParameters(prompt=captions.RUNNING_EXAMPLE, seed=SEED),
+    "ordinary_forest": RunParameters(
+        prompt=captions.RUNNING_EXAMPLE.replace("an enchanted forest", "a forest"), seed=SEED
     ),
 }
 """The runs that the pages open with, by the name of their file."""
 
+NEIGHBOURS = 5
 PICTURES_IN_STRIP = 6
 GAP = 4
 """Pixels between two pictures of the strip."""
 
 
-def record(parameters: RunParameters) -> Trace:
+def record(pipe: DiffusionPipeline, parameters: RunParameters, *, previews: bool = True) -> Trace:
     """Draw a run with the embedded model and return what it left behind."""
     return explainer.record(
-        explainer.load(device="cpu"),
+        pipe,
         parameters.prompt,
         seed=parameters.seed,
         steps=parameters.steps,
         guidance_scale=parameters.guidance_scale,
         negative_prompt=parameters.negative_prompt,
+        previews=previews,
     )
+
+
+def styles(pipe: DiffusionPipeline) -> list[dict[str, object]]:
+    """Draw the running example in every style, from the same noise."""
+    found = []
+    for style in world.STYLES:
+        words = STYLE_WORDS if style == "watercolour" else style
+        wanted = RunParameters(prompt=f"{EXAMPLE}, {words}", seed=SEED)
+        file = io.BytesIO()
+        record(pipe, wanted, previews=False).image().save(file, "WEBP", quality=90)
+        picture = base64.b64encode(file.getvalue()).decode("ascii")
+        found.append(
+            {"title": words, "prompt": wanted.prompt, "seed": SEED, "picture": picture}
+        )
+    return found
+
+
+def neighbours(trace: Trace) -> list[dict[str, object]]:
+    """Find the training pictures that are nearest to a run's picture."""
+    trained = json.loads((models.embedded_folder() / "training.json").read_text())["preset"]["pictures"]
+    pictures = dataset.pictures(DRAWN, size=trace.width, count=trained)
+    index = originality.image_embeddings(pictures, models.embedded_folder())
+    own = originality.image_embeddings([np.asarray(trace.image())], models.embedded_folder())[0]
+    return [
+        {"number": one.number, "similarity": round(one.similarity, 4)}
+        for one in originality.nearest(own, index, NEIGHBOURS)
+    ]
 
 
 def strip(trace: Trace) -> Image.Image:
     """Lay a run out: the noisy states above, the pictures predicted from them below."""
     size = trace.width + GAP
     last = trace.calls - 1
-    sheet = Image.new("RGBA", (PICTURES_IN_STRIP * size - GAP, 2 * (trace.height + GAP) - GAP))
+    sheet = Image.new(
+        "RGB", (PICTURES_IN_STRIP * size - GAP, 2 * (trace.height + GAP) - GAP), "white"
+    )
     for place in range(PICTURES_IN_STRIP):
         step = round(place * last / (PICTURES_IN_STRIP - 1))
         for row, name in enumerate(("noisy", "x0")):
@@ -63,18 +104,25 @@ def strip(trace: Trace) -> Image.Image:
 
 
 def main() -> int:
-    """Write the recorded runs and the README's picture; return the exit status."""
-    README_PICTURE.parent.mkdir(exist_ok=True)
+    """Write all that is recorded, and the pictures drawn from it; return the exit status."""
     try:
-        traces = {name: record(parameters) for name, parameters in RUNS.items()}
+        pipe = explainer.load(device="cpu")
     except ModelError as error:
         print(error, file=sys.stderr)
         return 1
+    traces = {name: record(pipe, parameters) for name, parameters in RUNS.items()}
     for name, trace in traces.items():
-        trace.save(RECORDED / f"{name}.trace")
-        print(RECORDED / f"{name}.trace")
-    strip(traces["running_example"]).save(README_PICTURE, quality=90)
-    print(README_PICTURE)
+        trace.save(recorded.FOLDER / f"{name}.trace")
+    example = traces["running_example"]
+    stills = {
+        "fingerprint": models.fingerprint(pipe),
+        "styles": styles(pipe),
+        "neighbours": neighbours(example),
+    }
+    recorded.STILLS.write_text(json.dumps(stills, indent=1) + "\n")
+    STRIP.parent.mkdir(parents=True, exist_ok=True)
+    strip(example).save(STRIP, quality=90)
+    print(f"Recorded {len(traces)} runs, {len(stills['styles'])} styles, the nearest pictures.")
     return 0
 
 

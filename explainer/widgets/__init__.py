@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from explainer.widgets.base import Widget
     from explainer.widgets.fingerprint import Fingerprint
+    from explainer.widgets.gallery import Gallery
     from explainer.widgets.latent_grid import LatentGrid
     from explainer.widgets.player import Player
     from explainer.widgets.studio import Studio
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Fingerprint": "fingerprint",
+    "Gallery": "gallery",
     "LatentGrid": "latent_grid",
     "Player": "player",
     "Studio": "studio",
@@ -22,7 +24,7 @@ _HOMES = {
     "Widget": "base",
 }
 
-__all__ = ["Fingerprint", "LatentGrid", "Player", "Studio", "TokenRow", "Widget"]
+__all__ = ["Fingerprint", "Gallery", "LatentGrid", "Player", "Studio", "TokenRow", "Widget"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,9 +12,9 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from diffusers import DiffusionPipeline
 from PIL import Image
 
 import explainer
@@ -24,6 +24,9 @@ from explainer.parameters import RunParameters
 from explainer.stages import originality
 from explainer.trace import Trace
 from storybook import captions, dataset, world
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
 
 ROOT = Path(__file__).resolve().parent.parent
 STRIP = ROOT / "notebooks" / "images" / "steps.jpg"
@@ -69,18 +72,17 @@ def styles(pipe: DiffusionPipeline) -> list[dict[str, object]]:
         file = io.BytesIO()
         record(pipe, wanted, previews=False).image().save(file, "WEBP", quality=90)
         picture = base64.b64encode(file.getvalue()).decode("ascii")
-        found.append(
-            {"title": words, "prompt": wanted.prompt, "seed": SEED, "picture": picture}
-        )
+        found.append({"title": words, "prompt": wanted.prompt, "seed": SEED, "picture": picture})
     return found
 
 
 def neighbours(trace: Trace) -> list[dict[str, object]]:
     """Find the training pictures that are nearest to a run's picture."""
-    trained = json.loads((models.embedded_folder() / "training.json").read_text())["preset"]["pictures"]
+    weights = models.embedded_folder()
+    trained = json.loads((weights / "training.json").read_text())["preset"]["pictures"]
     pictures = dataset.pictures(DRAWN, size=trace.width, count=trained)
-    index = originality.image_embeddings(pictures, models.embedded_folder())
-    own = originality.image_embeddings([np.asarray(trace.image())], models.embedded_folder())[0]
+    index = originality.image_embeddings(pictures, weights)
+    own = originality.image_embeddings([np.asarray(trace.image())], weights)[0]
     return [
         {"number": one.number, "similarity": round(one.similarity, 4)}
         for one in originality.nearest(own, index, NEIGHBOURS)

@@ -61,13 +61,11 @@ def nearest(
     return [Neighbour(int(number), float(similarities[number])) for number in order]
 
 
-def image_embeddings(
-    pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], weights: Path
-) -> NDArray[np.float32]:
+def image_embeddings(pictures: Sequence[NDArray[np.uint8]], weights: Path) -> NDArray[np.float32]:
     """Embeds pictures with the CLIP image encoder of a model folder.
 
     Args:
-        pictures: uint8, shape (n, size, size, 3), as large as the encoder reads them.
+        pictures: n of them, uint8, shape (size, size, 3), as large as the encoder reads them.
         weights: a folder with `image_encoder`, loaded by plain transformers.
 
     Returns:
@@ -80,7 +78,7 @@ def image_embeddings(
     found = []
     with torch.no_grad():
         for start in range(0, len(pictures), BATCH):
-            batch = torch.from_numpy(np.stack(pictures[start : start + BATCH]))
+            batch = torch.from_numpy(np.stack(list(pictures[start : start + BATCH])))
             pixels = batch.permute(0, 3, 1, 2).float() / 127.5 - 1
             embeds = encoder(pixel_values=pixels).image_embeds
             found.append(torch.nn.functional.normalize(embeds, dim=-1).numpy())

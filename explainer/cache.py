@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".trace"
 UNFINISHED = ".part"
+FOLDER_VARIABLE = "EXPLAINER_CACHE"
 ABANDONED_AFTER = timedelta(hours=1)
 """An unfinished file older than this was left by a process that died."""
 
@@ -32,8 +33,8 @@ class TraceCache:
     that whoever asks for the same run gets the same file. Files appear whole or not at all.
 
     Args:
-        folder: Where to keep the runs; the user's cache folder if not given. It is made when the
-            first run is kept.
+        folder: Where to keep the runs; the folder that the environment names in EXPLAINER_CACHE if
+            not given, else the user's cache folder. It is made when the first run is kept.
         limit_bytes: What all runs may take together; the least recently used go first.
         max_age: How long a run is kept after it was last used.
     """
@@ -45,7 +46,7 @@ class TraceCache:
         limit_bytes: int = 512 * 2**20,
         max_age: timedelta = timedelta(days=30),
     ) -> None:
-        self.folder = folder or user_cache_path("storybook-explainer") / "runs"
+        self.folder = folder or _usual_folder()
         self.limit_bytes = limit_bytes
         self.max_age = max_age
 
@@ -106,6 +107,11 @@ class TraceCache:
 
     def _is_too_old(self, status: os.stat_result) -> bool:
         return _age(status) > self.max_age
+
+
+def _usual_folder() -> Path:
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else user_cache_path("storybook-explainer") / "runs"
 
 
 def _age(status: os.stat_result) -> timedelta:

@@ -119,3 +119,10 @@ def test_two_kernels_may_write_the_same_run(cache, trace):
     cache.put("model", FOX, trace)
     TraceCache(cache.folder).put("model", FOX, trace)
     assert len(list(cache.folder.iterdir())) == 1
+
+
+def test_the_environment_may_name_the_folder(tmp_path, monkeypatch, trace):
+    monkeypatch.setenv("EXPLAINER_CACHE", str(tmp_path / "named"))
+    TraceCache().put("model", FOX, trace)
+    assert TraceCache(tmp_path / "named").get("model", FOX) is not None
+    assert TraceCache(tmp_path / "given").folder == tmp_path / "given"

@@ -1,5 +1,6 @@
 """The Python side of the widgets; what happens in the page is tested in tests/browser."""
 
+import io
 import re
 from itertools import product
 
@@ -7,6 +8,7 @@ import ipywidgets
 import numpy as np
 import pytest
 import traitlets
+from PIL import Image
 
 from explainer import widgets
 from explainer.cache import TraceCache
@@ -296,6 +298,40 @@ def test_token_row_holds_every_token():
     row = widgets.TokenRow(make_trace().tokens, truncated="and more")
     assert [token["id"] for token in row._tokens][:3] == [1, 100, 101]
     assert "12 tokens, 5 of them words" in row.describe()
+
+
+def test_gallery_sends_its_pictures_as_they_are_or_as_webp():
+    trace = make_trace()
+    pixels = np.full((8, 12, 3), (200, 40, 90), np.uint8)
+    gallery = widgets.Gallery(
+        [trace.picture, pixels, Image.fromarray(pixels)], ["a fox", "an array", "an image"]
+    )
+    ends = gallery._frame_index["pictures"]
+    sent = [gallery._frames[ends[i] : ends[i + 1]] for i in range(3)]
+    assert sent[0] == trace.picture
+    for webp in sent[1:]:
+        image = Image.open(io.BytesIO(webp))
+        assert (image.format, image.size) == ("WEBP", (12, 8))
+        assert np.abs(np.asarray(image).astype(int) - pixels).max() < 12
+    assert gallery._captions == [["a fox", ""], ["an array", ""], ["an image", ""]]
+
+
+def test_gallery_names_its_pictures_and_replaces_them():
+    gallery = widgets.Gallery([b"x"], ["a fox"])
+    gallery.show([b"y", b"zz"], ["an owl", "a bear"], ["seed 1", "seed 2"])
+    assert gallery._frames == b"yzz"
+    assert gallery._captions[1] == ["a bear", "seed 2"]
+    assert repr(gallery) == "<Gallery: 2 pictures: an owl, a bear>"
+
+
+@pytest.mark.parametrize(
+    ("titles", "details"), [(["one"], ()), (["one", "two"], ["only one"]), ([], ())]
+)
+def test_gallery_refuses_pictures_without_their_words(titles, details):
+    gallery = widgets.Gallery([b"x"], ["a fox"])
+    with pytest.raises(ValueError, match="2 pictures need as many titles and details"):
+        gallery.show([b"a", b"b"], titles, details)
+    assert gallery._captions == [["a fox", ""]]
 
 
 def test_a_static_page_cannot_be_broken_out_of():

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 STILLS = FOLDER / "stills.json"
+_MISSING = (
+    "The recorded runs are missing from this installation. Install the package again; in a clone, "
+    "run `make assets` once the weights are there."
+)
 
 
 class Still(NamedTuple):
@@ -39,13 +43,15 @@ def trace(name: str) -> Trace:
     """Return a recorded run.
 
     Raises:
-        ValueError: No run of this name was recorded.
+        ValueError: No run of this name was recorded, or none at all.
     """
     from explainer.trace import Trace
 
     names = sorted(path.stem for path in FOLDER.glob("*.trace"))
+    if not names:
+        raise ValueError(_MISSING)
     if name not in names:
-        raise ValueError(f"no run called {name!r} was recorded; there are: {', '.join(names)}")
+        raise ValueError(f"No run called {name!r} was recorded; there are: {', '.join(names)}")
     return Trace.load(FOLDER / f"{name}.trace")
 
 
@@ -71,4 +77,6 @@ def fingerprint() -> str:
 
 @cache
 def _stills() -> dict[str, Any]:
+    if not STILLS.is_file():
+        raise ValueError(_MISSING)
     return dict(json.loads(STILLS.read_text(encoding="utf-8")))

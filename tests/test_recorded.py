@@ -1,0 +1,66 @@
+"""What was recorded with the embedded model is found again as it was written."""
+
+import base64
+import json
+
+import pytest
+
+from explainer import recorded
+from tests.synthetic import make_trace
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with one run and some stills, in place of the package's own."""
+    make_trace(prompt="a fox", seed=5).save(tmp_path / "fox.trace")
+    stills = {
+        "fingerprint": "abc",
+        "styles": [
+            {
+                "title": "crayon",
+                "prompt": "a fox, crayon",
+                "seed": 5,
+                "picture": base64.b64encode(b"webp").decode(),
+            }
+        ],
+        "neighbours": [{"number": 12, "similarity": 0.5}, {"number": 3, "similarity": 0.25}],
+    }
+    (tmp_path / "stills.json").write_text(json.dumps(stills))
+    monkeypatch.setattr(recorded, "FOLDER", tmp_path)
+    monkeypatch.setattr(recorded, "STILLS", tmp_path / "stills.json")
+    recorded._stills.cache_clear()
+    yield tmp_path
+    recorded._stills.cache_clear()
+
+
+def test_a_run_is_found_by_its_name(folder):
+    run = recorded.trace("fox")
+    assert (run.prompt, run.seed) == ("a fox", 5)
+
+
+@pytest.mark.parametrize("name", ["owl", "../fox", ""])
+def test_a_run_that_was_not_recorded_is_told_with_those_that_were(folder, name):
+    with pytest.raises(ValueError, match=r"was recorded; there are: fox$"):
+        recorded.trace(name)
+
+
+def test_stills_come_with_what_they_were_asked_for(folder):
+    assert recorded.styles() == [recorded.Still("crayon", "a fox, crayon", 5, b"webp")]
+
+
+def test_neighbours_come_nearest_first(folder):
+    assert recorded.neighbours() == [(12, 0.5), (3, 0.25)]
+    assert recorded.neighbours()[0].number == 12
+
+
+def test_the_weights_are_named(folder):
+    assert recorded.fingerprint() == "abc"
+
+
+def test_a_package_without_its_recordings_says_how_to_make_them(folder):
+    (folder / "stills.json").unlink()
+    (folder / "fox.trace").unlink()
+    with pytest.raises(ValueError, match="make assets"):
+        recorded.styles()
+    with pytest.raises(ValueError, match="make assets"):
+        recorded.trace("fox")

@@ -1,0 +1,1 @@
+"""The embedded model and its world: a picture book that is drawn, told and learned."""

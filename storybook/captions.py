@@ -195,7 +195,9 @@ def _sentence(scene: Scene, said: set[str], dice: Dice) -> str:
     text = " ".join(parts)
     if not time:
         return text
-    return f"{time}, {text}" if dice.chance(0.15) else dice.pick((f"{text} {time}", f"{text}, {time}"))
+    if dice.chance(0.15):
+        return f"{time}, {text}"
+    return dice.pick((f"{text} {time}", f"{text}, {time}"))
 
 
 def _place_first(scene: Scene, said: set[str], dice: Dice) -> str:

@@ -1,15 +1,18 @@
-"""The training set: 100,000 numbered pictures that are drawn, never downloaded."""
+"""The training set: 100,000 numbered pictures with captions, drawn, never downloaded."""
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from storybook.captions import captions_of
 from storybook.illustrator import draw
 from storybook.world import WORLD_VERSION, scene
 
@@ -18,6 +21,7 @@ PICTURES = 100_000
 
 Progress = Callable[[int, int], None]
 _CHUNK = 64
+_CAPTIONED_AT_ONCE = 1024
 
 
 def picture(number: int, size: int) -> np.ndarray:
@@ -52,11 +56,28 @@ def pictures(
     return np.load(path, mmap_mode="r")[:count]
 
 
+def captions(count: int, per_picture: int, *, workers: int | None = None) -> Iterator[list[str]]:
+    """Yield the captions of the first ``count`` pictures in order, many pictures at a time."""
+    starts = range(0, count, _CAPTIONED_AT_ONCE)
+    jobs = [(start, min(start + _CAPTIONED_AT_ONCE, count), per_picture) for start in starts]
+    if len(jobs) <= 2:  # sooner done than other processes are started
+        yield from map(_caption_chunk, jobs)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
+        yield from pool.imap(_caption_chunk, jobs)
+
+
 def _drawn(note: Path, path: Path) -> int:
     if not (note.exists() and path.exists()):
         return 0
     found = json.loads(note.read_text())
     return found["drawn"] if found["world"] == WORLD_VERSION else 0
+
+
+def _write(note: Path, content: dict[str, int]) -> None:
+    fresh = note.with_suffix(".json.part")
+    fresh.write_text(json.dumps(content))
+    fresh.replace(note)
 
 
 def _draw_missing(
@@ -69,6 +90,8 @@ def _draw_missing(
     progress: Progress | None,
 ) -> None:
     array = _room_for(path, drawn, count, size)
+    # Until the first chunk stands, a note left by another world would vouch for empty pictures.
+    _write(note, {"world": WORLD_VERSION, "drawn": drawn})
     starts = range(drawn, count, _CHUNK)
     # Spawned rather than forked: the caller may have torch's threads running.
     with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
@@ -78,24 +101,51 @@ def _draw_missing(
             done = start + len(chunk)
             if done == count or (start // _CHUNK) % 16 == 15:
                 array.flush()
-                note.write_text(json.dumps({"world": WORLD_VERSION, "drawn": done}))
+                _write(note, {"world": WORLD_VERSION, "drawn": done})
             if progress:
                 progress(done, count)
 
 
-def _room_for(path: Path, drawn: int, count: int, size: int) -> np.ndarray:
+def _room_for(path: Path, drawn: int, count: int, size: int) -> np.memmap:
     """Open an array of ``count`` pictures that keeps the first ``drawn`` ones."""
     shape = (count, size, size, 3)
     if drawn and np.load(path, mmap_mode="r").shape[0] >= count:
         return np.lib.format.open_memmap(path, mode="r+")
     fresh = path.with_suffix(".part")
-    array = np.lib.format.open_memmap(fresh, mode="w+", dtype=np.uint8, shape=shape)
-    if drawn:
-        array[:drawn] = np.load(path, mmap_mode="r")[:drawn]
-    fresh.replace(path)
+    try:
+        array = np.lib.format.open_memmap(fresh, mode="w+", dtype=np.uint8, shape=shape)
+        _claim(fresh)
+        if drawn:
+            array[:drawn] = np.load(path, mmap_mode="r")[:drawn]
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        needed = 3 * count * size**2 / 1e9
+        raise OSError(
+            error.errno, f"no room for {needed:.2f} GB of pictures ({error.strerror})", str(path)
+        ) from error
     return array
+
+
+def _claim(path: Path) -> None:
+    """Take a sparse file's whole space now: a disk that fills up later would kill the process."""
+    size = path.stat().st_size
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    elif shutil.disk_usage(path.parent).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _draw_chunk(job: tuple[int, int, int]) -> np.ndarray:
     start, stop, size = job
     return np.stack([picture(number, size) for number in range(start, stop)])
+
+
+def _caption_chunk(job: tuple[int, int, int]) -> list[str]:
+    start, stop, per_picture = job
+    return [
+        caption.text
+        for number in range(start, stop)
+        for caption in captions_of(number, per_picture)
+    ]

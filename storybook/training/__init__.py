@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from storybook.training.loop import Budget
+    from storybook.training.recipe import Recipe
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+"""Where the model that comes with this package lives."""
+MOST_RATE = 10.0
 SHARES = {"autoencoder": 0.33, "clip": 0.09, "denoiser": 0.58}
 """How a total time is divided among the stages."""
 
@@ -22,24 +31,27 @@ ALLOCATOR = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``explainer train``; return the exit status."""
     options = _parser().parse_args(argv)
+    _check(options)
     _use_allocator(argv)
     # torch reads its settings when it is first imported, so not before this point.
     from storybook.training.loop import TrainingStopped
-    from storybook.training.presets import PRESETS
-    from storybook.training.recipe import Recipe
+    from storybook.training.parts import PartsError
 
-    recipe = Recipe(
-        preset=PRESETS[options.preset],
-        state=options.state,
-        out=options.out,
-        budgets=_budgets(options),
-        seed=options.seed,
-        workers=options.workers,
-    )
     try:
+        recipe = _recipe(options)
+        if recipe.accelerator.is_main_process:
+            _start(options)
+        recipe.accelerator.wait_for_everyone()
         recipe.run()
-    except (TrainingStopped, OSError) as error:
+    except (TrainingStopped, PartsError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"Training stopped: {error}. What {options.state} holds is safe; the same command goes "
+            "on from there.",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on from the last checkpoint.", file=sys.stderr)
@@ -47,36 +59,113 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _start(options: argparse.Namespace) -> None:
+    """Put into the state what the run starts from, if another place was named."""
+    from storybook.training import start
+
+    taken: list[str] = []
+    if options.from_parts:
+        taken += start.from_parts(options.from_parts, options.state)
+    if options.from_weights:
+        taken += start.from_model(options.from_weights, options.state)
+    if options.from_parts or options.from_weights:
+        print(
+            f"taken from there: {', '.join(taken) or 'nothing, the state is further'}", flush=True
+        )
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    from storybook.training.presets import PRESETS
+    from storybook.training.recipe import Recipe
+
+    return Recipe(
+        preset=PRESETS[options.preset],
+        state=options.state,
+        out=options.out,
+        budgets=budgets(options),
+        seed=options.seed,
+        rate=options.rate,
+        workers=options.workers,
+        parts=options.parts,
+        decoder_only=options.decoder_only,
+        compiled=options.compile,
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="explainer train", description=__doc__)
     parser.add_argument("--preset", choices=("128", "256", "rehearsal"), default="128")
-    parser.add_argument("--minutes", type=float, help="time for all stages together")
+    parser.add_argument("--minutes", type=float, help="time for all stages together; default 240")
     parser.add_argument("--steps", type=int, help="instead of a time: steps of each stage")
+    parser.add_argument(
+        "--in-all",
+        action="store_true",
+        help="count what earlier calls did: a call that takes up another does only what is left",
+    )
     parser.add_argument(
         "--stages",
         default=",".join(SHARES),
         help="which stages to train, separated by commas; the others stay as they are",
     )
+    parser.add_argument(
+        "--decoder-only",
+        action="store_true",
+        help="in the first stage train the decoder alone, so that all else stays valid",
+    )
+    parser.add_argument(
+        "--rate", type=float, default=1.0, help="a factor on all learning rates, such as 0.5"
+    )
     parser.add_argument("--state", type=Path, default=Path("training-state"))
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "weights")
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument(
+        "--parts", type=Path, metavar="FOLDER", help="also keep all that was learned in small files"
+    )
+    parser.add_argument(
+        "--from-parts", type=Path, metavar="FOLDER", help="go on from such files, where further"
+    )
+    parser.add_argument(
+        "--from-weights",
+        type=Path,
+        metavar="FOLDER",
+        nargs="?",
+        const=WEIGHTS,
+        help="go on from a finished model, where further; without a folder: from the one here",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, help="processes that draw pictures")
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the networks first: for long runs on a GPU"
+    )
     return parser
 
 
-def _budgets(options: argparse.Namespace) -> dict:
+def _check(options: argparse.Namespace) -> None:
+    """Refuse senseless options before anything expensive starts."""
+    names = options.stages.split(",")
+    if unknown := sorted(set(names) - set(SHARES)):
+        raise SystemExit(f"no such stage: {', '.join(unknown)}; choose from {', '.join(SHARES)}")
+    if not 0 < options.rate <= MOST_RATE:
+        raise SystemExit(f"--rate is a factor above 0 and at most {MOST_RATE}, got {options.rate}")
+    for name in ("minutes", "steps"):
+        value = getattr(options, name)
+        if value is not None and not value >= 0:
+            raise SystemExit(f"--{name} cannot be {value}; 0 or more")
+
+
+def budgets(options: argparse.Namespace) -> dict[str, Budget]:
+    """Divide the time among the stages asked for; steps are each stage's own."""
     from storybook.training.loop import Budget
 
-    names = [name for name in options.stages.split(",") if name]
-    if unknown := set(names) - set(SHARES):
-        raise SystemExit(f"no such stage: {', '.join(sorted(unknown))}; choose from {', '.join(SHARES)}")
-    if options.minutes is None and options.steps is None:
-        options.minutes = 240.0
-    total = sum(SHARES[name] for name in names) or 1.0
+    minutes = options.minutes
+    if minutes is None:
+        minutes = 240.0 if options.steps is None else math.inf
+    names = options.stages.split(",")
+    total = sum(SHARES[name] for name in names)
     return {
         name: Budget(
-            minutes=options.minutes * SHARES[name] / total if options.minutes else float("inf"),
-            steps=options.steps or sys.maxsize,
+            minutes=minutes * SHARES[name] / total,
+            steps=sys.maxsize if options.steps is None else options.steps,
+            in_all=options.in_all,
         )
         for name in names
     }
@@ -87,7 +176,7 @@ def _use_allocator(argv: Sequence[str] | None) -> None:
     if sys.platform != "linux" or "MALLOC_TOP_PAD_" in os.environ:
         return
     arguments = sys.argv[1:] if argv is None else list(argv)
-    os.execve(
+    os.execve(  # noqa: S606 - this very program
         sys.executable,
         [sys.executable, "-m", "storybook.training", *arguments],
         {**ALLOCATOR, **os.environ},

@@ -1,3 +1,5 @@
+"""``python -m storybook.training``: the same as ``explainer train``."""
+
 import sys
 
 from storybook.training import main

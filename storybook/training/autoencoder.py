@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.nn import functional
 from storybook.training.data import as_floats
 from storybook.training.loop import Stage
 from storybook.training.presets import Preset
+from storybook.world import WORLD_VERSION
 
 START_LOGVAR = -6.0
 """The posterior starts nearly deterministic: full noise would waste the first thousand steps."""
@@ -46,41 +48,70 @@ class AutoencoderStage(Stage):
         vae: the autoencoder.
         pictures: uint8, shape (n, size, size, 3).
         preset: crop, batch size and rate.
+        decoder_only: leave the encoder as it is, and so all latents and whatever has learned
+            from them; the decoder then learns from the latents' means.
     """
 
     name = "autoencoder"
 
-    def __init__(self, vae: AutoencoderKL, pictures: torch.Tensor, preset: Preset) -> None:
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        pictures: torch.Tensor,
+        preset: Preset,
+        *,
+        decoder_only: bool = False,
+    ) -> None:
         super().__init__()
-        self.model = vae
+        self.model: AutoencoderKL = vae
+        self._decoder_only = decoder_only
+        for part in (vae.encoder, vae.quant_conv):
+            part.requires_grad_(not decoder_only)
         self.batch_size, self.learning_rate = preset.vae_batch, preset.vae_rate
         self._pictures, self._crop = pictures, preset.vae_crop
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
         """Return the loss on a crop of each picture in ``indices``."""
-        target = as_floats(self._cropped(indices), next(self.parameters()).device)
+        target = as_floats(self._cropped(indices), indices.device)
+        if self._decoder_only:
+            with torch.no_grad():
+                latents = self.model.encode(target).latent_dist.mean
+            return _difference(self.model.decode(latents).sample, target)
         posterior = self.model.encode(target).latent_dist
         found = self.model.decode(posterior.sample()).sample
-        loss = functional.l1_loss(found, target) + functional.mse_loss(found, target)
-        loss = loss + EDGE_WEIGHT * _edge_loss(found, target)
-        return loss + KL_WEIGHT * posterior.kl().mean()
+        return _difference(found, target) + KL_WEIGHT * posterior.kl().mean()
 
     def _cropped(self, indices: torch.Tensor) -> torch.Tensor:
-        room = self._pictures.shape[1] - self._crop
-        corners = torch.randint(0, room + 1, (len(indices), 2)).tolist()
-        crop = self._crop
-        return torch.stack(
-            [
-                self._pictures[i, y : y + crop, x : x + crop]
-                for i, (y, x) in zip(indices.tolist(), corners, strict=True)
-            ]
-        )
+        device, crop = self._pictures.device, self._crop
+        room = self._pictures.shape[1] - crop
+        corners = torch.randint(0, room + 1, (2, len(indices), 1), device=device)
+        rows, columns = corners + torch.arange(crop, device=device)
+        return self._pictures[indices.to(device)[:, None, None], rows[:, :, None], columns[:, None]]
+
+    def compile(self) -> None:
+        """Compile the two networks in place."""
+        self.model.encoder.compile()
+        self.model.decoder.compile()
+
+
+def _difference(found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    loss = functional.l1_loss(found, target) + functional.mse_loss(found, target)
+    return loss + EDGE_WEIGHT * _edge_loss(found, target)
 
 
 def _edge_loss(found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Return how far the differences between neighbouring pixels are off, in both directions."""
     wrong = found - target
     return wrong.diff(dim=-1).abs().mean() + wrong.diff(dim=-2).abs().mean()
+
+
+def fingerprint(vae: AutoencoderKL, pictures: int) -> str:
+    """Name the latents of so many pictures by the weights that they depend on."""
+    digest = hashlib.sha256(f"{WORLD_VERSION}/{pictures}".encode())
+    for part in (vae.encoder, vae.quant_conv):
+        for weight in part.state_dict().values():
+            digest.update(weight.cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 @torch.no_grad()
@@ -90,9 +121,10 @@ def encode_all(
     """Return the mean latents of all pictures: float16, shape (n, channels, h, w), on the CPU."""
     vae.eval()
     parts = []
-    for start in range(0, len(pictures), batch):
-        shown = as_floats(pictures[start : start + batch], device)
-        parts.append(vae.encode(shown).latent_dist.mean.half().cpu())
+    with torch.compiler.set_stance("force_eager"):  # one pass does not repay compiling
+        for start in range(0, len(pictures), batch):
+            shown = as_floats(pictures[start : start + batch], device)
+            parts.append(vae.encode(shown).latent_dist.mean.half().cpu())
     return torch.cat(parts)
 
 
@@ -124,6 +156,7 @@ def standardise(vae: AutoencoderKL, latents: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
+@torch.compiler.set_stance("force_eager")
 def psnr(vae: AutoencoderKL, pictures: np.ndarray) -> float:
     """Return the mean peak signal-to-noise ratio in dB over pictures sent there and back."""
     device = next(vae.parameters()).device

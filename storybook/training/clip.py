@@ -65,24 +65,30 @@ class ClipStage(Stage):
         self, clip: CLIPModel, pictures: torch.Tensor, tokens: torch.Tensor, preset: Preset
     ) -> None:
         super().__init__()
-        self.model = clip
+        self.model: CLIPModel = clip
         self.batch_size, self.learning_rate = preset.clip_batch, preset.clip_rate
-        self._pictures, self._tokens = pictures, tokens
+        self._pictures, self._tokens = pictures, _trimmed(tokens, clip)
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
         """Return the loss on the pictures in ``indices``, each with one of its captions."""
-        device = self.model.logit_scale.device
+        device = indices.device
         pictures = as_floats(self._pictures[indices.to(self._pictures.device)], device)
         with torch.no_grad():
             self.model.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
-        tokens = self._trimmed(chosen(self._tokens, indices, device))
+        tokens = chosen(self._tokens, indices)
         logits = self.model(input_ids=tokens, pixel_values=pictures).logits_per_text
         target = torch.arange(len(indices), device=device)
         return (
             functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
         ) / 2
 
-    def _trimmed(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Cut off padding that all captions share: the causal encoder never looks ahead at it."""
-        longest = (tokens != self.model.config.text_config.pad_token_id).sum(1).max()
-        return tokens[:, : longest + 1]
+    def compile(self) -> None:
+        """Compile both encoders in place."""
+        self.model.text_model.compile()
+        self.model.vision_model.compile()
+
+
+def _trimmed(tokens: torch.Tensor, clip: CLIPModel) -> torch.Tensor:
+    """Cut off the padding that all captions share: the causal encoder never looks ahead at it."""
+    longest = int((tokens != clip.config.text_config.pad_token_id).sum(-1).max())
+    return tokens[..., : longest + 1]

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import CLIPTokenizer
 
+from storybook import dataset
 from storybook.captions import captions_of
+
+_SPARE_MEMORY = 3
+"""Data moves to a GPU whose free memory is this many times larger."""
 
 
 def resident(array: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Return an array as a tensor on the GPU, or as the memory-mapped file it is on the CPU."""
+    """Return an array as a tensor on the GPU, or where it is if that has no room for it."""
     tensor = torch.from_numpy(array if array.flags.writeable else _unprotected(array))
-    return tensor.to(device) if device.type == "cuda" else tensor
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if free > _SPARE_MEMORY * array.nbytes:
+            return tensor.to(device)
+    return tensor
 
 
 def _unprotected(array: np.ndarray) -> np.ndarray:
     """Reopen a read-only memory map copy-on-write: torch warns of arrays it could spoil."""
-    if isinstance(array, np.memmap):
+    if isinstance(array, np.memmap) and array.filename is not None:
         return np.load(array.filename, mmap_mode="c")[: len(array)]
     return array.copy()
 
@@ -37,27 +47,47 @@ def texts(pictures: int, per_picture: int) -> Iterator[str]:
             yield caption.text
 
 
-def tokenise(tokenizer: CLIPTokenizer, pictures: int, per_picture: int) -> torch.Tensor:
-    """Return all captions as token ids: int16, shape (pictures, per_picture, context)."""
-    parts = []
-    batch: list[str] = []
-    for text in texts(pictures, per_picture):
-        batch.append(text)
-        if len(batch) == 4096:
-            parts.append(ids(tokenizer, batch))
-            batch = []
-    if batch:
-        parts.append(ids(tokenizer, batch))
-    return torch.cat(parts).view(pictures, per_picture, -1)
+def tokens(
+    folder: Path, tokenizer: CLIPTokenizer, pictures: int, per_picture: int, workers: int | None
+) -> np.ndarray:
+    """Return all captions as token ids, from ``folder`` if they were tokenised before.
+
+    Returns:
+        int16, shape (pictures, per_picture, context).
+    """
+    path = folder / f"tokens-{_fingerprint(tokenizer, pictures, per_picture)}.npy"
+    if not path.exists():
+        chunks = dataset.captions(pictures, per_picture, workers=workers)
+        found = np.concatenate([ids(tokenizer, chunk) for chunk in chunks])
+        keep(path, found.reshape(pictures, per_picture, -1))
+    return np.load(path)
 
 
-def ids(tokenizer: CLIPTokenizer, prompts: list[str]) -> torch.Tensor:
+def _fingerprint(tokenizer: CLIPTokenizer, pictures: int, per_picture: int) -> str:
+    """Name a table of tokens by all it depends on; a sample stands for the captions' wording."""
+    sample = "\n".join(texts(min(pictures, 50), per_picture))
+    parts = (tokenizer.backend_tokenizer.to_str(), sample, str(pictures), str(per_picture))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def ids(tokenizer: CLIPTokenizer, prompts: list[str]) -> np.ndarray:
     """Return prompts as padded token ids: int16, shape (n, context)."""
-    encoded = tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt")
-    return encoded.input_ids.short()
+    encoded = tokenizer(prompts, padding="max_length", truncation=True, return_tensors="np")
+    return encoded["input_ids"].astype(np.int16)
 
 
-def chosen(tokens: torch.Tensor, indices: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Pick one caption of each picture at random: int64, shape (n, context)."""
-    which = torch.randint(0, tokens.shape[1], (len(indices),))
-    return tokens[indices.to(tokens.device), which.to(tokens.device)].long().to(device)
+def keep(path: Path, array: np.ndarray) -> None:
+    """Save an array so that ``path`` never holds a part of it only."""
+    fresh = path.with_suffix(".part")
+    try:
+        with fresh.open("wb") as file:
+            np.save(file, array)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def chosen(tokens: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+    """Pick one caption of each picture at random: int64, shape (n, context), where indices are."""
+    which = torch.randint(0, tokens.shape[1], (len(indices),), device=tokens.device)
+    return tokens[indices.to(tokens.device), which].long().to(indices.device)

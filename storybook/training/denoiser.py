@@ -91,12 +91,13 @@ class DenoiserStage(Stage):
         show: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__()
-        self.model = unet
+        self.model: UNet2DConditionModel = unet
         self.batch_size, self.learning_rate = preset.unet_batch, preset.unet_rate
         self._scheduler = noise_scheduler()
         # In a tuple, so that the frozen encoder is neither trained nor saved with the stage.
         self._frozen = (text_encoder.requires_grad_(False).eval(),)
-        self._latents, self._tokens, self._empty = latents, tokens, empty
+        self._latents, self._tokens = latents, tokens
+        self._empty = empty.to(tokens.device).long()
         self._show = show
         if latents.device.type == "cpu":
             # Measured on two cores: the eager processor trains faster than fused attention.
@@ -104,7 +105,7 @@ class DenoiserStage(Stage):
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
         """Return the weighted squared error of the predicted noise."""
-        device = self.model.device
+        device = indices.device
         clean = self._latents[indices.to(self._latents.device)].to(device).float()
         clean = clean.to(memory_format=torch.channels_last)
         noise = torch.randn_like(clean)
@@ -112,17 +113,22 @@ class DenoiserStage(Stage):
             0, self._scheduler.config.num_train_timesteps, (len(clean),), device=device
         )
         noisy = self._scheduler.add_noise(clean, noise, timesteps)
-        found = self.model(noisy, timesteps, self._texts(indices, device)).sample
+        found = self.model(noisy, timesteps, self._texts(indices)).sample
         error = (found.float() - noise).square().mean((1, 2, 3))
         snr = compute_snr(self._scheduler, timesteps)
         return (error * snr.clamp(max=SNR_CAP) / snr).mean()
 
-    def _texts(self, indices: torch.Tensor, device: torch.device) -> torch.Tensor:
-        tokens = chosen(self._tokens, indices, device)
-        dropped = torch.rand(len(tokens), device=device) < DROP_CAPTION
-        tokens[dropped] = self._empty.long().to(device)
+    def _texts(self, indices: torch.Tensor) -> torch.Tensor:
+        tokens = chosen(self._tokens, indices)
+        dropped = torch.rand(len(tokens), 1, device=tokens.device) < DROP_CAPTION
+        # Chosen by where, not by an index: that would make a GPU wait for the processor.
+        tokens = torch.where(dropped, self._empty.to(tokens.device), tokens)
         with torch.no_grad():
             return self._frozen[0](tokens).last_hidden_state
+
+    def compile(self) -> None:
+        """Compile the UNet in place."""
+        self.model.compile()
 
     def snapshot(self, step: int) -> None:
         """Let the caller look at the model as it is now."""

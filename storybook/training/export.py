@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TypeVar
 
-import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import (
     CLIPImageProcessorPil,
@@ -19,6 +19,8 @@ from transformers import (
 )
 
 from storybook.training.denoiser import sampling_scheduler
+
+Net = TypeVar("Net", AutoencoderKL, UNet2DConditionModel)
 
 
 def text_encoder(clip: CLIPModel) -> CLIPTextModel:
@@ -64,8 +66,8 @@ def save(
     """
     fresh = folder.with_name(folder.name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
-    halves = [part.half() for part in (_copy(vae), _copy(unet), text_encoder(clip))]
-    pipeline(*halves, tokenizer).save_pretrained(fresh)
+    halved = pipeline(_copy(vae).half(), _copy(unet).half(), text_encoder(clip).half(), tokenizer)
+    halved.save_pretrained(fresh)
     text, vision = _projected(clip)
     _save_halved(text, fresh / "text_encoder")
     _save_halved(vision, fresh / "image_encoder")
@@ -89,9 +91,9 @@ def _save_halved(encoder: PreTrainedModel, folder: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "dtype": "float32"}, indent=2))
 
 
-def _copy(module: torch.nn.Module) -> torch.nn.Module:
+def _copy(module: Net) -> Net:
     """Return a copy on the CPU: halving a module changes it in place."""
-    twin = type(module).from_config(module.config)
+    twin: Net = type(module).from_config(module.config)
     twin.load_state_dict(module.state_dict())
     return twin
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from diffusers.training_utils import EMAModel
+
+from storybook.training import checkpoint
+from storybook.training.checkpoint import Progress
 
 WARMUP_STEPS = 200
 COOLDOWN_SHARE = 0.25
@@ -20,34 +23,32 @@ CHECKPOINT_SECONDS = 120.0
 REPORT_SECONDS = 10.0
 LOG_STEPS = 25
 SNAPSHOTS = 12
-"""How often in one call a stage is asked to show what it has learned so far."""
+"""How often in one call a stage is asked to show what it has learned so far, the end included."""
 
 
-class TrainingStopped(RuntimeError):
+class TrainingStopped(RuntimeError):  # noqa: N818 - what happened, not what was done wrong
     """Training cannot go on; the message says what is safe and how to take it up again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long a stage trains in this call: whichever of the two ends first."""
+    """How long a stage trains: whichever of the two ends first.
+
+    Args:
+        minutes: time on the clock.
+        steps: optimizer steps.
+        in_all: earlier calls' time and steps count too, so that a call that takes up an
+            interrupted one does only what is left.
+    """
 
     minutes: float = math.inf
     steps: int = sys.maxsize
+    in_all: bool = False
 
     def share_spent(self, seconds: float, steps: int) -> float:
         """Return how much of the budget is used up: 1 or more when it is spent."""
         by_time = seconds / (60 * self.minutes) if self.minutes > 0 else 1.0
         return max(by_time, steps / self.steps if self.steps else 1.0)
-
-
-@dataclass(slots=True)
-class Progress:
-    """What a stage has behind it, over all calls."""
-
-    step: int = 0
-    seconds: float = 0.0
-    pictures: int = 0
-    losses: list[tuple[int, float]] = field(default_factory=list)
 
 
 class Stage(torch.nn.Module):
@@ -71,7 +72,12 @@ class Trainer:
         folder: where the checkpoint lives, as ``<stage name>.pt``.
         accelerator: the devices to train on.
         seed: fixes which pictures come when.
+        rate: a factor on the stage's learning rate.
         say: receives a line of progress every ten seconds.
+        saved: called after each checkpoint.
+
+    Raises:
+        TrainingStopped: when the checkpoint is that of another model.
     """
 
     def __init__(
@@ -81,18 +87,26 @@ class Trainer:
         accelerator: Accelerator,
         *,
         seed: int = 0,
+        rate: float = 1.0,
         say: Callable[[str], None] = print,
+        saved: Callable[[], None] = lambda: None,
     ) -> None:
-        self.stage, self.accelerator, self.seed, self.say = stage, accelerator, seed, say
+        self.stage, self.accelerator, self.seed = stage, accelerator, seed
+        self.say, self.saved = say, saved
+        self.learning_rate = stage.learning_rate * rate
         self.checkpoint = folder / f"{stage.name}.pt"
         stage.to(accelerator.device)
         self.optimizer = torch.optim.AdamW(
-            stage.parameters(), lr=stage.learning_rate, betas=(0.9, 0.99), weight_decay=1e-3
+            stage.parameters(),
+            lr=self.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=1e-3,
+            fused=accelerator.device.type == "cuda",
         )
-        self.ema = EMAModel(
-            stage.model.parameters(), decay=0.9995, use_ema_warmup=True, power=0.8, foreach=True
-        )
-        self.done = self._resume()
+        self.done = Progress()
+        self.ema = self._average()
+        if self.checkpoint.exists():
+            self._resume()
         self.ema.to(accelerator.device)
         self.prepared, self.optimizer = accelerator.prepare(stage, self.optimizer)
 
@@ -104,40 +118,69 @@ class Trainer:
         Raises:
             TrainingStopped: when the loss is no number, the disk is full or the device fails.
         """
+        began = self.done.step
         try:
             self._spend(pictures, budget)
+            if self.done.step > began:
+                self._save()
+                self._snapshot()
         except (torch.AcceleratorError, torch.OutOfMemoryError) as error:
-            raise self._stopped(f"the device failed ({error})") from error
-        self._save()
+            raise self._stopped(
+                f"the device failed ({error}). Where memory ran out, a smaller batch in the "
+                "preset helps"
+            ) from error
         self.ema.copy_to(self.stage.model.parameters())
         return self.done
 
     def _spend(self, pictures: int, budget: Budget) -> None:
-        done, stage = self.done, self.stage
+        done = self.done
         began, first_step, earlier = time.monotonic(), done.step, done.seconds
+        from_step, from_seconds = (0, 0.0) if budget.in_all else (first_step, earlier)
         reported = saved = began
-        snapshots = 0
+        share = self._agreed(budget.share_spent(done.seconds - from_seconds, done.step - from_step))
+        first_share, snapshots = share, math.ceil(share * (SNAPSHOTS - 1))
         recent: list[torch.Tensor] = []
-        while (share := budget.share_spent(done.seconds - earlier, done.step - first_step)) < 1:
+        while share < 1:
+            if share * (SNAPSHOTS - 1) >= snapshots:
+                snapshots += 1
+                self._snapshot()
             recent.append(self._step(pictures, _rate(done.step - first_step, share)))
             now = time.monotonic()
             done.seconds = earlier + now - began
             if len(recent) == LOG_STEPS:
-                done.losses.append((done.step, self._finite(torch.stack(recent).mean().item())))
-                recent.clear()
+                self._log(recent)
             if now - reported > REPORT_SECONDS and done.losses:
                 reported = now
-                self.say(self._line(share, (done.step - first_step) / (now - began), now - began))
+                left = (now - began) / max(share - first_share, 1e-9) * (1 - share) / 60
+                self.say(self._line((done.step - first_step) / (now - began), left))
             if now - saved > CHECKPOINT_SECONDS:
                 saved = now
                 self._save()
-            if share * SNAPSHOTS >= snapshots:
-                snapshots += 1
-                self._snapshot(stage)
+            share = self._agreed(
+                budget.share_spent(done.seconds - from_seconds, done.step - from_step), share
+            )
+        if recent:
+            self._log(recent)
+
+    def _agreed(self, share: float, before: float | None = None) -> float:
+        """Return the first process's share, so that all processes stop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return share
+        if before is not None and self.done.step % LOG_STEPS:
+            return before
+        return broadcast(torch.tensor(share, device=self.accelerator.device)).item()
+
+    def _log(self, recent: list[torch.Tensor]) -> None:
+        """Take the losses off the device, which waits for it, hence only now and then."""
+        loss = torch.stack(recent).mean().item()
+        recent.clear()
+        if not math.isfinite(loss):
+            raise self._stopped(f"the loss became {loss}; try --rate 0.5")
+        self.done.losses.append((self.done.step, loss))
 
     def _step(self, pictures: int, rate: float) -> torch.Tensor:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.stage.learning_rate * rate
+            group["lr"] = self.learning_rate * rate
         loss = self.prepared(self._indices(pictures))
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.stage.parameters(), 1.0)
@@ -151,69 +194,85 @@ class Trainer:
     def _indices(self, pictures: int) -> torch.Tensor:
         """Draw a batch's picture numbers: the same at the same step, others on each process."""
         stream = (self.seed * 1009 + self.done.step) * 64 + self.accelerator.process_index
-        generator = torch.Generator().manual_seed(stream)
-        return torch.randint(0, pictures, (self.stage.batch_size,), generator=generator)
+        # Drawn on the device itself: to copy them there would make the processor wait for it.
+        device = self.accelerator.device
+        generator = torch.Generator(device).manual_seed(stream)
+        return torch.randint(
+            0, pictures, (self.stage.batch_size,), generator=generator, device=device
+        )
 
-    def _snapshot(self, stage: Stage) -> None:
+    def _snapshot(self) -> None:
         if not self.accelerator.is_main_process:
             return
-        self.ema.store(stage.model.parameters())
-        self.ema.copy_to(stage.model.parameters())
-        with torch.no_grad():
-            stage.snapshot(self.done.step)
-        self.ema.restore(stage.model.parameters())
+        parameters = list(self.stage.model.parameters())
+        self.ema.store(parameters)
+        self.ema.copy_to(parameters)
+        # A compiled model would be compiled once more for the sizes of a snapshot.
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+            self.stage.snapshot(self.done.step)
+        self.ema.restore(parameters)
 
-    def _line(self, share: float, steps_per_second: float, seconds: float) -> str:
+    def _line(self, steps_per_second: float, minutes_left: float) -> str:
         rate = steps_per_second * self.stage.batch_size * self.accelerator.num_processes
-        left = seconds / max(share, 1e-9) * (1 - share) / 60
         step, loss = self.done.losses[-1]
         return (
             f"{self.stage.name}: step {step:,}, loss {loss:.4f}, {rate:.0f} pictures/s, "
-            f"{left:.0f} min left"
+            f"{minutes_left:.0f} min left"
         )
-
-    def _finite(self, loss: float) -> float:
-        if not math.isfinite(loss):
-            raise self._stopped(f"the loss became {loss}")
-        return loss
 
     def _stopped(self, reason: str) -> TrainingStopped:
-        return TrainingStopped(
-            f"Training stopped: {reason}. The last good checkpoint is {self.checkpoint}; the same "
-            "command goes on from there. If the loss blew up, try a smaller --rate."
+        safe = (
+            f"{self.checkpoint} holds the last good checkpoint, and the same command goes on from "
+            "there"
+            if self.checkpoint.exists()
+            else "No checkpoint of this stage had been written yet; earlier stages are safe, and "
+            "the same command starts this one again"
         )
+        return TrainingStopped(f"Training stopped: {reason}. {safe}.")
 
     def _save(self) -> None:
-        """Write a checkpoint beside the old one, then exchange them: one is always whole."""
         if not self.accelerator.is_main_process:
             return
-        done = self.done
+        weights = torch.stack([p.isfinite().all() for p in self.stage.parameters()])
+        if not weights.all():
+            raise self._stopped("the weights are no longer numbers; try --rate 0.5")
         state = {
             "stage": self.stage.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "ema": self.ema.state_dict(),
-            "progress": json.dumps([done.step, done.seconds, done.pictures, done.losses]),
+            "progress": self.done.to_json(),
         }
-        fresh = self.checkpoint.with_suffix(".part")
         try:
-            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(state, fresh)
-            fresh.replace(self.checkpoint)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-            fresh.unlink(missing_ok=True)
-            raise self._stopped(f"saving failed ({error})") from error
+            checkpoint.write(self.checkpoint, state)
+            self.saved()
+        except OSError as error:
+            raise self._stopped(f"saving failed ({error}); free some space") from error
 
-    def _resume(self) -> Progress:
-        if not self.checkpoint.exists():
-            return Progress()
-        state = torch.load(
-            self.checkpoint, map_location=self.accelerator.device, weights_only=True
+    def _average(self) -> EMAModel:
+        return EMAModel(
+            self.stage.model.parameters(),
+            decay=0.9995,
+            use_ema_warmup=True,
+            power=0.8,
+            foreach=True,
         )
-        self.stage.load_state_dict(state["stage"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.ema.load_state_dict(state["ema"])
-        step, seconds, pictures, losses = json.loads(state["progress"])
-        return Progress(step, seconds, pictures, [(int(s), float(x)) for s, x in losses])
+
+    def _resume(self) -> None:
+        state = checkpoint.read(self.checkpoint, self.accelerator.device)
+        self.done = Progress.from_json(state["progress"])
+        try:
+            self.stage.load_state_dict(state["stage"])
+        except RuntimeError as error:  # torch lists every tensor that does not fit
+            raise TrainingStopped(
+                f"{self.checkpoint} does not fit this preset: it was trained with another. Choose "
+                "that one, or another folder with --state."
+            ) from error
+        if "optimizer" in state:
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.ema.load_state_dict(state["ema"])
+        else:
+            self.ema = self._average()
+            self.ema.optimization_step = self.done.step
 
 
 def _rate(steps: int, share: float) -> float:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from diffusers import AutoencoderKL
+from accelerate.utils import InitProcessGroupKwargs
+from diffusers import AutoencoderKL, StableDiffusionPipeline
+from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer
 
 from storybook import dataset
 from storybook.captions import RUNNING_EXAMPLE
 from storybook.illustrator import draw
-from storybook.training import autoencoder, clip, denoiser, export, tokenizer
-from storybook.training.data import ids, resident, texts, tokenise
-from storybook.training.loop import Budget, Progress, Stage, Trainer
+from storybook.training import autoencoder, clip, denoiser, export, parts, tokenizer
+from storybook.training.checkpoint import Progress
+from storybook.training.data import ids, keep, resident, texts, tokens
+from storybook.training.loop import Budget, Stage, Trainer
 from storybook.training.presets import Preset
 from storybook.world import WORLD_VERSION, scene
 
-STAGES = ("autoencoder", "clip", "denoiser")
 SHOWN_PROMPTS = (
     RUNNING_EXAMPLE,
     "a fox in a green coat sits on a farm in the rain, crayon",
@@ -31,6 +33,14 @@ SHOWN_PROMPTS = (
     "a robot in a yellow cape waves at the beach at sunset, paper cut-out",
 )
 """The same prompts at every snapshot of the denoiser, so that it can be seen learning."""
+
+
+def _accelerator() -> Accelerator:
+    return Accelerator(
+        mixed_precision="bf16" if torch.cuda.is_available() else "no",
+        # The others wait while the first process draws the pictures.
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=2))],
+    )
 
 
 @dataclass(slots=True)
@@ -43,7 +53,11 @@ class Recipe:
         out: the folder for the finished model.
         budgets: for each stage, how long; a stage without one is left as its checkpoint has it.
         seed: fixes initial weights and the order of pictures.
+        rate: a factor on all learning rates.
         workers: processes that draw.
+        parts: if given, a folder that is kept holding all that was learned, in small files.
+        decoder_only: the first stage trains the decoder alone.
+        compiled: compile the networks before training them.
     """
 
     preset: Preset
@@ -51,25 +65,54 @@ class Recipe:
     out: Path
     budgets: dict[str, Budget]
     seed: int = 0
+    rate: float = 1.0
     workers: int | None = None
-    accelerator: Accelerator = field(default_factory=lambda: Accelerator(mixed_precision=_mixed()))
+    parts: Path | None = None
+    decoder_only: bool = False
+    compiled: bool = False
+    accelerator: Accelerator = field(default_factory=_accelerator)
 
     def run(self) -> None:
-        """Go through all stages and write the model."""
-        preset, device = self.preset, self.accelerator.device
-        torch.manual_seed(self.seed)
-        words = self._tokenizer()
-        drawn = dataset.pictures(
-            self.state,
-            size=preset.size,
-            count=preset.pictures,
-            workers=self.workers,
-            progress=_every(2000, lambda done, of: print(f"drawing: {done:,} of {of:,}", flush=True)),
-        )
-        pictures = resident(drawn, device)
+        """Go through the stages, and write the model if none of them is still missing.
+
+        Raises:
+            TrainingStopped: when training cannot go on; what was learned so far is safe.
+            OSError: when the disk cannot hold the pictures or the model.
+        """
+        torch.manual_seed(self.seed + self.accelerator.process_index)
+        with self.accelerator.main_process_first():
+            words = self._tokenizer()
+            pictures = resident(self._pictures(), self.accelerator.device)
+            tokens = self._tokens(words)
         vae, vae_progress = self._autoencoder(pictures)
-        pair, pair_progress = self._clip(pictures, words)
-        self._denoiser(vae, pair, pictures, words, [vae_progress, pair_progress])
+        if not self._wanted("clip"):
+            return
+        pair, pair_progress = self._clip(pictures, tokens, words)
+        if not self._wanted("denoiser"):
+            return
+        with self.accelerator.main_process_first():
+            latents = self._latents(vae, pictures)
+        latents = autoencoder.standardise(vae, latents)
+        del pictures
+        progress = [vae_progress, pair_progress]
+        self._denoiser(vae, pair, latents, tokens, words, progress)
+
+    def _wanted(self, stage: str) -> bool:
+        """Tell whether the stage is to be trained now or was trained before."""
+        return stage in self.budgets or (self.state / f"{stage}.pt").exists()
+
+    def _pictures(self) -> np.ndarray:
+        return dataset.pictures(
+            self.state,
+            size=self.preset.size,
+            count=self.preset.pictures,
+            workers=self.workers,
+            progress=self._drawn,
+        )
+
+    def _drawn(self, done: int, of: int) -> None:
+        if done == of or done % 2048 == 0:
+            self._say(f"drawing: {done:,} of {of:,}")
 
     def _tokenizer(self) -> CLIPTokenizer:
         folder = self.state / "tokenizer"
@@ -78,74 +121,95 @@ class Recipe:
             learned.save_pretrained(folder)
         return CLIPTokenizer.from_pretrained(folder)
 
+    def _tokens(self, words: CLIPTokenizer) -> torch.Tensor:
+        preset = self.preset
+        found = tokens(
+            self.state, words, preset.pictures, preset.captions_per_picture, self.workers
+        )
+        return resident(found, self.accelerator.device)
+
     def _autoencoder(self, pictures: torch.Tensor) -> tuple[AutoencoderKL, Progress]:
         vae = autoencoder.build(self.preset).to(memory_format=torch.channels_last)
-        stage = autoencoder.AutoencoderStage(vae, pictures, self.preset)
+        stage = autoencoder.AutoencoderStage(
+            vae, pictures, self.preset, decoder_only=self.decoder_only
+        )
         progress = self._train(stage)
         heldout = np.stack([draw(scene(i, "heldout"), self.preset.size) for i in range(32)])
         self._say(f"autoencoder: {autoencoder.psnr(vae, heldout):.2f} dB on held-out drawings")
         return vae, progress
 
-    def _clip(self, pictures: torch.Tensor, words: CLIPTokenizer) -> tuple[CLIPModel, Progress]:
+    def _clip(
+        self, pictures: torch.Tensor, tokens: torch.Tensor, words: CLIPTokenizer
+    ) -> tuple[CLIPModel, Progress]:
         pair = clip.build(self.preset, words)
-        progress = self._train(
-            clip.ClipStage(pair, pictures, self._tokens(words), self.preset)
-        )
+        progress = self._train(clip.ClipStage(pair, pictures, tokens, self.preset))
         return pair.eval(), progress
 
     def _denoiser(
         self,
         vae: AutoencoderKL,
         pair: CLIPModel,
-        pictures: torch.Tensor,
+        latents: torch.Tensor,
+        tokens: torch.Tensor,
         words: CLIPTokenizer,
         before: list[Progress],
     ) -> None:
-        device = self.accelerator.device
-        latents = autoencoder.standardise(vae, self._latents(vae, pictures, before[0].step))
         encoder = export.text_encoder(pair)
         unet = denoiser.build(self.preset).to(memory_format=torch.channels_last)
         stage = denoiser.DenoiserStage(
             unet,
             encoder,
-            resident(latents.numpy(), device),
-            self._tokens(words).to(device),
-            ids(words, [""])[0],
+            resident(latents.numpy(), self.accelerator.device),
+            tokens,
+            torch.from_numpy(ids(words, [""])[0]),
             self.preset,
             show=lambda step: self._show(export.pipeline(vae, unet, encoder, words), step),
         )
         progress = self._train(stage)
         if self.accelerator.is_main_process:
-            record = self._record(dict(zip(STAGES, [*before, progress], strict=True)))
+            record = self._record(dict(zip(parts.STAGES, [*before, progress], strict=True)))
             export.save(self.out, vae, unet, pair, words, record)
             self._say(f"saved the model to {self.out}")
+            if self.parts:
+                parts.pack(self.out, self.parts, snapshots=self.state / "snapshots")
 
     def _train(self, stage: Stage) -> Progress:
-        trainer = Trainer(stage, self.state, self.accelerator, seed=self.seed, say=self._say)
-        return trainer.fit(self.preset.pictures, self.budgets.get(stage.name, Budget(minutes=0)))
+        trainer = Trainer(
+            stage,
+            self.state,
+            self.accelerator,
+            seed=self.seed,
+            rate=self.rate,
+            say=self._say,
+            saved=self._pack,
+        )
+        if self.compiled:
+            stage.compile()
+        done = trainer.fit(self.preset.pictures, self.budgets.get(stage.name, Budget(minutes=0)))
+        self._say(f"{stage.name}: {done.step:,} steps, {done.seconds / 60:.1f} min in all")
+        return done
 
-    def _tokens(self, words: CLIPTokenizer) -> torch.Tensor:
-        return tokenise(words, self.preset.pictures, self.preset.captions_per_picture)
+    def _pack(self) -> None:
+        if self.parts:
+            parts.pack(self.state, self.parts)
 
-    def _latents(self, vae: AutoencoderKL, pictures: torch.Tensor, step: int) -> torch.Tensor:
-        """Encode all pictures, or take what this very autoencoder made of them before."""
-        path = self.state / f"latents-{step}.npy"
+    def _latents(self, vae: AutoencoderKL, pictures: torch.Tensor) -> torch.Tensor:
+        """Encode all pictures, or take what this very encoder made of them before."""
+        path = self.state / f"latents-{autoencoder.fingerprint(vae, self.preset.pictures)}.npy"
         if not path.exists():
             self._say("encoding all pictures")
             latents = autoencoder.encode_all(vae, pictures, self.accelerator.device)
             for outdated in self.state.glob("latents-*.npy"):
                 outdated.unlink()
-            np.save(path, latents.numpy())
+            keep(path, latents.numpy())
         return torch.from_numpy(np.load(path))
 
-    def _show(self, pipe: object, step: int) -> None:
+    def _show(self, pipe: StableDiffusionPipeline, step: int) -> None:
         folder = self.state / "snapshots"
         folder.mkdir(parents=True, exist_ok=True)
         generators = [torch.Generator().manual_seed(7) for _ in SHOWN_PROMPTS]
         shown = pipe(list(SHOWN_PROMPTS), generator=generators, num_inference_steps=25,
                      guidance_scale=5.0, output_type="np").images  # fmt: skip
-        from PIL import Image
-
         strip = (np.concatenate(list(shown), axis=1) * 255).round().astype(np.uint8)
         Image.fromarray(strip).save(folder / f"{step:08d}.webp", quality=85)
 
@@ -172,18 +236,10 @@ class Recipe:
             print(line, flush=True)
 
 
-def _mixed() -> str:
-    return "bf16" if torch.cuda.is_available() else "no"
-
-
 def _hardware() -> str:
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
     return f"{os.cpu_count()} processor cores ({platform.machine()})"
-
-
-def _every(step: int, say):  # type: ignore[no-untyped-def]
-    return lambda done, of: say(done, of) if done == of or done % step < 64 else None
 
 
 def _thinned(losses: list[tuple[int, float]], most: int = 200) -> list[tuple[int, float]]:

@@ -1,0 +1,101 @@
+"""What a stage leaves on disk, whole and slim.
+
+A whole checkpoint, ``<stage name>.pt``, holds weights, optimizer, average and progress. A slim
+one holds the averaged weights in half precision and the progress: an eighth of the size. Training
+goes on from either; from a slim one with a fresh optimizer.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_MODEL = "model."
+"""How a stage calls the part that training is for."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a stage has behind it, over all calls."""
+
+    step: int = 0
+    seconds: float = 0.0
+    pictures: int = 0
+    losses: list[tuple[int, float]] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        """Return the text that :meth:`from_json` reads."""
+        return json.dumps(astuple(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Progress:
+        """Read what :meth:`to_json` wrote."""
+        step, seconds, pictures, losses = json.loads(text)
+        return cls(step, seconds, pictures, [(int(s), float(x)) for s, x in losses])
+
+
+def write(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint beside the old one, then exchange them: one is always whole.
+
+    Raises:
+        OSError: if the disk cannot hold it; the old one stays.
+    """
+    fresh = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(state, fresh)
+        fresh.replace(path)
+    except RuntimeError as error:  # torch's own way to report a full disk
+        raise OSError(str(error)) from error
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Return a checkpoint, whole or slim, its tensors on ``device``."""
+    return torch.load(path, map_location=device, weights_only=True)
+
+
+def progress(path: Path) -> Progress:
+    """Return how far the checkpoint at ``path`` is, without reading its tensors."""
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return Progress.from_json(state["progress"])
+
+
+def slim(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the slim form of a checkpoint.
+
+    Raises:
+        ValueError: if its average is not that of its weights.
+    """
+    weights = dict(state["stage"])
+    if "ema" in state:
+        averages = state["ema"]["shadow_params"]
+        names = [name for name in weights if name.startswith(_MODEL)]
+        for name, average in zip(names, averages, strict=True):
+            if weights[name].shape != average.shape:
+                raise ValueError(f"the average of {name} has another shape than its weights")
+            weights[name] = average
+    return _slim(weights, state["progress"])
+
+
+def slim_from_model(model: torch.nn.Module, done: Progress) -> dict[str, Any]:
+    """Return the slim checkpoint of a finished model."""
+    weights = {_MODEL + name: weight for name, weight in model.state_dict().items()}
+    return _slim(weights, done.to_json())
+
+
+def _slim(weights: dict[str, torch.Tensor], done: str) -> dict[str, Any]:
+    return {
+        "stage": {name: weight.half().contiguous() for name, weight in weights.items()},
+        "progress": done,
+    }
+
+
+def further(path: Path, state: dict[str, Any]) -> bool:
+    """Tell whether ``state`` has more steps behind it than the checkpoint at ``path``, if any."""
+    return not path.exists() or Progress.from_json(state["progress"]).step > progress(path).step

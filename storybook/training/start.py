@@ -1,0 +1,112 @@
+"""Where a training run starts that has no state of its own: from parts, or from a model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextModelWithProjection,
+    CLIPVisionModelWithProjection,
+)
+
+from storybook.training import checkpoint, parts
+from storybook.training.checkpoint import Progress
+
+
+def from_parts(folder: Path, state: Path) -> list[str]:
+    """Take each stage from the parts in ``folder``, unless the state's own is further.
+
+    Returns:
+        The stages taken.
+
+    Raises:
+        PartsError: if a part is missing or damaged; the state is as it was then.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=state, prefix="parts-") as unpacked:
+        found = Path(unpacked)
+        parts.unpack(folder, found)
+        if (found / "snapshots").exists():
+            shutil.copytree(found / "snapshots", state / "snapshots", dirs_exist_ok=True)
+        if (found / "model_index.json").exists():
+            return from_model(found, state)
+        slim = {
+            stage: checkpoint.read(found / f"{stage}.pt")
+            for stage in parts.STAGES
+            if (found / f"{stage}.pt").exists()
+        }
+        return _take(slim, found / "tokenizer", state)
+
+
+def from_model(folder: Path, state: Path) -> list[str]:
+    """Take each stage from a finished model, unless the state's own is further.
+
+    Its autoencoder's latents are standardised already, which training leaves as it is.
+
+    Args:
+        folder: a model as ``explainer train`` writes it.
+        state: the training state.
+
+    Returns:
+        The stages taken.
+
+    Raises:
+        OSError: if the folder holds no such model.
+    """
+    record = json.loads((folder / "training.json").read_text())
+    models: dict[str, torch.nn.Module] = {
+        "autoencoder": AutoencoderKL.from_pretrained(folder, subfolder="vae"),
+        "clip": _pair(folder, record["logit_scale"]),
+        "denoiser": UNet2DConditionModel.from_pretrained(folder, subfolder="unet"),
+    }
+    slim = {
+        stage: checkpoint.slim_from_model(model, _progress(record, stage))
+        for stage, model in models.items()
+    }
+    return _take(slim, folder / "tokenizer", state)
+
+
+def _take(slim: dict[str, dict[str, Any]], tokenizer: Path, state: Path) -> list[str]:
+    taken = [
+        stage for stage, found in slim.items() if checkpoint.further(state / f"{stage}.pt", found)
+    ]
+    if "clip" in taken or not (state / "tokenizer").exists():
+        shutil.copytree(tokenizer, state / "tokenizer", dirs_exist_ok=True)
+    for stage in taken:
+        checkpoint.write(state / f"{stage}.pt", slim[stage])
+    return taken
+
+
+def _pair(folder: Path, logit_scale: float) -> CLIPModel:
+    text = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder")
+    vision = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder")
+    pair = CLIPModel(
+        CLIPConfig(
+            text_config=text.config.to_dict(),
+            vision_config=vision.config.to_dict(),
+            projection_dim=text.config.projection_dim,
+        )
+    )
+    pair.text_model.load_state_dict(text.text_model.state_dict())
+    pair.text_projection.load_state_dict(text.text_projection.state_dict())
+    pair.vision_model.load_state_dict(vision.vision_model.state_dict())
+    pair.visual_projection.load_state_dict(vision.visual_projection.state_dict())
+    with torch.no_grad():
+        pair.logit_scale.fill_(logit_scale).log_()
+    return pair
+
+
+def _progress(record: dict[str, Any], stage: str) -> Progress:
+    done = record.get("stages", {}).get(stage)
+    if done is None:
+        return Progress()
+    losses = [(int(step), float(loss)) for step, loss in done["losses"]]
+    return Progress(done["steps"], 3600 * done["hours"], done["pictures"], losses)

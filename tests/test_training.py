@@ -1,0 +1,416 @@
+"""Training from nothing to a model that plain diffusers loads, interrupted in every way."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from argparse import Namespace
+
+import numpy as np
+import pytest
+import torch
+
+from storybook import training
+from storybook.training import autoencoder, checkpoint, clip, denoiser, parts, start
+from storybook.training.checkpoint import Progress
+from storybook.training.loop import Budget, Stage, Trainer, TrainingStopped
+from storybook.training.presets import PRESETS
+from storybook.world import WORLD_VERSION
+
+REHEARSAL = PRESETS["rehearsal"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settings():
+    """The command neither starts itself anew here nor leaves torch's dice changed."""
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
+        patch.setenv("MALLOC_TOP_PAD_", "0")
+        yield
+
+
+def command(folder, *options):
+    """Run ``explainer train`` on the smallest preset; return its exit status."""
+    where = ("--state", folder / "state", "--out", folder / "model")
+    arguments = ["--preset", "rehearsal", "--workers", "1", *where, *options]
+    return training.main([str(argument) for argument in arguments])
+
+
+def drawn(trained, folder):
+    """Return ``folder`` with a state that has nothing but the pictures drawn before."""
+    (folder / "state").mkdir(parents=True)
+    for path in (trained / "state").glob("pictures-*"):
+        shutil.copy(path, folder / "state")
+    return folder
+
+
+def record(folder):
+    return json.loads((folder / "model" / "training.json").read_text())
+
+
+def steps(folder):
+    return {stage: done["steps"] for stage, done in record(folder)["stages"].items()}
+
+
+def digests(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model after two steps of each stage, with its state and its parts."""
+    folder = tmp_path_factory.mktemp("training")
+    assert command(folder, "--steps", "2", "--parts", folder / "parts") == 0
+    return folder
+
+
+def test_plain_diffusers_draws_with_it(trained):
+    from diffusers import StableDiffusionPipeline
+
+    pipe = StableDiffusionPipeline.from_pretrained(trained / "model")
+    pipe.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(0)
+    picture = pipe("a fox", num_inference_steps=2, generator=generator, output_type="np").images[0]
+    assert picture.shape == (REHEARSAL.size, REHEARSAL.size, 3)
+    assert picture.std() > 0
+
+
+def test_plain_transformers_loads_the_clip_pair(trained):
+    from transformers import (
+        CLIPImageProcessorPil,
+        CLIPTextModel,
+        CLIPTextModelWithProjection,
+        CLIPTokenizer,
+        CLIPVisionModelWithProjection,
+    )
+
+    model = trained / "model"
+    words = CLIPTokenizer.from_pretrained(model / "tokenizer")
+    text = CLIPTextModelWithProjection.from_pretrained(model / "text_encoder")
+    vision = CLIPVisionModelWithProjection.from_pretrained(model / "image_encoder")
+    picture = np.load(trained / "state" / "pictures-64.npy", mmap_mode="r")[0]
+    shown = CLIPImageProcessorPil.from_pretrained(model / "feature_extractor")(
+        picture, return_tensors="pt"
+    )
+    inputs = words("a fox", return_tensors="pt")
+    with torch.no_grad():
+        told, seen = text(**inputs), vision(**shown)
+        plain = CLIPTextModel.from_pretrained(model / "text_encoder")(**inputs)
+    assert told.text_embeds.shape == seen.image_embeds.shape == (1, REHEARSAL.projection)
+    assert torch.equal(told.last_hidden_state, plain.last_hidden_state)
+    # The preprocessing that travels with the model is the one it was trained with.
+    trained_on = torch.from_numpy(picture.copy()).permute(2, 0, 1) / 127.5 - 1
+    assert torch.allclose(shown["pixel_values"][0], trained_on, atol=1e-6)
+
+
+def test_weights_are_stored_in_half_precision_and_nothing_twice(trained):
+    from safetensors import safe_open
+
+    stored = 0
+    for path in (trained / "model").rglob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            tensors = [file.get_tensor(name) for name in file.keys()]  # noqa: SIM118 - no dict
+        assert {tensor.dtype for tensor in tensors} == {torch.float16}
+        stored += sum(tensor.numel() for tensor in tensors)
+    learned = [checkpoint.read(trained / "state" / f"{stage}.pt") for stage in parts.STAGES]
+    counted = sum(weight.numel() for state in learned for weight in state["stage"].values())
+    assert stored == counted - 1  # the logit scale is in training.json
+
+
+@pytest.mark.parametrize(("name", "most"), [("128", 32 << 20), ("256", 32_000_000)])
+def test_a_preset_fits_into_32_megabytes(trained, name, most):
+    from transformers import CLIPTokenizer
+
+    preset = PRESETS[name]
+    words = CLIPTokenizer.from_pretrained(trained / "model" / "tokenizer")
+    with torch.device("meta"):
+        nets = autoencoder.build(preset), clip.build(preset, words), denoiser.build(preset)
+    count = sum(weight.numel() for net in nets for weight in net.parameters())
+    count += (preset.vocabulary - len(words)) * preset.clip_width
+    assert 0.9 * most < 2 * count < most
+
+
+def test_the_record_says_what_was_done(trained):
+    found = record(trained)
+    assert found["world"] == WORLD_VERSION
+    assert found["preset"]["size"] == REHEARSAL.size
+    assert found["stages"]["clip"]["pictures"] == 2 * REHEARSAL.clip_batch
+    assert all(len(done["losses"]) == 1 for done in found["stages"].values())
+
+
+def test_snapshots_show_the_denoiser_from_beginning_to_end(trained):
+    from PIL import Image
+
+    names = sorted(path.name for path in (trained / "state" / "snapshots").iterdir())
+    assert names == ["00000000.webp", "00000001.webp", "00000002.webp"]
+    with Image.open(trained / "state" / "snapshots" / names[0]) as strip:
+        assert strip.size == (4 * REHEARSAL.size, REHEARSAL.size)
+
+
+def test_the_same_command_goes_on(trained, tmp_path):
+    folder = tmp_path / "again"
+    shutil.copytree(trained, folder)
+    assert command(folder, "--steps", "1", "--stages", "denoiser") == 0
+    assert steps(folder) == {"autoencoder": 2, "clip": 2, "denoiser": 3}
+    # Counted in all, the same three steps leave one each to the other stages, none to this one.
+    assert command(folder, "--steps", "3", "--in-all") == 0
+    assert steps(folder) == {"autoencoder": 3, "clip": 3, "denoiser": 3}
+
+
+def test_a_killed_run_is_taken_up(trained, tmp_path):
+    drawn(trained, tmp_path)
+    saved = tmp_path / "state" / "autoencoder.pt"
+    script = (
+        "import sys; from storybook import training; from storybook.training import loop;"
+        "loop.CHECKPOINT_SECONDS = 0; training.main(sys.argv[1:])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, "--preset", "rehearsal", "--stages", "autoencoder",
+         "--state", tmp_path / "state", "--out", tmp_path / "model"],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while not saved.exists():  # it saves after each step: most likely it is saving when killed
+            assert process.poll() is None
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    before = checkpoint.progress(saved).step
+    assert before >= 1
+    assert command(tmp_path, "--stages", "autoencoder", "--steps", "1") == 0
+    assert checkpoint.progress(saved).step == before + 1
+
+
+def test_a_finished_model_survives_its_parts(trained, tmp_path):
+    parts.unpack(trained / "parts", tmp_path)
+    shown = digests(trained / "state" / "snapshots")
+    expected = digests(trained / "model") | {f"snapshots/{k}": v for k, v in shown.items()}
+    assert digests(tmp_path) == expected
+
+
+def test_a_state_in_parts_keeps_averages_and_progress(trained, tmp_path):
+    packed = parts.pack(trained / "state", tmp_path / "parts")
+    assert {path.name for path in (tmp_path / "parts").iterdir()} == {
+        "parts.json",
+        *(path.name for path in packed),
+    }
+    taken = start.from_parts(tmp_path / "parts", tmp_path / "state")
+    assert taken == list(parts.STAGES)
+    for stage in parts.STAGES:
+        whole = checkpoint.read(trained / "state" / f"{stage}.pt")
+        found = checkpoint.read(tmp_path / "state" / f"{stage}.pt")
+        assert found["progress"] == whole["progress"]
+        averages = whole["ema"]["shadow_params"]
+        for weight, average in zip(found["stage"].values(), averages, strict=True):
+            assert torch.allclose(weight.float(), average, rtol=1e-3, atol=1e-6)
+    assert start.from_parts(tmp_path / "parts", tmp_path / "state") == []
+
+
+def test_training_goes_on_from_parts(trained, tmp_path):
+    parts.pack(trained / "state", tmp_path / "parts")
+    drawn(trained, tmp_path)
+    options = ("--from-parts", tmp_path / "parts", "--parts", tmp_path / "more")
+    assert command(tmp_path, *options, "--stages", "clip", "--steps", "1") == 0
+    assert steps(tmp_path) == {"autoencoder": 2, "clip": 3, "denoiser": 2}
+    assert (tmp_path / "more" / "parts.json").exists()
+
+
+def test_a_damaged_part_is_refused(trained, tmp_path):
+    first, *_ = parts.pack(trained / "state", tmp_path)
+    first.write_bytes(first.read_bytes()[:-1] + b"x")
+    with pytest.raises(parts.PartsError, match="damaged"):
+        parts.unpack(tmp_path, tmp_path / "state")
+    first.unlink()
+    with pytest.raises(parts.PartsError, match="missing"):
+        parts.unpack(tmp_path, tmp_path / "state")
+    assert not (tmp_path / "state").exists()
+
+
+def test_many_parts_make_one_whole_and_too_many_are_refused(trained, tmp_path, monkeypatch):
+    whole = sum(path.stat().st_size for path in (trained / "parts").glob("*.tar.*"))
+    monkeypatch.setattr(parts, "PART_BYTES", whole // 5)
+    assert len(parts.pack(trained / "model", tmp_path / "parts")) > 3
+    parts.unpack(tmp_path / "parts", tmp_path / "model")
+    assert digests(tmp_path / "model") == digests(trained / "model")
+    monkeypatch.setattr(parts, "PART_BYTES", whole // 100)
+    with pytest.raises(parts.PartsError, match="more than 7 parts"):
+        parts.pack(trained / "model", tmp_path / "parts")
+
+
+def test_a_decoder_learns_alone_from_finished_weights(trained, tmp_path):
+    from safetensors.torch import load_file
+
+    drawn(trained, tmp_path)
+    options = ("--stages", "autoencoder", "--decoder-only", "--steps", "3")
+    assert command(tmp_path, "--from-weights", trained / "model", *options) == 0
+    assert steps(tmp_path) == {"autoencoder": 5, "clip": 2, "denoiser": 2}
+    name = "diffusion_pytorch_model.safetensors"
+    old, new = (load_file(folder / "model" / "vae" / name) for folder in (trained, tmp_path))
+    for key in old:
+        kept = torch.allclose(old[key].float(), new[key].float(), rtol=1e-2, atol=2e-3)
+        if key.startswith(("encoder.", "quant_conv.")):
+            assert kept, key
+    assert not torch.equal(old["decoder.conv_out.weight"], new["decoder.conv_out.weight"])
+    old, new = (digests(folder / "model" / "unet") for folder in (trained, tmp_path))
+    assert old == new
+    old, new = (record(folder)["logit_scale"] for folder in (trained, tmp_path))
+    assert old == pytest.approx(new, abs=0.02)
+
+
+def test_standardising_changes_the_latents_alone():
+    torch.manual_seed(0)
+    vae = autoencoder.build(REHEARSAL).eval()
+    with torch.no_grad():  # latents far from standard, as training leaves them
+        vae.quant_conv.weight.mul_(7.0)
+        vae.quant_conv.bias.add_(3.0)
+    pictures = torch.randint(0, 256, (6, 64, 64, 3), dtype=torch.uint8)
+    shown = pictures.permute(0, 3, 1, 2) / 127.5 - 1
+    with torch.no_grad():
+        before = vae(shown).sample
+        old = autoencoder.encode_all(vae, pictures, torch.device("cpu"))
+        new = autoencoder.standardise(vae, old).float()
+        after = vae(shown).sample
+    assert torch.allclose(before, after, atol=1e-3)
+    assert new.mean((0, 2, 3)).abs().max() < 1e-2
+    assert (new.std((0, 2, 3)) - 1).abs().max() < 1e-2
+    again = autoencoder.encode_all(vae, pictures, torch.device("cpu")).float()
+    assert torch.allclose(again, new, atol=2e-2)
+
+
+class Target(Stage):
+    """Learns a point; from ``bad_step`` on, its loss is no number."""
+
+    name, batch_size, learning_rate = "target", 2, 0.1
+
+    def __init__(self, bad_step=None):
+        super().__init__()
+        self.model = torch.nn.Linear(1, 4)
+        self.forwards, self.bad_step, self.seen = 0, bad_step, []
+
+    def forward(self, indices):
+        self.forwards += 1
+        self.seen.append(indices.tolist())
+        loss = (self.model(torch.ones(1, 1)) - 3).square().mean()
+        return loss * (float("nan") if self.forwards == self.bad_step else 1.0)
+
+
+@pytest.fixture(scope="module")
+def accelerator():
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=True)
+
+
+def test_training_learns_and_averages(tmp_path, accelerator):
+    stage = Target()
+    done = Trainer(stage, tmp_path, accelerator).fit(10, Budget(steps=400))
+    assert done.step == 400
+    assert done.pictures == 800
+    assert done.losses[0][1] > 1
+    assert done.losses[-1][1] < 0.01
+    average = Trainer(Target(), tmp_path, accelerator).ema.shadow_params
+    assert all(
+        torch.equal(mean, weight)
+        for mean, weight in zip(average, stage.model.parameters(), strict=True)
+    )
+
+
+def test_a_resumed_call_sees_the_pictures_that_come_next(tmp_path, accelerator):
+    whole = Target()
+    Trainer(whole, tmp_path / "whole", accelerator).fit(1000, Budget(steps=6))
+    halves = Target(), Target()
+    for half in halves:
+        Trainer(half, tmp_path / "halves", accelerator).fit(1000, Budget(steps=3))
+    assert halves[0].seen + halves[1].seen == whole.seen
+
+
+def test_a_loss_that_is_no_number_stops_with_the_checkpoint_safe(tmp_path, accelerator):
+    Trainer(Target(), tmp_path, accelerator).fit(10, Budget(steps=3))
+    before = (tmp_path / "target.pt").read_bytes()
+    trainer = Trainer(Target(bad_step=2), tmp_path, accelerator)
+    with pytest.raises(TrainingStopped, match=r"became nan; try --rate.*target\.pt holds"):
+        trainer.fit(10, Budget(steps=30))
+    assert (tmp_path / "target.pt").read_bytes() == before
+
+
+def test_weights_that_are_no_numbers_are_never_saved(tmp_path, accelerator):
+    trainer = Trainer(Target(), tmp_path, accelerator)
+    with torch.no_grad():
+        trainer.stage.model.weight.fill_(float("inf"))
+    with pytest.raises(TrainingStopped, match="no longer numbers"):
+        trainer._save()
+    assert not (tmp_path / "target.pt").exists()
+
+
+@pytest.fixture
+def full_disk():
+    """No file can grow beyond a kilobyte: to the programme it is as if the disk were full."""
+    resource = pytest.importorskip("resource", reason="limits are set this way on Unix alone")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, accelerator, full_disk):
+    Trainer(Target(), tmp_path, accelerator).fit(10, Budget(steps=3))
+    before = (tmp_path / "target.pt").read_bytes()
+    trainer = Trainer(Target(), tmp_path, accelerator)
+    full_disk()
+    with pytest.raises(TrainingStopped, match=r"saving failed.*free some space.*target\.pt holds"):
+        trainer.fit(10, Budget(steps=3))
+    assert (tmp_path / "target.pt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["target.pt"]
+
+
+def test_another_presets_checkpoint_is_refused_by_name(tmp_path, accelerator):
+    Trainer(Target(), tmp_path, accelerator).fit(10, Budget(steps=1))
+    other = Target()
+    other.model = torch.nn.Linear(1, 5)
+    with pytest.raises(TrainingStopped, match="does not fit this preset"):
+        Trainer(other, tmp_path, accelerator)
+
+
+def test_a_progress_survives_its_text():
+    done = Progress(3, 1.5, 12, [(3, 0.25)])
+    assert Progress.from_json(done.to_json()) == done
+
+
+def test_time_is_shared_among_the_stages_asked_for():
+    def options(**given):
+        base = {"minutes": None, "steps": None, "stages": "autoencoder,clip,denoiser"}
+        return Namespace(**base | {"in_all": False} | given)
+
+    shared = training.budgets(options(minutes=100))
+    assert sum(budget.minutes for budget in shared.values()) == pytest.approx(100)
+    assert shared["denoiser"].minutes == pytest.approx(100 * training.SHARES["denoiser"])
+    assert training.budgets(options(minutes=7, stages="clip"))["clip"].minutes == 7
+    assert training.budgets(options(minutes=0))["clip"].share_spent(0, 0) == 1
+    assert training.budgets(options(steps=4))["clip"].share_spent(1e6, 3) == 0.75
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (("--stages", "painter"), "no such stage: painter"),
+        (("--stages", ""), "no such stage"),
+        (("--rate", "0"), "--rate"),
+        (("--rate", "nan"), "--rate"),
+        (("--minutes", "-1"), "--minutes"),
+        (("--steps", "-1"), "--steps"),
+    ],
+)
+def test_senseless_options_are_refused(tmp_path, wrong, message):
+    with pytest.raises(SystemExit, match=message):
+        command(tmp_path, *wrong)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_without_parts_is_named(tmp_path, capsys):
+    assert command(tmp_path, "--from-parts", tmp_path) == 1
+    assert "holds no parts.json" in capsys.readouterr().err

@@ -158,7 +158,10 @@ class Caption:
 def caption(scene: Scene, dice: Dice) -> Caption:
     """Put a scene into words; the dice choose what is said, in which words and order."""
     said = _said(scene, dice)
-    text = dice.weighted((_sentence, _place_first, _tags), (0.7, 0.15, 0.15))(scene, said, dice)
+    wording = dice.weighted((_sentence, _place_first, _tags), (0.7, 0.15, 0.15))
+    if wording is _tags:
+        said.discard("skin")  # tags leave it out
+    text = wording(scene, said, dice)
     if dice.chance(0.1):
         text = dice.pick(FRAME).format(text)
     if said & {"style", "mood"}:

@@ -1,0 +1,107 @@
+"""Captions: what they say is in the scene, and every word they use is known."""
+
+import re
+
+import pytest
+
+from storybook import captions
+from storybook.captions import (
+    RUNNING_EXAMPLE,
+    captions_for,
+    captions_of,
+    heldout_prompts,
+    known_words,
+    unknown_words,
+    words,
+)
+from storybook.world import scene
+
+PICTURES = 2500
+
+
+@pytest.fixture(scope="module")
+def told():
+    """Many captions, each with its scene."""
+    return [(scene(n), caption) for n in range(PICTURES) for caption in captions_of(n, 3)]
+
+
+def test_known_words_are_exactly_those_that_captions_use(told):
+    met = {word for _, caption in told for word in words(caption.text)}
+    assert met == known_words()
+
+
+def test_the_running_example_has_no_unknown_word():
+    assert unknown_words(RUNNING_EXAMPLE) == []
+    assert unknown_words("a 4-year-old girl walks through an enchanted forest") == []
+
+
+def test_unknown_words_come_in_order_and_once():
+    prompt = "Spaceship! a girl on a SPACESHIP, 雪 and 🦊, a quokka"
+    assert unknown_words(prompt) == ["spaceship", "雪", "quokka"]
+    assert unknown_words("") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("who", captions.WHO),
+        ("place", captions.PLACE),
+        ("time", captions.TIME),
+        ("style", captions.STYLE),
+        ("action", captions.ACTION),
+        ("colour", captions.COLOUR),
+        ("mood", captions.MOOD),
+        ("skin", captions.SKIN),
+        ("hair", captions.HAIR),
+    ],
+)
+def test_what_a_caption_names_is_in_its_text(told, name, table):
+    counted = 0
+    for shown, caption in told:
+        if name not in caption.names:
+            continue
+        counted += 1
+        # A list of tags drops articles: "enchanted forest".
+        phrases = [re.sub(r"^(an?|the) ", "", p) for p in table[getattr(shown, name)]]
+        assert any(phrase in caption.text.lower() for phrase in phrases), (shown, caption)
+    assert counted > 150
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("time", captions.TIME), ("style", captions.STYLE), ("mood", captions.MOOD)]
+)
+def test_what_a_caption_does_not_name_is_not_in_its_text(told, name, table):
+    for shown, caption in told:
+        if name not in caption.names:
+            for phrase in table.get(getattr(shown, name), ()):
+                assert not re.search(rf"\b{re.escape(phrase)}\b", caption.text.lower()), caption
+
+
+def test_captions_differ_in_what_they_tell(told):
+    assert len({caption.text for _, caption in told}) > 0.95 * len(told)
+    for name in ("who", "hair", "colour", "action", "place", "time", "style"):
+        share = sum(name in caption.names for _, caption in told) / len(told)
+        assert 0.15 < share < 0.99, name
+
+
+def test_no_caption_has_a_hole_or_a_doubled_blank(told):
+    for _, caption in told:
+        assert not re.search(r"[{}]|  |^\W|,,| ,| \.", caption.text), caption.text
+
+
+def test_a_picture_has_the_same_captions_forever():
+    assert [caption.text for caption in captions_of(0, 3)[1:]] == [
+        "pencil sketch, in a desert, a lion wearing a bright yellow cloak hops on a snowy day",
+        "a lion leaps in a desert, pencil sketch",
+    ]
+    # Asking for more changes none of those that one had.
+    assert captions_of(7, 2) == captions_of(7, 5)[:2] == captions_for(scene(7), 2)
+
+
+def test_held_out_prompts_are_sorted_into_seen_and_unseen():
+    for unseen in (True, False):
+        found = heldout_prompts(20, unseen=unseen)
+        assert [shown.is_unseen() for _, shown in found] == [unseen] * 20
+    mixed = heldout_prompts(3)
+    assert [shown.number for _, shown in mixed] == [1, 3, 5]
+    assert mixed == heldout_prompts(3)

@@ -7,33 +7,6 @@ const ANSWER_MS = 8000;
 const FIELDS = ["prompt", "negative_prompt", "seed", "steps", "guidance_scale"];
 const RECORDED =
   "This page is a recording: it shows the run below, and has no model beside it that could draw another.";
-let names = 0;
-
-/**
- * A matcher from a list of known words: `match(text)` gives each word of the text as
- * {start, end, word, known}. Case and punctuation do not matter; a word with hyphens is known if it
- * is in the list or if all its parts are. Without a list nothing is called unknown.
- */
-function wordMatcher(knownWords) {
-  const known = new Set(knownWords.map((word) => word.toLowerCase()));
-  const has = (word) => known.has(word) || known.has(word.replace(/['’]s$/u, ""));
-  const pattern = /[\p{L}\p{N}\p{M}]+(?:['’-][\p{L}\p{N}\p{M}]+)*|\p{Extended_Pictographic}+/gu;
-  return (text) =>
-    [...text.matchAll(pattern)].map((found) => {
-      const word = found[0].toLowerCase();
-      return {
-        start: found.index,
-        end: found.index + found[0].length,
-        word,
-        known: known.size === 0 || has(word) || (word.includes("-") && word.split("-").every(has)),
-      };
-    });
-}
-
-function seconds(time) {
-  if (time < 90) return `${Math.max(1, Math.round(time))} s`;
-  return `${Math.round(time / 60)} min`;
-}
 
 /** Why a field's text cannot be run, or an empty string. Python asks the same again, and decides. */
 function problemOf(name, text, limits) {
@@ -48,39 +21,6 @@ function problemOf(name, text, limits) {
   const number = wellFormed && (whole ? BigInt(text.trim().replace("+", "")) : Number(text));
   const inside = wellFormed && number >= (whole ? BigInt(low) : low) && number <= (whole ? BigInt(high) : high);
   return inside ? "" : `Give a ${whole ? "whole " : ""}number from ${low} to ${high}.`;
-}
-
-/** A label, its control and the place for what is wrong with it. */
-function field(name, title, help, control, ...beside) {
-  const id = `ex-field-${(names += 1)}`;
-  control.id = id;
-  control.setAttribute("aria-describedby", `${id}-help ${id}-problem`);
-  const problem = h("p", { class: "ex-field-problem", id: `${id}-problem`, hidden: true });
-  const node = h(
-    "div",
-    { class: `ex-field ex-field-${name}` },
-    h("label", { class: "ex-field-title", for: id, text: title }),
-    h("div", { class: "ex-field-row" }, ...beside, control),
-    h("p", { class: "ex-small", id: `${id}-help`, text: help }),
-    problem,
-  );
-  return {
-    name,
-    node,
-    control,
-    get text() {
-      return control.value;
-    },
-    set text(value) {
-      if (control.value !== value) control.value = value;
-      control.dispatchEvent(new Event("ex-set"));
-    },
-    complain(message) {
-      problem.textContent = message;
-      problem.hidden = !message;
-      control.setAttribute("aria-invalid", String(Boolean(message)));
-    },
-  };
 }
 
 /** A number box with a slider beside it; the slider covers what is usual, the box all that is allowed. */
@@ -125,65 +65,6 @@ function seedField() {
   return made;
 }
 
-/** The prompt box: a layer behind the text underlines the words that training never showed. */
-function promptField(view) {
-  const mirror = h("div", { class: "ex-prompt-mirror", "aria-hidden": "true" });
-  const box = h("textarea", { class: "ex-prompt-box", rows: 1, spellcheck: "false" });
-  const note = h("p", { class: "ex-unknown-note ex-small", hidden: true });
-  const made = field("prompt", "Describe a picture", "", h("div", { class: "ex-prompt" }, mirror, box));
-  const wrapper = made.control;
-  box.id = wrapper.id;
-  box.setAttribute("aria-describedby", wrapper.getAttribute("aria-describedby"));
-  wrapper.removeAttribute("id");
-  wrapper.removeAttribute("aria-describedby");
-  made.node.querySelector(".ex-small").replaceWith(note);
-  note.id = `${box.id}-help`;
-  const matcher = () => wordMatcher(view.model.get("known_words") ?? []);
-  let match = matcher();
-  let said = "";
-
-  function mark() {
-    const text = box.value;
-    const caret = document.activeElement === box ? box.selectionEnd : -1;
-    // A word is judged once the reader has left it, so that nothing flickers while it is typed.
-    const strange = match(text).filter(({ known, end }) => !known && end !== caret);
-    let from = 0;
-    mirror.replaceChildren();
-    for (const { start, end } of strange) {
-      mirror.append(text.slice(from, start), h("mark", { class: "ex-unknown", text: text.slice(start, end) }));
-      from = end;
-    }
-    mirror.append(`${text.slice(from)}\u200b`);
-    const list = [...new Set(strange.map(({ word }) => word))].join(", ");
-    note.hidden = !list;
-    note.replaceChildren("Not met in training: ", h("strong", { text: list }));
-    if (list !== said && list) view.say(`Not met in training: ${list}`);
-    said = list;
-  }
-
-  for (const event of ["input", "keyup", "click", "blur", "ex-set"]) box.addEventListener(event, mark);
-  view.watch("known_words", () => {
-    match = matcher();
-    mark();
-  });
-  made.control = box;
-  return {
-    ...made,
-    get text() {
-      return box.value;
-    },
-    set text(value) {
-      if (box.value !== value) box.value = value;
-      mark();
-    },
-    complain(message) {
-      made.complain(message);
-      wrapper.removeAttribute("aria-invalid");
-      box.setAttribute("aria-invalid", String(Boolean(message)));
-    },
-  };
-}
-
 /** The link that opens the run on show; a server's token never travels in it. */
 function linkTo(run) {
   const url = new URL(location.href);
@@ -194,30 +75,6 @@ function linkTo(run) {
     if (run[name] !== "" && run[name] !== null && run[name] !== undefined) url.searchParams.set(name, run[name]);
   }
   return url.href;
-}
-
-function progressPanel(onCancel) {
-  const canvas = h("canvas", { class: "ex-live-picture", role: "img", "aria-label": "The picture so far" });
-  const words = h("p", { class: "ex-title ex-number" });
-  const time = h("p", { class: "ex-small ex-number" });
-  const bar = h("progress", { class: "ex-bar", "aria-label": "Progress" });
-  const cancel = h("button", { class: "ex-button", type: "button", text: "Cancel", onclick: onCancel });
-  const node = h(
-    "div",
-    { class: "ex-live", hidden: true },
-    canvas,
-    h("div", { class: "ex-live-words" }, words, bar, time),
-    cancel,
-  );
-  return { node, canvas, words, time, bar, cancel };
-}
-
-function waitingWords({ state, place, step, total }) {
-  if (state === "queued") {
-    if (!place) return "Next in line…";
-    return `Waiting: ${place} ${place === 1 ? "run" : "runs"} before yours`;
-  }
-  return step ? `Drawing: step ${step} of ${total}` : "Waking the model…";
 }
 
 const studio = {

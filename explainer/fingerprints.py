@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import weakref
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ __all__ = ["of_folder", "of_pipeline"]
 
 # All that take part in drawing, under diffusers' names. An image encoder, for one, does not.
 _NETWORKS = ("text_encoder", "text_encoder_2", "text_encoder_3", "transformer", "unet", "vae")
+_PROJECTION = "text_projection.weight"
 _MOST_VALUES = 2**25
 
 _known: weakref.WeakKeyDictionary[Any, tuple[int, str]] = weakref.WeakKeyDictionary()
@@ -66,9 +68,13 @@ def _of_pipeline(pipe: Any) -> Iterator[_Weights]:
 def _of_folder(folder: Path) -> Iterator[_Weights]:
     from safetensors.numpy import load_file
 
+    classes = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     for network in _NETWORKS:
+        # Lies beside the encoder for those who load the CLIP pair; this class leaves it there.
+        left = _PROJECTION if classes.get(network) == ["transformers", "CLIPTextModel"] else None
         for path in (folder / network).glob("*.safetensors"):
-            yield from (_Weights(network, name, array) for name, array in load_file(path).items())
+            found = load_file(path)
+            yield from (_Weights(network, name, found[name]) for name in found if name != left)
 
 
 def _digest(weights: list[_Weights], sizes: list[int]) -> str:

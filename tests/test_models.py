@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from explainer import fingerprints, models
 from explainer.capture import record
@@ -175,6 +176,15 @@ def test_the_fingerprint_follows_the_weights_alone(original: Path) -> None:
     assert fingerprint(load(original, device="cpu")) == name
     assert fingerprint(load(original, device="cpu", dtype=torch.float16)) == name
     assert fingerprints.of_folder(original) == name
+
+
+def test_the_fingerprint_is_of_the_weights_that_draw(folder: Path) -> None:
+    path = folder / "text_encoder" / "model.safetensors"
+    weights = load_file(path) | {"text_projection.weight": torch.ones(32, 32)}
+    save_file(weights, path, metadata={"format": "pt"})
+    name = fingerprint(load(folder, device="cpu"))
+    assert fingerprints.of_folder(folder) == name
+    assert fingerprint(tiny.stable_diffusion()) == name
 
 
 def test_the_fingerprint_sees_every_change() -> None:

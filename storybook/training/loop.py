@@ -271,8 +271,8 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.ema.load_state_dict(state["ema"])
         else:
+            # It starts from these weights, and its window grows with this call alone.
             self.ema = self._average()
-            self.ema.optimization_step = self.done.step
 
 
 def _rate(steps: int, share: float) -> float:

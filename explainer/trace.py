@@ -4,9 +4,12 @@ A trace is the only thing that passes between running a model and showing it. Re
 numpy, safetensors and Pillow; torch is never imported here.
 
 File format: one safetensors file. The arrays lie in it under their field's name; WebP pictures are
-concatenated into byte tensors `picture` and `frames.<name>`. The file's metadata hold `format`,
-`version` ("major.minor") and `trace`, a JSON object with all other fields. Readers refuse another
-major version and ignore fields that a newer minor version has added.
+concatenated into byte tensors `picture` and `frames.<name>`; attention maps lie under
+`attention.<name>`, the texts of further encoders under `reading.<number>.<name>`. The file's
+metadata hold `format`, `version` ("major.minor") and `trace`, a JSON object with all other fields.
+Readers refuse another major version and ignore fields that a newer minor version has added.
+
+1.1 added `attention` and `readings`; files of 1.0 hold neither.
 """
 
 from __future__ import annotations
@@ -31,10 +34,10 @@ from PIL import Image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Token", "Trace", "TraceError"]
+__all__ = ["Reading", "Token", "Trace", "TraceError"]
 
 FORMAT = "explainer-trace"
-VERSION = "1.0"
+VERSION = "1.1"
 MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 2**20
 
@@ -57,6 +60,7 @@ _SHAPES: dict[str, tuple[str, ...]] = {
     "x0": ("n", "C", "h", "w"),
 }
 _OPTIONAL = ("noise_uncond", "noise_cond")
+_GROUPS = ("picture", "frames.", "attention.", "reading.")
 _FLOATS = (np.float16, np.float32, np.float64)
 
 
@@ -85,6 +89,40 @@ class Token:
     kind: TokenKind
 
 
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What one text encoder made of the prompt. Arrays are read-only.
+
+    Attributes:
+        encoder: Its name in the pipeline, such as "text_encoder_2".
+        tokens: The prompt as it read it.
+        truncated: The end of the prompt, which it never read; "" if it read all.
+        embeddings: (tokens, width) float16. Output of its last layer.
+        pooled_embedding: (pooled width,) float32. Its one vector for the whole prompt; of width 0
+            where it has none, as T5.
+    """
+
+    encoder: str
+    tokens: tuple[Token, ...]
+    truncated: str
+    embeddings: NDArray[np.float16]
+    pooled_embedding: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        for name, dimensions in (("embeddings", 2), ("pooled_embedding", 1)):
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray) or array.dtype not in _FLOATS:
+                raise TraceError(f"{name} must be an array of floating-point numbers.")
+            if array.ndim != dimensions:
+                raise TraceError(f"{name} of {self.encoder} has shape {array.shape}.")
+            array.flags.writeable = False
+        if len(self.tokens) != len(self.embeddings):
+            raise TraceError(
+                f"{len(self.tokens)} tokens, but {len(self.embeddings)} embeddings of "
+                f"{self.encoder}."
+            )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trace:
     """Everything that one run left behind. Arrays are read-only.
@@ -111,8 +149,11 @@ class Trace:
         tokens: The prompt as the text encoder read it; empty where the caller gave embeddings.
         truncated: The end of the prompt, which the model never read; "" if it read all.
         hidden_states: (layers + 1, tokens, width) float16. Token embeddings first, then the output
-            of each layer; the last one is taken after the final layer norm: the denoiser reads it.
-        pooled_embedding: (pooled width,) float32. The one vector for the whole prompt.
+            of each layer; the last one is taken after the final layer norm: the denoiser reads it
+            (SDXL's and Stable Diffusion 3's read the last but one). Of an encoder so large that
+            all would take tens of megabytes, the first and the last only.
+        pooled_embedding: (pooled width,) float32. The one vector for the whole prompt; of width 0
+            where the encoder has none, as T5.
         timesteps: (n,) float32. The time that the denoiser was told.
         sigmas: (n,) float32. Noise level of the denoiser's input as noise to signal, sigma / alpha
             for a state alpha * x0 + sigma * noise (Karras et al. 2022), whatever the scheduler.
@@ -127,6 +168,12 @@ class Trace:
         frames: WebP pictures by name: "x0", predicted picture of each step (n of them); "noisy",
             each state decoded, scaled to unit variance (n + 1). Empty where none were asked for.
         picture: The final picture as lossless WebP.
+        attention: Attention from places of the picture to tokens of the prompt, by the size of the
+            map, such as "16x16" (height x width): (n, read tokens, h, w) float16 shares from 0 to
+            1, the mean over heads and over the layers of that size, for the conditional
+            prediction. Token i is `tokens[i]`, padding left out. Empty where not asked for.
+        readings: What further text encoders made of the prompt; `tokens`, `hidden_states` and
+            `pooled_embedding` are those of the encoder whose tokens the denoiser attends to.
     """
 
     prompt: str
@@ -159,14 +206,19 @@ class Trace:
     x0: NDArray[np.float16]
     frames: dict[str, tuple[bytes, ...]]
     picture: bytes
+    attention: dict[str, NDArray[np.float16]] = dataclasses.field(default_factory=dict)
+    readings: tuple[Reading, ...] = ()
 
     def __post_init__(self) -> None:
         _check_arrays(self)
+        _check_attention(self)
         _check_pictures(self)
         for name in _SHAPES:
             array = getattr(self, name)
             if array is not None:
                 array.flags.writeable = False
+        for maps in self.attention.values():
+            maps.flags.writeable = False
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", cancelled"
@@ -179,8 +231,10 @@ class Trace:
 
     @property
     def prediction_type(self) -> str:
-        """What the denoiser predicts: "epsilon" (noise), "v_prediction" or "sample"."""
-        return str(self.scheduler_config.get("prediction_type", "epsilon"))
+        """What is predicted: "epsilon" (noise), "sample", "v_prediction" or "flow_prediction"."""
+        flow = self.scheduler.startswith("FlowMatch")
+        default = "flow_prediction" if flow else "epsilon"
+        return str(self.scheduler_config.get("prediction_type", default))
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -284,6 +338,19 @@ def _check_arrays(trace: Trace) -> None:
         raise TraceError(f"{len(trace.tokens)} tokens, but hidden states of {sizes['tokens']}.")
 
 
+def _check_attention(trace: Trace) -> None:
+    for name, maps in trace.attention.items():
+        if not isinstance(maps, np.ndarray) or maps.dtype not in _FLOATS:
+            raise TraceError(f"attention {name} must be an array of floating-point numbers.")
+        if maps.ndim != 4 or "{2}x{3}".format(*maps.shape) != name:
+            raise TraceError(f"attention {name} has shape {maps.shape}.")
+        if len(maps) != trace.calls or maps.shape[1] > max(len(trace.tokens), 1):
+            raise TraceError(
+                f"attention {name} has shape {maps.shape}, for {trace.calls} steps and "
+                f"{len(trace.tokens)} tokens."
+            )
+
+
 def _check_pictures(trace: Trace) -> None:
     if _webp_size(trace.picture) != (trace.width, trace.height):
         raise TraceError(f"the picture is not {trace.width} x {trace.height} pixels.")
@@ -314,6 +381,19 @@ def _to_bytes(trace: Trace) -> bytes:
         tensors[name] = np.frombuffer(b"".join(parts), np.uint8)
     fields = {name: getattr(trace, name) for name in _PLAIN_TYPES}
     fields["tokens"] = [dataclasses.astuple(token) for token in trace.tokens]
+    for name, maps in trace.attention.items():
+        tensors[f"attention.{name}"] = maps
+    for index, reading in enumerate(trace.readings):
+        tensors[f"reading.{index}.embeddings"] = reading.embeddings
+        tensors[f"reading.{index}.pooled_embedding"] = reading.pooled_embedding
+    fields["readings"] = [
+        {
+            "encoder": reading.encoder,
+            "tokens": [dataclasses.astuple(token) for token in reading.tokens],
+            "truncated": reading.truncated,
+        }
+        for reading in trace.readings
+    ]
     fields["frame_bytes"] = {
         name: [len(frame) for frame in frames] for name, frames in trace.frames.items()
     }
@@ -367,7 +447,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         metadata = file.metadata() or {}
         _check_version(metadata)
         fields = json.loads(metadata["trace"])
-        names = [n for n in file.keys() if n in _SHAPES or n == "picture" or n[:7] == "frames."]  # noqa: SIM118
+        names = [n for n in file.keys() if n in _SHAPES or n.startswith(_GROUPS)]  # noqa: SIM118
         return fields, {name: file.get_tensor(name) for name in names}
 
 
@@ -397,7 +477,29 @@ def _from_parts(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> dic
         name: _cut(tensors[f"frames.{name}"].tobytes(), sizes)
         for name, sizes in fields["frame_bytes"].items()
     }
+    values["attention"] = {
+        name.removeprefix("attention."): maps
+        for name, maps in tensors.items()
+        if name.startswith("attention.")
+    }
+    values["readings"] = tuple(
+        _reading(index, described, tensors)
+        for index, described in enumerate(fields.get("readings", ()))
+    )
     return values
+
+
+def _reading(index: int, described: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Reading:
+    encoder, truncated = described["encoder"], described["truncated"]
+    if not (isinstance(encoder, str) and isinstance(truncated, str)):
+        raise TraceError(f"a text encoder is {encoder!r}.")
+    return Reading(
+        encoder=encoder,
+        tokens=tuple(_checked(Token(*token)) for token in described["tokens"]),
+        truncated=truncated,
+        embeddings=tensors[f"reading.{index}.embeddings"],
+        pooled_embedding=tensors[f"reading.{index}.pooled_embedding"],
+    )
 
 
 def _checked(token: Token) -> Token:

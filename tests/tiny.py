@@ -1,4 +1,4 @@
-"""Tiny Stable Diffusion pipelines with random weights, in the hub's folder format.
+"""Tiny pipelines of every family with random weights, in the hub's folder format.
 
 They run in milliseconds and go through exactly the code that a real checkpoint goes through. Only
 the pictures make no sense.
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
-    from transformers import CLIPTextModel, CLIPTokenizer
+    from diffusers import AutoencoderKL, DiffusionPipeline, StableDiffusionPipeline
+    from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
 
 SENTENCES = (
     "a little girl with red hair and a blue dress walks through an enchanted forest",
@@ -52,9 +52,9 @@ def tokenizer() -> CLIPTokenizer:
     return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=MAX_TOKENS)
 
 
-def text_encoder(words: CLIPTokenizer) -> CLIPTextModel:
-    """A two-layer CLIP text encoder for the vocabulary of `words`."""
-    from transformers import CLIPTextConfig, CLIPTextModel
+def text_encoder(words: CLIPTokenizer, *, projects: bool = False) -> CLIPTextModel:
+    """A two-layer CLIP text encoder for the vocabulary of `words`, of width 32."""
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     config = CLIPTextConfig(
         vocab_size=len(words),
@@ -68,7 +68,50 @@ def text_encoder(words: CLIPTokenizer) -> CLIPTextModel:
         eos_token_id=words.eos_token_id,
         pad_token_id=words.pad_token_id,
     )
-    return CLIPTextModel(config).eval()
+    return (CLIPTextModelWithProjection if projects else CLIPTextModel)(config).eval()
+
+
+def t5_tokenizer() -> T5Tokenizer:
+    """A SentencePiece tokenizer in T5's format: whole words of `SENTENCES` and single letters."""
+    from transformers import T5Tokenizer
+
+    words = dict.fromkeys(word for sentence in SENTENCES for word in sentence.split())
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ,.-"
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+    pieces += [("▁" + word, -3.0) for word in words] + [(letter, -6.0) for letter in letters]
+    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=MAX_TOKENS)
+
+
+def t5_encoder(words: T5Tokenizer, width: int = 32) -> T5EncoderModel:
+    """A two-layer T5 encoder for the vocabulary of `words`."""
+    from transformers import T5Config, T5EncoderModel
+
+    config = T5Config(
+        vocab_size=len(words),
+        d_model=width,
+        d_kv=8,
+        d_ff=48,
+        num_layers=2,
+        num_heads=4,
+        pad_token_id=words.pad_token_id,
+        eos_token_id=words.eos_token_id,
+    )
+    return T5EncoderModel(config).eval()
+
+
+def autoencoder(channels: int, sample_size: int, **options: object) -> AutoencoderKL:
+    """An autoencoder of pictures twice as large as their latents."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        block_out_channels=(8, 16),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=channels,
+        norm_num_groups=4,
+        sample_size=2 * sample_size,
+        **{"scaling_factor": 0.5, **options},
+    ).eval()
 
 
 def stable_diffusion(
@@ -92,7 +135,6 @@ def stable_diffusion(
     """
     import torch
     from diffusers import (
-        AutoencoderKL,
         DDIMScheduler,
         StableDiffusionPipeline,
         UNet2DConditionModel,
@@ -103,15 +145,7 @@ def stable_diffusion(
         torch.manual_seed(seed)
         words = tokenizer()
         encoder = text_encoder(words)
-        vae = AutoencoderKL(
-            block_out_channels=(8, 16),
-            down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2,
-            latent_channels=channels,
-            norm_num_groups=4,
-            sample_size=2 * sample_size,
-            scaling_factor=0.5,
-        )
+        vae = autoencoder(channels, sample_size)
         unet = UNet2DConditionModel(
             sample_size=sample_size,
             in_channels=channels,
@@ -135,7 +169,7 @@ def stable_diffusion(
         prediction_type=prediction_type,
     )
     pipe = StableDiffusionPipeline(
-        vae=vae.eval(),
+        vae=vae,
         text_encoder=encoder,
         tokenizer=words,
         unet=unet.eval(),
@@ -144,6 +178,157 @@ def stable_diffusion(
         feature_extractor=None,
         requires_safety_checker=False,
     )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def stable_diffusion_xl(*, seed: int = 0) -> DiffusionPipeline:
+    """Two CLIP encoders, pooled embeddings and sizes given to the UNet."""
+    import torch
+    from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+
+    torch.set_num_threads(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        words = tokenizer()
+        return _quiet(
+            StableDiffusionXLPipeline(
+                vae=autoencoder(4, 8),
+                text_encoder=text_encoder(words),
+                text_encoder_2=text_encoder(words, projects=True),
+                tokenizer=words,
+                tokenizer_2=tokenizer(),
+                unet=UNet2DConditionModel(
+                    sample_size=8,
+                    block_out_channels=(8, 16),
+                    layers_per_block=1,
+                    down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+                    up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+                    cross_attention_dim=64,
+                    attention_head_dim=(2, 4),
+                    norm_num_groups=4,
+                    use_linear_projection=True,
+                    addition_embed_type="text_time",
+                    addition_time_embed_dim=8,
+                    projection_class_embeddings_input_dim=6 * 8 + 32,
+                ).eval(),
+                scheduler=EulerDiscreteScheduler(
+                    beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
+                ),
+                add_watermarker=False,
+            )
+        )
+
+
+def stable_diffusion_3(*, seed: int = 0) -> DiffusionPipeline:
+    """Two CLIP encoders and T5, joint attention, flow matching."""
+    import torch
+    from diffusers import (
+        FlowMatchEulerDiscreteScheduler,
+        SD3Transformer2DModel,
+        StableDiffusion3Pipeline,
+    )
+
+    torch.set_num_threads(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        words, t5_words = tokenizer(), t5_tokenizer()
+        return _quiet(
+            StableDiffusion3Pipeline(
+                transformer=SD3Transformer2DModel(
+                    sample_size=8,
+                    patch_size=2,
+                    in_channels=4,
+                    out_channels=4,
+                    num_layers=2,
+                    attention_head_dim=8,
+                    num_attention_heads=2,
+                    joint_attention_dim=64,
+                    caption_projection_dim=16,
+                    pooled_projection_dim=64,
+                    pos_embed_max_size=16,
+                ).eval(),
+                scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+                vae=autoencoder(4, 8, shift_factor=0.1),
+                text_encoder=text_encoder(words, projects=True),
+                tokenizer=words,
+                text_encoder_2=text_encoder(words, projects=True),
+                tokenizer_2=tokenizer(),
+                text_encoder_3=t5_encoder(t5_words, 64),
+                tokenizer_3=t5_words,
+            )
+        )
+
+
+def flux(*, seed: int = 0) -> DiffusionPipeline:
+    """CLIP for one vector and T5 for the words, latents packed in a row."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+
+    torch.set_num_threads(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        words, t5_words = tokenizer(), t5_tokenizer()
+        pipe = FluxPipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(),
+            vae=autoencoder(4, 8, shift_factor=0.1),
+            text_encoder=text_encoder(words),
+            tokenizer=words,
+            text_encoder_2=t5_encoder(t5_words),
+            tokenizer_2=t5_words,
+            transformer=FluxTransformer2DModel(
+                patch_size=1,
+                in_channels=16,
+                num_layers=1,
+                num_single_layers=1,
+                attention_head_dim=8,
+                num_attention_heads=2,
+                joint_attention_dim=32,
+                pooled_projection_dim=32,
+                axes_dims_rope=(2, 2, 4),
+            ).eval(),
+        )
+    pipe.default_sample_size = 8
+    return _quiet(pipe)
+
+
+def pixart(*, seed: int = 0) -> DiffusionPipeline:
+    """T5 alone, a transformer with cross-attention that predicts a variance beside the noise."""
+    import torch
+    from diffusers import (
+        DPMSolverMultistepScheduler,
+        PixArtSigmaPipeline,
+        PixArtTransformer2DModel,
+    )
+
+    torch.set_num_threads(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        words = t5_tokenizer()
+        return _quiet(
+            PixArtSigmaPipeline(
+                tokenizer=words,
+                text_encoder=t5_encoder(words),
+                vae=autoencoder(4, 8),
+                transformer=PixArtTransformer2DModel(
+                    sample_size=8,
+                    num_layers=1,
+                    patch_size=2,
+                    attention_head_dim=8,
+                    num_attention_heads=2,
+                    caption_channels=32,
+                    cross_attention_dim=16,
+                    in_channels=4,
+                    out_channels=8,
+                    norm_type="ada_norm_single",
+                    use_additional_conditions=False,
+                ).eval(),
+                scheduler=DPMSolverMultistepScheduler(),
+            )
+        )
+
+
+def _quiet(pipe: DiffusionPipeline) -> DiffusionPipeline:
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

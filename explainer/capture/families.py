@@ -1,7 +1,8 @@
 """What differs between pipeline families, one small description each.
 
-To add a family: say which component predicts the noise, which pairs of tokenizer and text encoder
-read the prompt, and how its latents reach the autoencoder; then map its pipeline classes to it.
+To add a family: say which component predicts the noise, who reads the prompt, and how its latents
+become image-shaped; then name its pipeline classes in `FAMILIES`. How a run is guided is not part
+of it: that shows in the shapes of what the denoiser returns.
 """
 
 from __future__ import annotations
@@ -13,6 +14,47 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A tokenizer and the text encoder that reads its tokens.
+
+    Attributes:
+        tokenizer: Component that splits the prompt.
+        encoder: Component that reads the tokens.
+        prompt: Argument of `encode_prompt` that holds its text; `prompt` where that is not given.
+        length: Argument of `encode_prompt` that says how many tokens it reads; None for the
+            tokenizer's own number.
+        masked: Whether the encoder is told which tokens are padding.
+        cleaned: Whether the pipeline rewrites the prompt first (PixArt: lower case, no blanks
+            around it).
+    """
+
+    tokenizer: str
+    encoder: str
+    prompt: str = "prompt"
+    length: str | None = None
+    masked: bool = False
+    cleaned: bool = False
+
+
+def as_it_is(_pipe: Any, latents: torch.Tensor, _size: Size) -> torch.Tensor:
+    """Latents that are image-shaped already."""
+    return latents
+
+
+def unpacked(pipe: Any, latents: torch.Tensor, size: Size) -> torch.Tensor:
+    """Flux: from patches of 2 x 2 latents in a row, (B, h/2 w/2, 4 C), to (B, C, h, w)."""
+    height, width = size
+    return pipe._unpack_latents(latents, height, width, pipe.vae_scale_factor)  # noqa: SLF001
+
+
+def packed(pipe: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Flux: the way back, from (B, C, h, w) to (B, h/2 w/2, 4 C)."""
+    return pipe._pack_latents(latents, *latents.shape)  # noqa: SLF001
+
 
 @dataclass(frozen=True)
 class Family:
@@ -20,43 +62,68 @@ class Family:
 
     Attributes:
         denoiser: Component whose forward pass predicts the noise.
-        readers: Tokenizer and text encoder components, in the order that the pipeline uses them.
-        halves: From pipeline and prediction to (unconditional, conditional), or None where the
-            run is not guided by two predictions.
-        for_decoder: From pipeline and latents of unit variance to the autoencoder's input.
+        readers: Those who read the prompt, first the one whose tokens the denoiser attends to.
+        joint: Whether the denoiser's attention mixes picture and text in one sequence.
+        text_first: Of joint attention, whether the text stands before the picture.
+        to_image: From pipeline, latents of a batch and picture size to (B, C, h, w).
+        from_image: The way back.
     """
 
     denoiser: str
-    readers: tuple[tuple[str, str], ...]
-    halves: Callable[[Any, torch.Tensor], tuple[torch.Tensor, torch.Tensor] | None]
-    for_decoder: Callable[[Any, torch.Tensor], torch.Tensor]
+    readers: tuple[Reader, ...]
+    joint: bool = False
+    text_first: bool = False
+    to_image: Callable[[Any, torch.Tensor, Size], torch.Tensor] = as_it_is
+    from_image: Callable[[Any, torch.Tensor], torch.Tensor] = lambda _pipe, latents: latents
+
+    def present_readers(self, pipe: Any) -> tuple[Reader, ...]:
+        """The readers that this pipeline holds; large ones are often left out."""
+        return tuple(r for r in self.readers if getattr(pipe, r.encoder, None) is not None)
 
 
-def batched_halves(pipe: Any, prediction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Splits the batch [unconditional..., conditional...] of classifier-free guidance."""
-    # The pipeline's own word: guidance_scale > 1 alone does not tell, distilled UNets embed it.
-    if not pipe.do_classifier_free_guidance:
-        return None
-    unconditional, conditional = prediction.chunk(2)
-    return unconditional, conditional
+CLIP = Reader("tokenizer", "text_encoder")
+CLIP_2 = Reader("tokenizer_2", "text_encoder_2", prompt="prompt_2")
 
-
-def unscaled(pipe: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Undoes the scaling that keeps latents near unit variance (Rombach et al. 2022)."""
-    config = pipe.vae.config
-    return latents / config.scaling_factor + (config.get("shift_factor") or 0.0)
-
-
-STABLE_DIFFUSION = Family(
-    denoiser="unet",
-    readers=(("tokenizer", "text_encoder"),),
-    halves=batched_halves,
-    for_decoder=unscaled,
+STABLE_DIFFUSION = Family("unet", (CLIP,))
+STABLE_DIFFUSION_XL = Family("unet", (CLIP, CLIP_2))
+STABLE_DIFFUSION_3 = Family(
+    "transformer",
+    (
+        CLIP,
+        CLIP_2,
+        Reader("tokenizer_3", "text_encoder_3", prompt="prompt_3", length="max_sequence_length"),
+    ),
+    joint=True,
+)
+FLUX = Family(
+    "transformer",
+    (
+        Reader("tokenizer_2", "text_encoder_2", prompt="prompt_2", length="max_sequence_length"),
+        CLIP,
+    ),
+    joint=True,
+    text_first=True,
+    to_image=unpacked,
+    from_image=packed,
+)
+PIXART = Family(
+    "transformer",
+    (Reader("tokenizer", "text_encoder", length="max_sequence_length", masked=True, cleaned=True),),
 )
 
 FAMILIES = {
     "StableDiffusionPipeline": STABLE_DIFFUSION,
+    "StableDiffusionImg2ImgPipeline": STABLE_DIFFUSION,
     "LatentConsistencyModelPipeline": STABLE_DIFFUSION,
+    "LatentConsistencyModelImg2ImgPipeline": STABLE_DIFFUSION,
+    "StableDiffusionXLPipeline": STABLE_DIFFUSION_XL,
+    "StableDiffusionXLImg2ImgPipeline": STABLE_DIFFUSION_XL,
+    "StableDiffusion3Pipeline": STABLE_DIFFUSION_3,
+    "StableDiffusion3Img2ImgPipeline": STABLE_DIFFUSION_3,
+    "FluxPipeline": FLUX,
+    "FluxImg2ImgPipeline": FLUX,
+    "PixArtAlphaPipeline": PIXART,
+    "PixArtSigmaPipeline": PIXART,
 }
 
 

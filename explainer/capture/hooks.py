@@ -36,13 +36,16 @@ def wrapped(owner: object, name: str, wrap: Callable[[Method], Method]) -> Itera
 
 
 @contextmanager
-def outputs_of(module: torch.nn.Module, see: Callable[[Any], None]) -> Iterator[None]:
-    """Shows `see` every output of a module for the block; the output itself stays as it is."""
+def calls_of(module: torch.nn.Module, see: Callable[[dict[str, Any], Any], None]) -> Iterator[None]:
+    """Shows `see` the keyword arguments and the output of a module's every call in the block.
 
-    def hook(_module: torch.nn.Module, _inputs: Any, output: Any) -> None:
-        see(output)
+    The output itself stays as it is.
+    """
 
-    handle = module.register_forward_hook(hook)
+    def hook(_module: torch.nn.Module, _args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        see(kwargs, output)
+
+    handle = module.register_forward_hook(hook, with_kwargs=True)
     try:
         yield
     finally:

@@ -13,15 +13,18 @@ import numpy as np
 import explainer
 from explainer.capture import previews, tokens
 from explainer.models import fingerprint
-from explainer.trace import Trace
+from explainer.trace import Reading, Trace
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
     from PIL import Image
 
-    from explainer.capture.families import Family
+    from explainer.capture.families import Family, Reader
+    from explainer.capture.previews import Previews
     from explainer.capture.x0 import NoiseLevel
+
+_MOST_HIDDEN_BYTES = 16 * 2**20
 
 
 @dataclass
@@ -36,49 +39,74 @@ class Step:
 
 
 @dataclass
+class Text:
+    """One call of a pipeline's `encode_prompt`.
+
+    Attributes:
+        given: Its arguments, defaults included.
+        embeddings: (B, tokens, width) What it made of the prompt.
+    """
+
+    given: dict[str, Any]
+    embeddings: torch.Tensor
+
+    @property
+    def prompt(self) -> str | None:
+        """First prompt of the call; None where embeddings were given."""
+        return tokens.first(self.given.get("prompt"))
+
+
+@dataclass
 class Log:
     """What one call of a pipeline did, as far as it has come.
 
     Attributes:
-        prompt: First prompt of the call; None where embeddings were given.
-        negative_prompt: Its negative prompt.
-        embeddings: (tokens, width) What the pipeline made of the prompt.
+        texts: Its calls of `encode_prompt`: one, or two where guidance encodes its prompts apart.
         seed: Seed of the generator, if that names the starting noise.
+        size: Height and width of the picture in pixels, where the pipeline told.
         steps: The denoiser calls.
         states: Latents that went into each step, (C, h, w), and those that came out of the last.
         scales: Standard deviation of each state.
         frames: Predicted pictures that were decoded while the run went on.
         picture: What the pipeline returned.
+        attention: Attention maps by size, those of a step in each entry.
     """
 
-    prompt: str | None
-    negative_prompt: str
-    embeddings: torch.Tensor
+    texts: list[Text]
     seed: int | None
+    size: tuple[int, int] = (0, 0)
     steps: list[Step] = field(default_factory=list)
     states: list[torch.Tensor] = field(default_factory=list)
     scales: list[float] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
     picture: Image.Image | None = None
+    attention: dict[str, list[torch.Tensor]] = field(default_factory=dict)
+
+    @property
+    def negative_prompt(self) -> str:
+        """What guidance pushes away from."""
+        negative = tokens.first(self.texts[0].given.get("negative_prompt"))
+        apart = self.texts[1].prompt if len(self.texts) > 1 else None
+        return negative or apart or ""
 
 
-def to_trace(log: Log, pipe: Any, family: Family, kinds: frozenset[str]) -> Trace:
-    """Reads the text encoder, decodes the previews and gathers all that the log holds.
+def to_trace(log: Log, pipe: Any, family: Family, wanted: Previews) -> Trace:
+    """Reads the text encoders, decodes the previews and gathers all that the log holds.
 
     Args:
         log: A log of at least one step.
         pipe: The pipeline, as it was during the run.
         family: Its family.
-        kinds: Names of the frames to decode.
+        wanted: Which frames to decode, and how.
     """
-    picture = log.picture or _decoded(log, pipe, family)
+    picture = log.picture or _decoded(log, pipe)
     vae = pipe.vae.config
     return Trace(
-        prompt=log.prompt or "",
+        prompt=log.texts[0].prompt or "",
         negative_prompt=log.negative_prompt,
         seed=log.seed,
         steps=int(pipe.scheduler.num_inference_steps),
-        guidance_scale=float(pipe.guidance_scale),
+        guidance_scale=_guidance_scale(log, pipe),
         scheduler=type(pipe.scheduler).__name__,
         scheduler_config=json.loads(json.dumps(dict(pipe.scheduler.config), default=str)),
         model=_model_name(pipe),
@@ -89,12 +117,31 @@ def to_trace(log: Log, pipe: Any, family: Family, kinds: frozenset[str]) -> Trac
         height=picture.height,
         scaling_factor=float(vae.scaling_factor),
         shift_factor=float(vae.get("shift_factor") or 0.0),
-        complete=len(log.steps) == pipe.num_timesteps,
-        frames=_frames(log, pipe, family, kinds),
+        complete=len(log.steps) == calls_of_run(pipe),
+        frames=_frames(log, pipe, wanted),
         picture=previews.webp(picture, lossless=True),
+        attention={name: _half(torch_stack(maps)) for name, maps in log.attention.items()},
         **_text(log, pipe, family),
         **_numbers(log),
     )
+
+
+def calls_of_run(pipe: Any) -> int:
+    """How often this run calls the denoiser, guidance not counted."""
+    return int(getattr(pipe, "num_timesteps", len(pipe.scheduler.timesteps)))
+
+
+def _guidance_scale(log: Log, pipe: Any) -> float:
+    told: float | None = getattr(pipe, "guidance_scale", None)
+    halves = log.steps[0].halves
+    if told is not None:
+        return float(told)
+    if halves is None:
+        return 1.0
+    # PixArt's pipelines do not tell: read it off the prediction, u + scale (c - u).
+    unconditional, conditional = (half.double() for half in halves)
+    away, towards = log.steps[0].noise.double() - unconditional, conditional - unconditional
+    return round(float((away * towards).sum() / (towards * towards).sum()), 3)
 
 
 def _model_name(pipe: Any) -> str:
@@ -109,23 +156,37 @@ def _versions() -> dict[str, str]:
 
 
 def _text(log: Log, pipe: Any, family: Family) -> dict[str, Any]:
-    if log.prompt is None:
+    text = log.texts[0]
+    readers = family.present_readers(pipe)
+    if text.prompt is None or not readers:
         return {
             "tokens": (),
             "truncated": "",
-            "hidden_states": _half(log.embeddings[None]),
+            "hidden_states": _half(text.embeddings[:1]),
             "pooled_embedding": np.zeros(0, np.float32),
         }
-    tokenizer, text_encoder = (getattr(pipe, name) for name in family.readers[0])
-    words, truncated = tokens.read_tokens(tokenizer, log.prompt)
-    device = pipe._execution_device  # noqa: SLF001 - where offloaded models run
-    hidden, pooled = tokens.encode(tokenizer, text_encoder, log.prompt, device)
+    (main, hidden), *others = (_read(pipe, reader, text) for reader in readers)
+    if sum(state.nbytes for state in hidden) > _MOST_HIDDEN_BYTES:
+        hidden = [hidden[0], hidden[-1]]
     return {
-        "tokens": words,
-        "truncated": truncated,
-        "hidden_states": _half(hidden),
-        "pooled_embedding": pooled.float().cpu().numpy(),
+        "tokens": main.tokens,
+        "truncated": main.truncated,
+        "hidden_states": np.stack(hidden),
+        "pooled_embedding": main.pooled_embedding,
+        "readings": tuple(reading for reading, _ in others),
     }
+
+
+def _read(pipe: Any, reader: Reader, text: Text) -> tuple[Reading, list[NDArray[np.float16]]]:
+    read = tokens.text_of(pipe, reader, text.given) or ""
+    length = tokens.length_of(pipe, reader, text.given)
+    words, truncated = tokens.read_tokens(getattr(pipe, reader.tokenizer), read, length)
+    if reader.cleaned:
+        words = tokens.placed(words, read, text.prompt or "")
+    states, pooled = tokens.encode(pipe, reader, read, length)
+    hidden = [_half(state) for state in states]
+    vector = np.zeros(0, np.float32) if pooled is None else pooled.float().cpu().numpy()
+    return Reading(reader.encoder, words, truncated, hidden[-1].copy(), vector), hidden
 
 
 def _numbers(log: Log) -> dict[str, Any]:
@@ -135,8 +196,8 @@ def _numbers(log: Log) -> dict[str, Any]:
     if latents.dtype == torch.bfloat16:
         latents = latents.float()
     sigmas = np.array([step.level.ratio for step in log.steps], np.float32)
-    guided = log.steps[0].halves is not None
     halves = [step.halves for step in log.steps if step.halves is not None]
+    guided = len(halves) == len(log.steps)  # guidance may end before the run does
     return {
         "timesteps": np.array([float(step.timestep) for step in log.steps], np.float32),
         "sigmas": sigmas,
@@ -154,21 +215,24 @@ def _half(tensor: torch.Tensor) -> NDArray[np.float16]:
     return half
 
 
-def _frames(
-    log: Log, pipe: Any, family: Family, kinds: frozenset[str]
-) -> dict[str, tuple[bytes, ...]]:
-    import torch
-
+def _frames(log: Log, pipe: Any, wanted: Previews) -> dict[str, tuple[bytes, ...]]:
     frames: dict[str, tuple[bytes, ...]] = {}
-    if "x0" in kinds:
-        predicted = torch.stack([step.x0 for step in log.steps])
-        frames["x0"] = tuple(log.frames) or previews.frames(pipe, family, predicted)
-    if "noisy" in kinds:
+    if "x0" in wanted.qualities:
+        predicted = torch_stack([step.x0 for step in log.steps])
+        frames["x0"] = tuple(log.frames) or wanted.frames("x0", pipe, predicted)
+    if "noisy" in wanted.qualities:
         states = [state / scale for state, scale in zip(log.states, log.scales, strict=True)]
-        frames["noisy"] = previews.frames(pipe, family, torch.stack(states))
+        frames["noisy"] = wanted.frames("noisy", pipe, torch_stack(states))
     return frames
 
 
-def _decoded(log: Log, pipe: Any, family: Family) -> Image.Image:
+def torch_stack(tensors: list[torch.Tensor]) -> torch.Tensor:
+    """`torch.stack`, with torch imported when a run is recorded and no earlier."""
+    import torch
+
+    return torch.stack(tensors)
+
+
+def _decoded(log: Log, pipe: Any) -> Image.Image:
     """The final picture, where the caller asked the pipeline for latents only."""
-    return previews.decode(pipe, family, log.states[-1][None])[0]
+    return previews.decode(pipe, log.states[-1][None])[0]

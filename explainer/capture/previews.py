@@ -1,37 +1,143 @@
-"""Latents made visible: the autoencoder's decoder, in batches, and WebP."""
+"""Latents made visible: linearly, by a tiny autoencoder or by the full decoder, as WebP."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from explainer.capture import linear
+
 if TYPE_CHECKING:
     import torch
 
-    from explainer.capture.families import Family
+KINDS = ("x0", "noisy")
+QUALITIES = ("linear", "full")
 
 # The decoder's widest layers hold some hundred channels a pixel: bounds a batch to tens of MB.
 _PIXELS_AT_ONCE = 2**17
 
 
-def decode(pipe: Any, family: Family, latents: torch.Tensor) -> list[Image.Image]:
-    """Decodes latents of unit variance, (B, C, h, w), to pictures."""
+@dataclass(frozen=True)
+class Previews:
+    """Which frames to make, and how.
+
+    Attributes:
+        qualities: Kind of frame -> "linear", "full", or a tiny autoencoder to decode it with.
+    """
+
+    qualities: dict[str, Any]
+
+    @classmethod
+    def wanted(cls, asked: Any) -> Previews:
+        """Reads the argument `previews` of `record`, see there.
+
+        Raises:
+            ValueError: It means nothing.
+        """
+        if isinstance(asked, bool):
+            return cls(dict.fromkeys(KINDS, "full") if asked else {})
+        if hasattr(asked, "decode") and hasattr(asked, "config"):
+            return cls(dict.fromkeys(KINDS, asked))
+        words = {asked} if isinstance(asked, str) else asked
+        if isinstance(words, dict):
+            words, qualities = set(words), words
+        else:
+            words, qualities = _sorted_out(words)
+        if not words <= set(KINDS) or not all(map(_is_quality, qualities.values())):
+            raise ValueError(
+                "previews must be True, False, 'linear', 'full', 'x0', 'noisy', a tiny autoencoder "
+                f"or a dict such as {{'x0': 'full', 'noisy': 'linear'}}, not {asked!r}."
+            )
+        return cls(dict(qualities))
+
+    def prepare(self, pipe: Any) -> None:
+        """Does what takes a moment once for an autoencoder, before the run begins."""
+        if "linear" in self.qualities.values():
+            linear.matrix(pipe)
+
+    def frames(self, kind: str, pipe: Any, latents: torch.Tensor) -> tuple[bytes, ...]:
+        """Shows latents of unit variance, (B, C, h, w), as many at once as memory allows."""
+        quality = self.qualities[kind]
+        if quality == "linear":
+            return tuple(webp(picture) for picture in linear.pictures(pipe, latents))
+        height, width = (side * pipe.vae_scale_factor for side in latents.shape[-2:])
+        batches = latents.split(max(1, _PIXELS_AT_ONCE // (height * width)))
+        tiny = None if quality == "full" else quality
+        return tuple(webp(picture) for batch in batches for picture in decode(pipe, batch, tiny))
+
+
+def _sorted_out(words: Collection[str]) -> tuple[set[str], dict[str, str]]:
+    """Kinds and qualities that stand side by side, as in ("x0", "linear")."""
+    quality = next((word for word in words if word in QUALITIES), "full")
+    kinds = {word for word in words if word not in QUALITIES}
+    if not kinds and set(words) & set(QUALITIES):
+        kinds = set(KINDS)
+    return kinds, dict.fromkeys(kinds, quality)
+
+
+def _is_quality(quality: Any) -> bool:
+    return hasattr(quality, "decode") if not isinstance(quality, str) else quality in QUALITIES
+
+
+def decode(pipe: Any, latents: torch.Tensor, tiny: Any = None) -> list[Image.Image]:
+    """Decodes latents of unit variance, (B, C, h, w), to pictures.
+
+    Args:
+        pipe: The pipeline whose autoencoder decodes them.
+        latents: What to decode.
+        tiny: An autoencoder of the same latents to use instead (TAESD and its kin).
+    """
     import torch
 
     with torch.no_grad():
-        inputs = family.for_decoder(pipe, latents).to(pipe.vae.dtype)
-        decoded = pipe.vae.decode(inputs, return_dict=False)[0]
+        if tiny is not None:
+            inputs = unscaled(tiny.config, latents).to(tiny.device, tiny.dtype)
+            decoded = tiny.decode(inputs, return_dict=False)[0]
+        else:
+            with _fit_for_decoding(pipe):
+                inputs = unscaled(pipe.vae.config, latents).to(pipe.vae.dtype)
+                decoded = pipe.vae.decode(inputs, return_dict=False)[0]
     pixels = (decoded.float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
     return [Image.fromarray(picture) for picture in pixels.permute(0, 2, 3, 1).cpu().numpy()]
 
 
-def frames(pipe: Any, family: Family, latents: torch.Tensor) -> tuple[bytes, ...]:
-    """Decodes latents of unit variance, (B, C, h, w), to WebP, as many at once as memory allows."""
-    height, width = (side * pipe.vae_scale_factor for side in latents.shape[-2:])
-    batches = latents.split(max(1, _PIXELS_AT_ONCE // (height * width)))
-    return tuple(webp(picture) for batch in batches for picture in decode(pipe, family, batch))
+def unscaled(config: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Undoes the scaling that keeps latents near unit variance (Rombach et al. 2022)."""
+    mean, deviation = (
+        values if values is None else latents.new_tensor(values).view(1, -1, 1, 1)
+        for values in (config.get("latents_mean"), config.get("latents_std"))
+    )
+    if mean is not None and deviation is not None:
+        return latents * deviation / config.scaling_factor + mean
+    return latents / config.scaling_factor + (config.get("shift_factor") or 0.0)
+
+
+def scaled(config: Any, latents: torch.Tensor) -> torch.Tensor:
+    """The way back: the autoencoder's latents to unit variance."""
+    offset = unscaled(config, latents.new_zeros(1, latents.shape[1], 1, 1))
+    factor = unscaled(config, latents.new_ones(1, latents.shape[1], 1, 1)) - offset
+    return (latents - offset) / factor
+
+
+@contextmanager
+def _fit_for_decoding(pipe: Any) -> Iterator[None]:
+    """SDXL's autoencoder overflows in half precision: it decodes in single, as the pipeline's."""
+    import torch
+
+    vae = pipe.vae
+    upcast = vae.dtype == torch.float16 and vae.config.get("force_upcast")
+    if upcast:
+        vae.to(torch.float32)
+    try:
+        yield
+    finally:
+        if upcast:
+            vae.to(torch.float16)
 
 
 def webp(picture: Image.Image, *, lossless: bool = False) -> bytes:

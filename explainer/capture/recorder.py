@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
-from contextlib import ExitStack
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from explainer.capture import previews as _previews
+from explainer.capture.attention import AttentionWatch
 from explainer.capture.families import FAMILIES, Family, family_of
-from explainer.capture.hooks import Method, outputs_of, wrapped
-from explainer.capture.log import Log, Step, to_trace
+from explainer.capture.hooks import Method, calls_of, wrapped
+from explainer.capture.log import Log, Step, Text, calls_of_run, to_trace
+from explainer.capture.previews import Previews
 from explainer.capture.x0 import (
     NoiseLevel,
     clean_latents,
@@ -29,11 +33,18 @@ if TYPE_CHECKING:
 
 OnStep = Callable[[int, int, bytes | None], None]
 
-KINDS = frozenset({"x0", "noisy"})
+logger = logging.getLogger(__name__)
+
+_at_work: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+_at_work_lock = threading.Lock()
 
 
 class RunError(ValueError):
     """A run that cannot be started or recorded as asked; the message says what to change."""
+
+
+class _Cancelled(Exception):  # noqa: N818 - no error: it leads out of the pipeline
+    """Ends a run of a pipeline that has no cancel button of its own."""
 
 
 class Recorder:
@@ -45,37 +56,46 @@ class Recorder:
         with Recorder(pipe) as recorder:
             image = pipe("a fox on the beach", num_inference_steps=30).images[0]
         recorder.trace.save("fox.trace")
+
+    If the pipeline fails half-way, its error passes through, and the steps until then are there as
+    a trace with `complete=False`.
     """
 
     def __init__(
         self,
         pipe: DiffusionPipeline,
         *,
-        previews: bool | str | Collection[str] = True,
+        previews: Any = True,
+        attention: bool | AttentionWatch = False,
         on_step: OnStep | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> None:
         """Prepares to record; the pipeline is untouched until the block begins.
 
         Args:
-            pipe: A text-to-image pipeline of a known family.
-            previews: Which frames to decode: "x0", "noisy", both (True) or none (False).
+            pipe: A text-to-image or image-to-image pipeline of a known family.
+            previews: Which frames to decode and how, see `record`.
+            attention: Whether to record the attention from picture to words.
             on_step: Called after each step with the number of steps done, their total, and the
                 picture predicted so far as WebP (None without "x0" previews).
             cancelled: Asked after each step; once it says True, the run ends and leaves a trace
-                with `complete=False`.
+                with `complete=False`. Pipelines without a cancel button of their own (PixArt,
+                LCM) are left at once, and with them the rest of the block.
 
         Raises:
             RunError: The pipeline is of no family that can be recorded, or holds no weights.
         """
         self._pipe: Any = pipe
         self._family = _checked_family(pipe)
-        self._kinds = _checked_kinds(previews)
+        self._previews = _checked_previews(previews)
+        self._watch = attention if isinstance(attention, AttentionWatch) else None
+        if attention is True:
+            self._watch = AttentionWatch()
         self._on_step = on_step
         self._cancelled = cancelled
         self._stack = ExitStack()
-        self._text: tuple[str | None, str, torch.Tensor] | None = None
-        self._prediction: torch.Tensor | None = None
+        self._texts: list[Text] = []
+        self._predictions: list[_Prediction] = []
         self._log: Log | None = None
         self._trace: Trace | None = None
 
@@ -97,11 +117,15 @@ class Recorder:
         pipe, enter = self._pipe, self._stack.enter_context
         with ExitStack() as undo:
             undo.callback(self._stack.close)
+            enter(_one_thread(pipe))
+            self._previews.prepare(pipe)
             enter(wrapped(pipe, "encode_prompt", self._watch_text))
             enter(wrapped(pipe, "prepare_latents", self._watch_start))
             enter(wrapped(pipe.scheduler, "step", self._watch_step))
             enter(wrapped(pipe.image_processor, "postprocess", self._watch_picture))
-            enter(outputs_of(getattr(pipe, self._family.denoiser), self._see_prediction))
+            enter(calls_of(getattr(pipe, self._family.denoiser), self._see_prediction))
+            if self._watch is not None:
+                enter(self._watch.watching(pipe, self._family))
             undo.pop_all()
         return self
 
@@ -110,56 +134,71 @@ class Recorder:
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
+    ) -> bool:
         self._stack.close()
         log, self._log = self._log, None
-        self._text = self._prediction = None
-        if error is None and log is not None and log.steps:
-            self._trace = self._to_trace(log)
+        self._texts, self._predictions = [], []
+        if log is not None and log.steps:
+            if error is None or isinstance(error, _Cancelled):
+                self._trace = self._to_trace(log)
+            elif isinstance(error, Exception):
+                self._save_what_is_there(log)
+        return isinstance(error, _Cancelled)
 
     def _to_trace(self, log: Log) -> Trace:
         import torch
 
         with torch.no_grad():
-            trace = to_trace(log, self._pipe, self._family, self._kinds)
-        if not trace.complete:
+            trace = to_trace(log, self._pipe, self._family, self._previews)
+        if not trace.complete and hasattr(self._pipe, "_interrupt"):
             self._pipe._interrupt = False  # noqa: SLF001
         return trace
 
+    def _save_what_is_there(self, log: Log) -> None:
+        """After an error of the pipeline's or the caller's own, which must not be covered up."""
+        del log.states[len(log.steps) + 1 :], log.scales[len(log.steps) + 1 :]
+        try:
+            self._trace = self._to_trace(log)
+        except Exception:
+            logger.exception("The run failed, and so did keeping the steps that were done.")
+
     def _watch_text(self, encode_prompt: Method) -> Method:
         def watched(*args: Any, **kwargs: Any) -> Any:
-            given = inspect.signature(encode_prompt).bind(*args, **kwargs).arguments
+            given = _arguments(encode_prompt, args, kwargs)
             result = encode_prompt(*args, **kwargs)
-            prompt = _first(given.get("prompt"))
-            self._text = (prompt, _first(given.get("negative_prompt")) or "", result[0][0])
+            self._texts.append(Text(given, result[0]))
             return result
 
         return watched
 
     def _watch_start(self, prepare_latents: Method) -> Method:
         def watched(*args: Any, **kwargs: Any) -> Any:
-            given = inspect.signature(prepare_latents).bind(*args, **kwargs).arguments
+            given = _arguments(prepare_latents, args, kwargs)
             seed = None if given.get("latents") is not None else _seed(given.get("generator"))
-            if self._text is not None:
-                self._log = Log(*self._text, seed)
+            if self._texts:
+                size = (int(given.get("height") or 0), int(given.get("width") or 0))
+                self._log = Log(self._texts, seed, size)
+                self._texts = []
+                if self._watch is not None:
+                    self._watch.begin(self._log.texts[0], self._pipe, self._family)
             return prepare_latents(*args, **kwargs)
 
         return watched
 
-    def _see_prediction(self, output: Any) -> None:
-        self._prediction = output[0]
+    def _see_prediction(self, given: dict[str, Any], output: Any) -> None:
+        self._predictions.append(_Prediction(output[0], given.get("encoder_hidden_states")))
 
     def _watch_step(self, step: Method) -> Method:
         def watched(*args: Any, **kwargs: Any) -> Any:
-            prediction, self._prediction = self._prediction, None
-            if self._log is None or prediction is None:
+            predictions, self._predictions = self._predictions, []
+            if self._log is None or not predictions:
                 return step(*args, **kwargs)
             given = inspect.signature(step).bind(*args, **kwargs).arguments
             wants_dict = given.pop("return_dict", True)
             scheduler = self._pipe.scheduler
             level = noise_level(scheduler, given["timestep"])
             output = step(**given, return_dict=True)
-            self._add_step(self._log, prediction, level, given, output)
+            self._add_step(self._log, predictions, level, given, output)
             self._report(self._log)
             return output if wants_dict else output.to_tuple()
 
@@ -168,48 +207,57 @@ class Recorder:
     def _add_step(
         self,
         log: Log,
-        prediction: torch.Tensor,
+        predictions: list[_Prediction],
         level: NoiseLevel,
         given: dict[str, Any],
         output: Any,
     ) -> None:
         scheduler, noise, sample = self._pipe.scheduler, given["model_output"], given["sample"]
-        halves = self._family.halves(self._pipe, prediction)
+        halves = _halves(predictions, noise, log.texts[0].embeddings)
         x0 = reported_x0(output)
         if x0 is None:
             x0 = clean_latents(noise[:1], sample[:1], level, prediction_type(scheduler))
+
+        def first(tensor: torch.Tensor) -> torch.Tensor:
+            # A clone: a view would keep the whole batch alive.
+            return self._family.to_image(self._pipe, tensor[:1], log.size)[0].clone()
+
         log.steps.append(
             Step(
                 timestep=given["timestep"],
                 level=level,
-                # Clones: a view would keep the whole batch alive.
-                halves=halves and (halves[0][0].clone(), halves[1][0].clone()),
-                noise=noise[0].clone(),
-                x0=x0[0].clone(),
+                halves=halves and (first(halves[0]), first(halves[1])),
+                noise=first(noise),
+                x0=first(x0),
             )
         )
-        log.states[-1:] = [sample[0].clone(), output.prev_sample[0].clone()]
+        log.states[-1:] = [first(sample), first(output.prev_sample)]
         log.scales[-1:] = [level.scale, state_scale(scheduler)]
+        if self._watch is not None:
+            for name, maps in self._watch.taken(log.states[-1].shape[-2:]).items():
+                log.attention.setdefault(name, []).append(maps)
 
     def _report(self, log: Log) -> None:
         if self._on_step is not None:
             preview = None
-            if "x0" in self._kinds:
+            if "x0" in self._previews.qualities:
                 latest = log.steps[-1].x0[None]
-                preview = _previews.frames(self._pipe, self._family, latest)[0]
+                preview = self._previews.frames("x0", self._pipe, latest)[0]
                 log.frames.append(preview)
-            self._on_step(len(log.steps), self._pipe.num_timesteps, preview)
+            self._on_step(len(log.steps), calls_of_run(self._pipe), preview)
         if self._cancelled is not None and self._cancelled():
+            if not hasattr(self._pipe, "interrupt"):
+                raise _Cancelled
             self._pipe._interrupt = True  # noqa: SLF001 - the documented cancel button
 
     def _watch_picture(self, postprocess: Method) -> Method:
         def watched(*args: Any, **kwargs: Any) -> Any:
             given = inspect.signature(postprocess).bind(*args, **kwargs).arguments
             if self._log is not None and given.get("output_type") != "latent":
-                flags = given.get("do_denormalize")
-                self._log.picture = postprocess(
-                    given["image"][:1], output_type="pil", do_denormalize=flags and flags[:1]
-                )[0]
+                first: dict[str, Any] = {"image": given["image"][:1], "output_type": "pil"}
+                if given.get("do_denormalize") is not None:
+                    first["do_denormalize"] = given["do_denormalize"][:1]
+                self._log.picture = postprocess(**first)[0]
             return postprocess(*args, **kwargs)
 
         return watched
@@ -226,17 +274,76 @@ def _checked_family(pipe: DiffusionPipeline) -> Family:
     return family
 
 
-def _checked_kinds(previews: bool | str | Collection[str]) -> frozenset[str]:
-    if isinstance(previews, bool):
-        return KINDS if previews else frozenset()
-    kinds = frozenset({previews} if isinstance(previews, str) else previews)
-    if not kinds <= KINDS:
-        raise RunError(f"previews must be True, False, 'x0' or 'noisy', not {previews!r}.")
-    return kinds
+def _checked_previews(asked: Any) -> Previews:
+    try:
+        return Previews.wanted(asked)
+    except ValueError as error:
+        raise RunError(str(error)) from error
 
 
-def _first(prompt: str | list[str] | None) -> str | None:
-    return prompt[0] if isinstance(prompt, list) else prompt
+def _arguments(method: Method, args: Any, kwargs: Any) -> dict[str, Any]:
+    bound = inspect.signature(method).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.arguments
+
+
+@contextmanager
+def _one_thread(pipe: Any) -> Iterator[None]:
+    """Lets recorders of one thread nest, and refuses those of another: calls would mix.
+
+    Raises:
+        RunError: Another thread records this pipeline.
+    """
+    us = threading.get_ident()
+    with _at_work_lock:
+        before = _at_work.get(pipe)
+        if before not in {None, us}:
+            raise RunError(
+                "Another thread is recording this pipeline. Wait until it is done, or load the "
+                "pipeline once more."
+            )
+        _at_work[pipe] = us
+    try:
+        yield
+    finally:
+        with _at_work_lock:
+            if before is None:
+                del _at_work[pipe]
+
+
+class _Prediction(NamedTuple):
+    """One denoiser call: what came out, and the text that went in."""
+
+    output: torch.Tensor
+    text: torch.Tensor | None
+
+
+def _halves(
+    predictions: list[_Prediction], noise: torch.Tensor, text: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """(unconditional, conditional), or None where the run is not guided by two predictions.
+
+    Told by shapes rather than by the guidance scale: distilled denoisers embed that.
+
+    Args:
+        predictions: The denoiser calls since the last step.
+        noise: What the scheduler was given.
+        text: Embeddings of the prompt itself.
+    """
+    outputs = [prediction.output for prediction in predictions]
+    if len(outputs[0]) == 2 * len(noise):
+        halves = outputs[0].chunk(2)
+    elif len(outputs) == 2:
+        conditional_first = _same(predictions[0].text, text)
+        halves = (outputs[1], outputs[0]) if conditional_first else (outputs[0], outputs[1])
+    else:
+        return None
+    channels = noise.shape[1]  # some denoisers predict a variance as well, in further channels
+    return halves[0][:, :channels], halves[1][:, :channels]
+
+
+def _same(one: torch.Tensor | None, other: torch.Tensor) -> bool:
+    return one is not None and one.shape == other.shape and bool((one == other).all())
 
 
 def _seed(generator: Any) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from explainer.capture.attention import AttentionWatch
 from explainer.capture.recorder import OnStep, Recorder, RunError
 from explainer.parameters import check
 
@@ -26,16 +27,18 @@ def record(
     scheduler: str | None = None,
     width: int | None = None,
     height: int | None = None,
-    previews: bool | str | Collection[str] = True,
+    previews: Any = True,
+    attention: bool | AttentionWatch = False,
     on_step: OnStep | None = None,
     cancelled: Callable[[], bool] | None = None,
+    **options: Any,
 ) -> Trace:
     """Draws one picture and records how.
 
     The same call without us is `pipe(prompt, num_inference_steps=steps, guidance_scale=...,
-    negative_prompt=..., generator=torch.Generator("cpu").manual_seed(seed))`; latents and picture
-    are the same to the bit. The generator lives on the CPU on every machine, so that a seed means
-    the same starting noise everywhere.
+    generator=torch.Generator("cpu").manual_seed(seed))`, with `negative_prompt=...` if given;
+    latents and picture are the same to the bit. The generator lives on the CPU on every machine, so
+    that a seed means the same starting noise everywhere.
 
     Args:
         pipe: A text-to-image pipeline of a known family.
@@ -48,11 +51,18 @@ def record(
             pipeline's own.
         width: Width of the picture in pixels; None for the model's own.
         height: Height of the picture in pixels; None for the model's own.
-        previews: Which frames to decode: "x0", "noisy", both (True) or none (False).
+        previews: Which frames to decode: "x0", "noisy", both (True) or none (False). "linear" or a
+            tiny autoencoder (TAESD and its kin) decodes both fast and roughly, "full" as the
+            pipeline does; ("x0", "linear") combines the two, and {"x0": "full", "noisy": "linear"}
+            says it for each. All but linear ones cost a decoder call a step.
+        attention: Whether to record the attention from places of the picture to words; an
+            `AttentionWatch` chooses layers. Joint attention (Stable Diffusion 3, Flux) is computed
+            a second time, beside that of the model: choose some layers there.
         on_step: Called after each step with the number of steps done, their total, and the
             picture predicted so far as WebP (None without "x0" previews).
         cancelled: Asked after each step; once it says True, the run ends and the trace that is
             returned has `complete=False`.
+        **options: Handed on to the pipeline, such as `image` and `strength` for image-to-image.
 
     Raises:
         ParameterError: A parameter is out of its bounds; the message names them.
@@ -69,16 +79,20 @@ def record(
         scheduler=scheduler,
     )
     _check_size(pipe, width, height)
-    recorder = Recorder(pipe, previews=previews, on_step=on_step, cancelled=cancelled)
-    with _scheduled(pipe, scheduler), recorder:
+    if negative_prompt:
+        options["negative_prompt"] = negative_prompt
+    if width is not None:
+        options |= {"width": width, "height": height}
+    recorder = Recorder(
+        pipe, previews=previews, attention=attention, on_step=on_step, cancelled=cancelled
+    )
+    with scheduled(pipe, scheduler), recorder:
         pipe(
             prompt,
-            negative_prompt=negative_prompt,
             num_inference_steps=steps,
             guidance_scale=guidance_scale,
-            width=width,
-            height=height,
             generator=torch.Generator("cpu").manual_seed(seed),
+            **options,
         )
     return recorder.trace
 
@@ -93,7 +107,7 @@ def _check_size(pipe: Any, width: int | None, height: int | None) -> None:
 
 
 @contextmanager
-def _scheduled(pipe: Any, name: str | None) -> Iterator[None]:
+def scheduled(pipe: Any, name: str | None) -> Iterator[None]:
     """Gives the pipeline another scheduler, trained the same way, for the block."""
     if name is None:
         yield

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from explainer.trace import Token, TokenKind
@@ -9,13 +12,48 @@ from explainer.trace import Token, TokenKind
 if TYPE_CHECKING:
     import torch
 
+    from explainer.capture.families import Reader
 
-def read_tokens(tokenizer: Any, prompt: str) -> tuple[tuple[Token, ...], str]:
+_WORD = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]+")
+_POOLED = ("text_embeds", "pooler_output")
+
+
+def text_of(pipe: Any, reader: Reader, given: Mapping[str, Any]) -> str | None:
+    """The prompt that a reader was given; None where the caller gave embeddings.
+
+    Args:
+        pipe: The pipeline.
+        reader: One of its readers.
+        given: Arguments of `encode_prompt`, defaults included.
+    """
+    prompt = first(given.get(reader.prompt)) or first(given.get("prompt"))
+    if prompt is None or not reader.cleaned:
+        return prompt
+    cleaned: str = pipe._text_preprocessing(prompt, given["clean_caption"])[0]  # noqa: SLF001
+    return cleaned
+
+
+def first(prompt: str | list[str] | None) -> str | None:
+    """The first prompt of a batch."""
+    return prompt[0] if isinstance(prompt, list) else prompt
+
+
+def length_of(pipe: Any, reader: Reader, given: Mapping[str, Any]) -> int:
+    """How many tokens a reader reads, padding included."""
+    return int(given[reader.length] if reader.length else _tokenizer(pipe, reader).model_max_length)
+
+
+def _tokenizer(pipe: Any, reader: Reader) -> Any:
+    return getattr(pipe, reader.tokenizer)
+
+
+def read_tokens(tokenizer: Any, prompt: str, length: int) -> tuple[tuple[Token, ...], str]:
     """Splits a prompt into tokens, as many as the model reads, padding included.
 
     Args:
         tokenizer: A fast transformers tokenizer.
         prompt: Any text.
+        length: Number of tokens that the model reads.
 
     Returns:
         The tokens, and the end of the prompt that was cut off ("" if nothing was).
@@ -23,25 +61,53 @@ def read_tokens(tokenizer: Any, prompt: str) -> tuple[tuple[Token, ...], str]:
     encoding = tokenizer(
         prompt,
         padding="max_length",
-        max_length=tokenizer.model_max_length,
+        max_length=length,
         truncation=True,
         return_offsets_mapping=True,
     )
     words = encoding.word_ids()
-    spans = _word_spans(words, encoding.offset_mapping)
+    offsets = [_without_blanks(prompt, *span) for span in encoding.offset_mapping]
+    spans = _word_spans(words, offsets)
     names = tokenizer.convert_ids_to_tokens(encoding.input_ids)
     tokens: list[Token] = []
     position = 0
     for index, (id_, word) in enumerate(zip(encoding.input_ids, words, strict=True)):
         if word is not None:
-            start, position = encoding.offset_mapping[index]
+            start, position = offsets[index]
             text = prompt[start:position]
-            tokens.append(Token(id_, text, prompt[slice(*spans[word])], start, position, "word"))
+            whole = _bare_word(prompt, start, *spans[word])
+            tokens.append(Token(id_, text, whole, start, position, "word"))
         else:
             ended = any(token.kind == "end" for token in tokens)
-            kind: TokenKind = "start" if index == 0 else "padding" if ended else "end"
+            starts = index == 0 and id_ != tokenizer.eos_token_id
+            kind: TokenKind = "start" if starts else "padding" if ended else "end"
             tokens.append(Token(id_, names[index], None, position, position, kind))
     return tuple(tokens), _cut_off(tokenizer, prompt, words)
+
+
+def placed(tokens: tuple[Token, ...], read: str, prompt: str) -> tuple[Token, ...]:
+    """Tokens of a text that a pipeline cleaned first, with their places in the prompt itself.
+
+    They stay as they are where cleaning changed more than case and the blanks around the text.
+    """
+    shift = prompt.lower().find(read)
+    if shift < 0 or read == prompt or len(prompt.lower()) != len(prompt):
+        return tokens
+    return tuple(replace(t, start=t.start + shift, end=t.end + shift) for t in tokens)
+
+
+def _bare_word(text: str, start: int, first: int, last: int) -> str:
+    """The word at `start` within characters `first` to `last`.
+
+    SentencePiece knows no border between a word and the comma that follows it.
+    """
+    matches = _WORD.finditer(text, first, last)
+    return next((m.group() for m in matches if m.start() <= start < m.end()), text[first:last])
+
+
+def _without_blanks(text: str, start: int, end: int) -> tuple[int, int]:
+    """A token's characters; SentencePiece counts the blank before a word as part of it."""
+    return end - len(text[start:end].lstrip()), end
 
 
 def _word_spans(
@@ -63,29 +129,25 @@ def _cut_off(tokenizer: Any, prompt: str, read: list[int | None]) -> str:
 
 
 def encode(
-    tokenizer: Any, text_encoder: Any, prompt: str, device: Any
-) -> tuple[torch.Tensor, torch.Tensor]:
+    pipe: Any, reader: Reader, prompt: str, length: int
+) -> tuple[list[torch.Tensor], torch.Tensor | None]:
     """Runs the text encoder once more, on the tokens that the pipeline gave it.
 
     Returns:
-        Hidden states (layers + 1, tokens, width), the last one after the final layer norm, and the
-        pooled embedding (pooled width,).
+        Hidden states, each (tokens, width), the last one after the final layer norm, and the
+        pooled embedding (pooled width,), None where the encoder has none.
     """
-    import torch
-
-    inputs = tokenizer(
-        prompt,
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
+    text_encoder = getattr(pipe, reader.encoder)
+    device = pipe._execution_device  # noqa: SLF001 - where offloaded models run
+    inputs = _tokenizer(pipe, reader)(
+        prompt, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
     ).to(device)
-    uses_mask = getattr(text_encoder.config, "use_attention_mask", False)
+    masked = reader.masked or getattr(text_encoder.config, "use_attention_mask", False)
     output = text_encoder(
         inputs.input_ids,
-        attention_mask=inputs.attention_mask if uses_mask else None,
+        attention_mask=inputs.attention_mask if masked else None,
         output_hidden_states=True,
     )
-    hidden = torch.cat([*output.hidden_states[:-1], output.last_hidden_state])
-    pooled = output["text_embeds"] if "text_embeds" in output else output["pooler_output"]
-    return hidden, pooled[0]
+    hidden = [state[0] for state in (*output.hidden_states[:-1], output.last_hidden_state)]
+    pooled = next((output[name] for name in _POOLED if name in output), None)
+    return hidden, None if pooled is None else pooled[0]

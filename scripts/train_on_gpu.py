@@ -55,7 +55,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Other options go to `explainer train`.",
     )
-    parser.add_argument("--minutes", type=float, default=22.0, help="of training, in all")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=20.0,
+        help="of training, in all, once the pictures are drawn",
+    )
     parser.add_argument("--wait", type=float, default=9.0, help="minutes that one call takes")
     parser.add_argument("--wheels", type=Path, help="a folder with what pip cannot fetch here")
     parser.add_argument("--state", type=Path, default=Path("training-state-gpu"))

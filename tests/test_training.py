@@ -215,9 +215,10 @@ def test_a_state_in_parts_keeps_averages_and_progress(trained, tmp_path):
 def test_training_goes_on_from_parts(trained, tmp_path):
     parts.pack(trained / "state", tmp_path / "parts")
     drawn(trained, tmp_path)
-    options = ("--from-parts", tmp_path / "parts", "--parts", tmp_path / "more")
+    options = ("--from-parts", tmp_path / "parts", "--parts", tmp_path / "more", "--pictures", "32")
     assert command(tmp_path, *options, "--stages", "clip", "--steps", "1") == 0
     assert steps(tmp_path) == {"autoencoder": 2, "clip": 3, "denoiser": 2}
+    assert record(tmp_path)["preset"]["pictures"] == 32
     assert (tmp_path / "more" / "parts.json").exists()
 
 
@@ -401,6 +402,7 @@ def test_time_is_shared_among_the_stages_asked_for():
         (("--stages", ""), "no such stage"),
         (("--rate", "0"), "--rate"),
         (("--rate", "nan"), "--rate"),
+        (("--pictures", "0"), "--pictures"),
         (("--minutes", "-1"), "--minutes"),
         (("--steps", "-1"), "--steps"),
     ],

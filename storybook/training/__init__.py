@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parents[1] / "weights"
 """Where the model that comes with this package lives."""
 MOST_RATE = 10.0
+MOST_PICTURES = 100_000
 SHARES = {"autoencoder": 0.33, "clip": 0.09, "denoiser": 0.58}
 """How a total time is divided among the stages."""
 
@@ -78,8 +80,11 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     from storybook.training.presets import PRESETS
     from storybook.training.recipe import Recipe
 
+    preset = PRESETS[options.preset]
+    if options.pictures:
+        preset = replace(preset, pictures=options.pictures)
     return Recipe(
-        preset=PRESETS[options.preset],
+        preset=preset,
         state=options.state,
         out=options.out,
         budgets=budgets(options),
@@ -95,6 +100,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="explainer train", description=__doc__)
     parser.add_argument("--preset", choices=("128", "256", "rehearsal"), default="128")
+    parser.add_argument("--pictures", type=int, help="how many to train on; default: the preset's")
     parser.add_argument("--minutes", type=float, help="time for all stages together; default 240")
     parser.add_argument("--steps", type=int, help="instead of a time: steps of each stage")
     parser.add_argument(
@@ -146,6 +152,8 @@ def _check(options: argparse.Namespace) -> None:
         raise SystemExit(f"no such stage: {', '.join(unknown)}; choose from {', '.join(SHARES)}")
     if not 0 < options.rate <= MOST_RATE:
         raise SystemExit(f"--rate is a factor above 0 and at most {MOST_RATE}, got {options.rate}")
+    if options.pictures is not None and not 0 < options.pictures <= MOST_PICTURES:
+        raise SystemExit(f"--pictures is a number from 1 to {MOST_PICTURES:,}")
     for name in ("minutes", "steps"):
         value = getattr(options, name)
         if value is not None and not value >= 0:

@@ -137,7 +137,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("into", type=Path)
     options = parser.parse_args(argv)
-    {"pack": pack, "unpack": unpack}[options.what](options.source, options.into)
+    if options.what == "pack":
+        pack(options.source, options.into)
+    else:
+        unpack(options.source, options.into)
 
 
 if __name__ == "__main__":

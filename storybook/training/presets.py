@@ -58,7 +58,7 @@ CPU_128 = Preset(
 )
 GPU_256 = Preset(
     size=256,
-    pictures=100_000,
+    pictures=40_000,
     latent_channels=8,
     vae_channels=(32, 64, 96, 128),
     vae_layers=1,

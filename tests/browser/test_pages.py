@@ -1,0 +1,367 @@
+"""The overview as a reader meets it: served by Voilà and opened in JupyterLab, with no network."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from explainer.models import embedded_fingerprint
+
+pytestmark = pytest.mark.skipif(
+    embedded_fingerprint() is None, reason="the embedded weights are not in storybook/weights"
+)
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "explainer.cli"]
+EXAMPLE = "a little girl with red hair and a blue dress walks through an enchanted forest"
+PATIENCE_MS = 120_000
+TALL = {"width": 1100, "height": 1400}
+
+STUDIO = ".ex:has(.ex-studio)"
+PLAYER = ".ex:has(.ex-player):not(:has(.ex-studio))"
+LATENTS = ".ex:has(.ex-latents)"
+
+# A number that any change of a canvas changes.
+CANVAS_SUM = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.reduce((sum, value, i) => (sum * 31 + value + i) % 2147483647, 7);
+}"""
+# Remembers whether a run was ever being computed while the page was open.
+NOTE_LIVE = """
+new MutationObserver(() => {
+  window.sawLive ||= Boolean(document.querySelector(".ex-live:not([hidden])"));
+}).observe(document, { subtree: true, childList: true, attributes: true });
+"""
+ASK_OUTSIDE = """() => Promise.race([
+  fetch("http://example.org/", { mode: "no-cors" }).then(() => "answer", () => "refusal"),
+  new Promise((done) => setTimeout(done, 1000, "silence")),
+])"""
+
+
+@contextmanager
+def server(folder, arguments, address):
+    """Run a command of ours until the block ends; yield the address that it says it serves at."""
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "EXPLAINER_CACHE": str(folder / "cache"),
+        "TMPDIR": str(folder),  # a queue of its own, so that nobody else's run is waited for
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        # On a busy machine torch's threads wait for each other ten times longer than they compute.
+        "OMP_NUM_THREADS": "1",
+    }
+    log = folder / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield listening(process, log, address)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def listening(process, log, pattern):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := re.search(pattern, log.read_text()):
+            port = urlsplit(found[0]).port
+            try:
+                socket.create_connection(("localhost", port), timeout=1).close()
+            except OSError:
+                pass
+            else:
+                return found[0]
+        time.sleep(0.1)
+    raise AssertionError(f"no server came up:\n{log.read_text()}")
+
+
+def free_port():
+    with socket.create_server(("localhost", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Address of the pages that Voilà serves."""
+    arguments = ["serve", "--no-browser", "--port", str(free_port())]
+    with server(tmp_path_factory.mktemp("site"), arguments, r"http://\S+/") as address:
+        yield address
+
+
+@contextmanager
+def visit(browser, address, *, ready, **options):
+    """Open a page; at the end fail on any error in it and on any request beyond this machine."""
+    context = browser.new_context(**{"viewport": TALL, **options})
+    context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(NOTE_LIVE)
+    page, complaints = context.new_page(), []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+    page.on("console", lambda m: m.type == "error" and complaints.append(m.text))
+    page.on("request", lambda request: beyond(request.url) and complaints.append(request.url))
+    try:
+        page.goto(address, wait_until="domcontentloaded")
+        page.wait_for_selector(ready)
+        yield page
+        assert complaints == []
+    finally:
+        context.close()
+
+
+def beyond(url):
+    parts = urlsplit(url)
+    return parts.scheme not in {"blob", "data"} and parts.hostname != "localhost"
+
+
+@pytest.fixture(scope="module")
+def opened(browser, site):
+    """One page for all that can share it: each has a kernel of its own, which takes seconds."""
+    with visit(browser, site, ready=STUDIO) as page:
+        yield page
+
+
+@pytest.fixture
+def page(opened):
+    """The page with a form that could be sent."""
+    fill(opened, prompt="a fox in the snow", seed="7", steps="2", guidance_scale="5")
+    return opened
+
+
+def fill(page, **texts):
+    for name, text in texts.items():
+        page.locator(f"{STUDIO} .ex-field-{name} :is(textarea, input[type=text])").fill(text)
+
+
+def generate(page, prompt, *, seed="7", steps="1", guidance="5"):
+    """Ask for a run and wait until it is on show."""
+    fill(page, prompt=prompt, seed=seed, steps=steps, guidance_scale=guidance)
+    page.click(f"{STUDIO} >> text=Generate")
+    shown(page, prompt, f"seed {seed} · {steps} steps · guidance {guidance}")
+
+
+def shown(page, prompt, facts):
+    caption = page.locator(f"{STUDIO} .ex-player-caption")
+    caption.get_by_text(f"“{prompt.strip()}”", exact=True).wait_for()
+    caption.get_by_text(facts).wait_for()
+    page.wait_for_selector(f"{STUDIO} .ex-live", state="hidden")
+
+
+def pictures(page, widget):
+    """What the two canvases of a player show, once they are painted and at rest."""
+    canvases = page.locator(f"{widget} .ex-player-canvas").all()
+    for _ in range(100):
+        before = [canvas.evaluate(CANVAS_SUM) for canvas in canvases]
+        page.wait_for_timeout(100)
+        if before == [canvas.evaluate(CANVAS_SUM) for canvas in canvases]:
+            return before
+    raise AssertionError("the pictures never come to rest")
+
+
+def scrub(page, widget, key, arrives):
+    """Press a key on a player's slider and wait until it says where it arrived."""
+    page.focus(f"{widget} .ex-track input")
+    page.keyboard.press(key)
+    page.wait_for_selector(f"{widget} .ex-player-step:text-is('{arrives}')")
+
+
+def test_the_page_opens_with_its_pictures_and_without_code(opened):
+    assert opened.title() == "From a sentence to a picture"
+    assert EXAMPLE in opened.inner_text("blockquote")
+    still = opened.locator("img").first
+    assert still.evaluate("image => image.complete && image.naturalWidth > 0")
+    assert not opened.is_visible(".jp-InputArea-editor")
+    assert not opened.is_visible("text=Run All Cells")
+    text = opened.inner_text("body")
+    assert "import explainer" not in text
+    assert "Traceback" not in text
+    assert opened.locator("h2").count() == 6
+    assert opened.locator(".ex").count() == 11
+
+
+def test_the_page_is_found_by_its_headings_and_landmarks(opened):
+    assert opened.locator("h1").count() == 1
+    unnamed = "all => all.filter((one) => !one.ariaLabel).length"
+    assert opened.locator("canvas[role=img]").evaluate_all(unnamed) == 0
+    assert opened.locator("img:not([alt])").count() == 0
+    assert opened.get_attribute("html", "lang") == "en"
+
+
+def test_scrubbing_changes_the_pictures_and_the_latents_follow(opened):
+    seen, latents = [], opened.locator(LATENTS).first
+    for key, step in [("Home", 0), ("ArrowRight", 1), ("End", 25)]:
+        scrub(opened, PLAYER, key, f"Step {step} of 25")
+        latents.get_by_text(f"Latents after step {step} of 25").wait_for()
+        seen.append(
+            (*pictures(opened, PLAYER), latents.locator("canvas").first.evaluate(CANVAS_SUM))
+        )
+    for one in range(3):
+        assert len({moment[one] for moment in seen}) == 3
+
+
+def test_a_word_that_training_never_showed_is_marked(page):
+    fill(page, prompt="a fox on a bicycle in the snow")
+    page.focus(f"{STUDIO} .ex-field-seed input")
+    assert page.locator(f"{STUDIO} .ex-unknown").all_inner_texts() == ["bicycle"]
+    assert page.inner_text(".ex-unknown-note") == "Not met in training: bicycle"
+
+
+def test_a_prompt_becomes_another_picture_and_is_taken_apart(page):
+    before = pictures(page, STUDIO)
+    fill(page, prompt="an owl reads in the rain", seed="11", steps="3")
+    page.click(f"{STUDIO} >> text=Generate")
+    page.wait_for_selector(f"{STUDIO} .ex-live")
+    shown(page, "an owl reads in the rain", "seed 11 · 3 steps")
+    assert page.inner_text(f"{STUDIO} .ex-player-step") == "Step 3 of 3"
+    assert pictures(page, STUDIO) != before
+
+    words = page.locator(".ex:has(.ex-tokens)").last.locator("[data-kind=word] .ex-token-text")
+    page.locator(LATENTS).last.get_by_text("Latents after step 3 of 3").wait_for()
+    assert "".join(words.all_inner_texts()) == "anowlreadsintherain"
+    labels = page.locator(".ex:has(.ex-fingerprints)").last.locator("figcaption")
+    assert labels.all_inner_texts() == ["your sentence", "our example"]
+    scrub(page, STUDIO, "Home", "Step 0 of 3")
+    page.locator(LATENTS).last.get_by_text("Latents after step 0 of 3").wait_for()
+
+
+def test_another_seed_gives_another_picture(page):
+    found = []
+    for seed in ("1", "2"):
+        generate(page, "a bear", seed=seed, steps="2")
+        found.append(pictures(page, STUDIO)[1])
+    assert found[0] != found[1]
+
+
+def test_a_long_run_can_be_cancelled_and_what_was_on_screen_stays(page):
+    before = page.inner_text(f"{STUDIO} .ex-player"), pictures(page, STUDIO)
+    fill(page, prompt="a cat in the city", steps="200")
+    page.click(f"{STUDIO} >> text=Generate")
+    page.wait_for_selector(f"{STUDIO} >> text=/Drawing: step \\d+ of 200/")
+    page.click("text=Cancel")
+    page.wait_for_selector(f"{STUDIO} >> text=/Stopped after \\d+ of 200 steps/")
+    page.wait_for_selector(".ex-live", state="hidden")
+    assert (page.inner_text(f"{STUDIO} .ex-player"), pictures(page, STUDIO)) == before
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "message"),
+    [
+        ("prompt", "", "The prompt is empty"),
+        ("prompt", "fox " * 501, "4 characters too many"),
+        ("steps", "0", "from 1 to 200"),
+        ("steps", "10000", "from 1 to 200"),
+        ("guidance_scale", "-5", "from 0 to 50"),
+        ("guidance_scale", "abc", "from 0 to 50"),
+        ("seed", str(2**70), "from 0 to 18446744073709551615"),
+    ],
+)
+def test_bad_input_is_answered_and_the_picture_stays(page, field, text, message):
+    before = page.inner_text(f"{STUDIO} .ex-player"), pictures(page, STUDIO)
+    fill(page, **{field: text})
+    page.click(f"{STUDIO} >> text=Generate")
+    page.wait_for_selector(f".ex-field-{field} .ex-field-problem:has-text('{message}')")
+    assert not page.is_visible(".ex-live")
+    assert (page.inner_text(f"{STUDIO} .ex-player"), pictures(page, STUDIO)) == before
+
+
+@pytest.mark.parametrize("prompt", ["<script>alert(1)</script> fox", "🦊 在雪地里 雪"])
+def test_any_text_is_drawn_and_shown_as_text(page, prompt):
+    generate(page, prompt)
+    assert page.locator(".ex script").count() == 0
+    assert page.locator(".ex:has(.ex-tokens)").last.locator("[data-kind=word]").count() > 2
+
+
+def test_a_prompt_longer_than_the_model_reads_is_drawn_and_what_was_cut_is_told(page):
+    generate(page, "a fox " * 45 + "and a lighthouse")
+    note = page.locator(f"{STUDIO} >> text=/never saw: “.*and a lighthouse”/")
+    note.wait_for()
+    page.wait_for_selector("text=/Never read, because the sentence is too long: .*lighthouse/")
+
+
+def test_a_link_opens_its_run_at_once_in_another_kernel(browser, page):
+    prompt, seed = "a dragon & a fox, 50 % ink", str(2**64 - 1)
+    generate(page, prompt, seed=seed, steps="2", guidance="2.5")
+    link = f"{page.url}?prompt={quote(prompt)}&seed={seed}&steps=2&guidance_scale=2.5"
+    with visit(browser, link, ready=STUDIO) as other:
+        shown(other, prompt, f"seed {seed} · 2 steps · guidance 2.5")
+        assert other.input_value(f"{STUDIO} textarea") == prompt
+        assert not other.evaluate("window.sawLive")
+        assert pictures(other, STUDIO) == pictures(page, STUDIO)
+
+
+def test_a_link_with_bad_values_is_answered_and_the_example_stays(browser, site):
+    with visit(
+        browser, f"{site}voila/render/00_overview.ipynb?prompt=fox&steps=0", ready=STUDIO
+    ) as page:
+        page.wait_for_selector(".ex-field-steps .ex-field-problem:has-text('from 1 to 200')")
+        assert EXAMPLE in page.inner_text(f"{STUDIO} .ex-player-prompt")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_all_without_scrolling_sideways(browser, site, scheme):
+    phone = {"viewport": {"width": 400, "height": 800}, "color_scheme": scheme}
+    with visit(browser, site, ready=STUDIO, **phone) as page:
+        widths = """() => [document.documentElement, ...document.querySelectorAll("body *")]
+          .filter((node) => node.scrollWidth > node.clientWidth + 1
+            && ["auto", "scroll"].includes(getComputedStyle(node).overflowX))
+          .map((node) => node.className)"""
+        assert page.evaluate(widths) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        outside = """() => [...document.querySelectorAll(".ex, .ex *, p, img, h1, h2")]
+          .filter((node) => node.getBoundingClientRect().right > 401 && !node.closest(".ex-spoken"))
+          .map((node) => node.className || node.tagName)"""
+        assert page.evaluate(outside) == []
+        assert page.get_attribute(STUDIO, "data-theme") == scheme
+
+
+def test_a_network_that_never_answers_costs_no_time(browser, site):
+    with socket.create_server(("localhost", 0)) as hole:  # takes every call, and never says a word
+        proxy = {"server": f"http://localhost:{hole.getsockname()[1]}", "bypass": "localhost"}
+        with visit(browser, site, ready=STUDIO, proxy=proxy) as page:
+            scrub(page, PLAYER, "End", "Step 25 of 25")
+            assert page.context.new_page().evaluate(ASK_OUTSIDE) == "silence"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Address of JupyterLab on a copy of the notebooks: what is run there is saved there."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    arguments = ["lab", "--no-browser", "--notebooks", str(folder / "notebooks")]
+    address = r"http://localhost\S+/lab/tree/00_overview.ipynb\?token=\w+"
+    with server(folder, arguments, address) as address:
+        yield address
+
+
+def test_jupyterlab_opens_folded_and_runs_it_all(browser, lab):
+    ready = ".jp-Notebook .jp-MarkdownOutput img"
+    with visit(browser, lab, ready=ready, viewport={"width": 1200, "height": 2400}) as page:
+        page.wait_for_function("document.querySelector('.jp-Notebook img').naturalWidth > 0")
+        page.wait_for_selector(".jp-CodeCell")
+        assert page.locator(".jp-CodeCell .cm-editor:visible").count() == 0
+        assert page.locator(".ex").count() == 0
+
+        page.click("text=Run >> nth=0")
+        page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+        page.wait_for_selector(PLAYER)
+        before = pictures(page, PLAYER)
+        scrub(page, PLAYER, "ArrowRight", "Step 1 of 25")
+        assert pictures(page, PLAYER) != before
+
+        page.locator(STUDIO).scroll_into_view_if_needed()
+        before = pictures(page, STUDIO)
+        generate(page, "an owl reads in the rain", seed="3")
+        assert pictures(page, STUDIO) != before
+        assert page.locator(".jp-CodeCell .cm-editor:visible").count() == 0

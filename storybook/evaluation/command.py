@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--judge-pictures", type=_count, default=30_000, help="training pictures for the judge"
     )
-    parser.add_argument("--judge-steps", type=_count, default=2400, help="batches for the judge")
+    parser.add_argument("--judge-steps", type=_count, default=3200, help="batches for the judge")
     return parser
 
 

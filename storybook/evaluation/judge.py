@@ -115,7 +115,7 @@ class Judge(nn.Module):
 
     @torch.inference_mode()
     def look(self, pictures: np.ndarray, batch: int = 64) -> list[Verdict]:
-        """Say what pictures show.
+        """Say what pictures show, by the mean of what they and their mirror images seem to show.
 
         Args:
             pictures: uint8, shape (n, height, width, 3), RGB.
@@ -140,8 +140,12 @@ class Judge(nn.Module):
         return verdicts
 
     def _look(self, pictures: np.ndarray) -> Iterator[Verdict]:
-        logits = self(as_input(pictures).to(self.stem.weight.device))
-        best = {name: values.argmax(1).tolist() for name, values in logits.items()}
+        x = as_input(pictures).to(self.stem.weight.device)
+        plain, mirrored = self(x), self(x.flip(-1))
+        best = {
+            name: (plain[name].softmax(1) + mirrored[name].softmax(1)).argmax(1).tolist()
+            for name in ATTRIBUTES
+        }
         for i in range(len(pictures)):
             yield {name: ATTRIBUTES[name][index[i]] for name, index in best.items()}
 

@@ -33,7 +33,7 @@ class Lessons:
         widths: the judge's channels.
     """
 
-    steps: int = 2400
+    steps: int = 3200
     batch: int = 64
     rate: float = 4e-3
     smoothing: float = 0.03

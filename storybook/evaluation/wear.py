@@ -15,7 +15,7 @@ SHIFT = 6
 
 
 def worn(pictures: Tensor, rng: np.random.Generator) -> Tensor:
-    """Return pictures flipped, shifted, softened, recompressed, recoloured and made noisy.
+    """Return pictures flipped, shifted, turned, softened, recompressed, recoloured and made noisy.
 
     Each picture meets only some of it, so that clean ones stay among them.
 
@@ -27,7 +27,7 @@ def worn(pictures: Tensor, rng: np.random.Generator) -> Tensor:
         Like ``pictures``; these themselves are left as they were.
     """
     x = _moved(pictures, rng)
-    for change, share in ((_soft, 0.3), (_blurred, 0.2), (_recompressed, 0.15)):
+    for change, share in ((_turned, 0.4), (_soft, 0.3), (_blurred, 0.2), (_recompressed, 0.15)):
         chosen = torch.from_numpy(np.flatnonzero(rng.random(len(x)) < share))
         if len(chosen):
             x[chosen] = change(x[chosen], rng)
@@ -43,6 +43,19 @@ def _moved(x: Tensor, rng: np.random.Generator) -> Tensor:
         piece = padded[i, :, top : top + height, left : left + width]
         out[i] = piece.flip(-1) if flip else piece
     return out
+
+
+def _turned(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Turn by up to 8 degrees and zoom by up to an eighth."""
+    angle, zoom = (
+        torch.from_numpy(rng.uniform(low, high, len(x))).to(x.dtype)
+        for low, high in ((-0.14, 0.14), (0.875, 1.125))
+    )
+    across, down = angle.cos() / zoom, angle.sin() / zoom
+    still = torch.zeros_like(angle)
+    matrices = torch.stack([across, -down, still, down, across, still], 1).view(-1, 2, 3)
+    grid = functional.affine_grid(matrices, list(x.shape), align_corners=False)
+    return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
 def _soft(x: Tensor, rng: np.random.Generator) -> Tensor:

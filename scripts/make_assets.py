@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import record_noise
 from PIL import Image
 
 import explainer
@@ -124,6 +125,7 @@ def main() -> int:
     recorded.STILLS.write_text(json.dumps(stills, indent=1) + "\n")
     STRIP.parent.mkdir(parents=True, exist_ok=True)
     strip(example).save(STRIP, quality=90)
+    record_noise.write(pipe, RUNS["running_example"], example.width, DRAWN / "snapshots")
     print(f"Recorded {len(traces)} runs, {len(stills['styles'])} styles, the nearest pictures.")
     return 0
 

@@ -1,10 +1,17 @@
 """What is recorded with the embedded model belongs to the weights that lie here."""
 
+import base64
+import io
+
 import make_assets
+import numpy as np
 import pytest
+import record_noise
+from PIL import Image
 
 from explainer import recorded
 from explainer.models import embedded_fingerprint
+from explainer.stages import knobs
 from explainer.trace import Trace
 from tests.synthetic import make_trace
 
@@ -23,6 +30,38 @@ def test_a_recorded_run_was_made_with_these_weights(name):
 @pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
 def test_the_stills_were_made_with_these_weights():
     assert recorded.fingerprint() == embedded_fingerprint(), "stale: run `make assets`"
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_what_the_noise_page_opens_with_was_made_with_these_weights():
+    assert recorded.noise_fingerprint() == embedded_fingerprint(), "stale: run `make assets`"
+    assert recorded.guesses().fingerprint == embedded_fingerprint(), "stale: run `make assets`"
+    wanted = knobs.experiments(make_assets.RUNS["running_example"])
+    assert {knob: set(runs) for knob, runs in recorded.experiments().items()} == {
+        knob: set(runs) for knob, runs in wanted.items()
+    }
+
+
+def test_checkpoints_are_taken_evenly_and_cut_to_their_first_picture(tmp_path):
+    for step in range(0, 100, 10):
+        strip = np.full((16, 64, 3), 250, np.uint8)
+        strip[:, :16] = step
+        Image.fromarray(strip).save(tmp_path / f"{step:08d}.webp", lossless=True)
+    found = record_noise.learning(tmp_path)
+    assert [step for step, _ in found] == [0, 20, 40, 50, 70, 90]
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(found[2][1]))))
+    assert picture.shape == (16, 16, 3)
+    assert abs(int(picture.mean()) - 40) < 5
+    assert record_noise.learning(tmp_path / "nothing") == []
+
+
+def test_the_still_fades_from_the_picture_to_static():
+    picture = np.full((32, 32, 3), 200, np.uint8)
+    still = np.asarray(record_noise.fading(picture)).astype(float)
+    assert still.shape == (32, 6 * 36 - 4, 3)
+    np.testing.assert_array_equal(still[:, :32], picture)
+    spreads = [still[:, i * 36 : i * 36 + 32].std() for i in range(6)]
+    assert spreads == sorted(spreads)
 
 
 def test_the_strip_goes_from_the_first_step_to_the_last():

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from explainer.stages.guesses import Guesses
     from explainer.stages.originality import Neighbour
     from explainer.trace import Trace
 
 FOLDER = Path(__file__).parent
 STILLS = FOLDER / "stills.json"
+GUESSES = FOLDER / "guesses.npz"
+NOISE = FOLDER / "noise.json"
 _MISSING = (
     "The recorded runs are missing from this installation. Install the package again; in a clone, "
     "run `make assets` once the weights are there."
@@ -70,6 +73,48 @@ def neighbours() -> list[Neighbour]:
     return [Neighbour(**one) for one in _stills()["neighbours"]]
 
 
+def guesses() -> Guesses:
+    """Return what the model guessed behind one drawing, at many levels of noise."""
+    from explainer.stages.guesses import Guesses
+
+    if not GUESSES.is_file():
+        raise ValueError(_MISSING)
+    return Guesses.load(GUESSES)
+
+
+def experiments() -> dict[str, dict[str, bytes]]:
+    """Return the pictures of the running example's experiments, as WebP.
+
+    They come by the experiment's name and then by the run's, as in `explainer.stages.knobs`.
+    """
+    return {
+        knob: {label: base64.b64decode(picture) for label, picture in pictures.items()}
+        for knob, pictures in _noise()["experiments"].items()
+    }
+
+
+def learning() -> list[tuple[int, bytes]]:
+    """Return pictures of one prompt and seed at kept checkpoints, as WebP, by training step.
+
+    Empty where none were kept when the weights were trained.
+    """
+    return [(step, base64.b64decode(picture)) for step, picture in _noise()["learning"]]
+
+
+def losses() -> list[tuple[int, float]]:
+    """Return the denoiser's loss by training step; empty where the weights came without it."""
+    from explainer.models import embedded_folder
+
+    path = embedded_folder() / "training.json"
+    stages = json.loads(path.read_text(encoding="utf-8")).get("stages", {})
+    return [(int(step), float(loss)) for step, loss in stages.get("denoiser", {}).get("losses", [])]
+
+
+def noise_fingerprint() -> str:
+    """Return the fingerprint of the weights that the experiments were drawn with."""
+    return str(_noise()["fingerprint"])
+
+
 def fingerprint() -> str:
     """Return the fingerprint of the weights that all this was recorded with."""
     return str(_stills()["fingerprint"])
@@ -80,3 +125,10 @@ def _stills() -> dict[str, Any]:
     if not STILLS.is_file():
         raise ValueError(_MISSING)
     return dict(json.loads(STILLS.read_text(encoding="utf-8")))
+
+
+@cache
+def _noise() -> dict[str, Any]:
+    if not NOISE.is_file():
+        raise ValueError(_MISSING)
+    return dict(json.loads(NOISE.read_text(encoding="utf-8")))

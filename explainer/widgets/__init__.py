@@ -7,24 +7,49 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from explainer.widgets.base import Widget
+    from explainer.widgets.cloud import Cloud
+    from explainer.widgets.fade import Fade
     from explainer.widgets.fingerprint import Fingerprint
     from explainer.widgets.gallery import Gallery
     from explainer.widgets.latent_grid import LatentGrid
+    from explainer.widgets.panels import Anatomy, Guesses
     from explainer.widgets.player import Player
+    from explainer.widgets.plot import Plot
     from explainer.widgets.studio import Studio
+    from explainer.widgets.sweep import Sweep
     from explainer.widgets.token_row import TokenRow
 
 _HOMES = {
+    "Anatomy": "panels",
+    "Cloud": "cloud",
+    "Fade": "fade",
     "Fingerprint": "fingerprint",
     "Gallery": "gallery",
+    "Guesses": "panels",
     "LatentGrid": "latent_grid",
     "Player": "player",
+    "Plot": "plot",
     "Studio": "studio",
+    "Sweep": "sweep",
     "TokenRow": "token_row",
     "Widget": "base",
 }
 
-__all__ = ["Fingerprint", "Gallery", "LatentGrid", "Player", "Studio", "TokenRow", "Widget"]
+__all__ = [
+    "Anatomy",
+    "Cloud",
+    "Fade",
+    "Fingerprint",
+    "Gallery",
+    "Guesses",
+    "LatentGrid",
+    "Player",
+    "Plot",
+    "Studio",
+    "Sweep",
+    "TokenRow",
+    "Widget",
+]
 
 
 def __getattr__(name: str) -> Any:

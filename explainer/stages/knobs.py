@@ -1,0 +1,64 @@
+"""Knobs: experiments that turn one parameter of a run and leave the others as they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from explainer.parameters import MAX_SEED, RunParameters
+
+GUIDANCE = (1.0, 2.0, 3.5, 5.0, 8.0, 12.0, 20.0)
+STEPS = (1, 2, 4, 8, 16, 32)
+SCHEDULERS = (
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "EulerDiscreteScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "DPMSolverMultistepScheduler",
+    "PNDMScheduler",
+)
+SEEDS = 12
+
+Runs = dict[str, RunParameters]
+
+
+def experiments(base: RunParameters) -> dict[str, Runs]:
+    """Returns the runs of every experiment, by its name and then by what is turned in each.
+
+    Raises:
+        ParameterError: the base cannot be run.
+    """
+    return {
+        "Guidance": {f"guidance {g:g}": replace(base, guidance_scale=g) for g in GUIDANCE},
+        "Steps": {_counted(s): replace(base, steps=s) for s in STEPS},
+        "Scheduler": {
+            name.removesuffix("Scheduler"): replace(base, scheduler=name) for name in SCHEDULERS
+        },
+        "Seeds": {
+            f"seed {seed}": replace(base, seed=seed)
+            for seed in ((base.seed + i) % (MAX_SEED + 1) for i in range(SEEDS))
+        },
+        "Break it": _broken(base),
+    }
+
+
+def _counted(steps: int) -> str:
+    return f"{steps} step" if steps == 1 else f"{steps} steps"
+
+
+def _broken(base: RunParameters) -> Runs:
+    return {
+        "whole": base,
+        "guidance off": replace(base, guidance_scale=1.0),
+        "words shuffled": replace(base, prompt=shuffled(base.prompt, base.seed)),
+        "words it never met": replace(base, prompt="xyzzy plugh qwrt"),
+        "told to avoid its own prompt": replace(base, negative_prompt=base.prompt),
+        "one single step": replace(base, steps=1),
+    }
+
+
+def shuffled(prompt: str, seed: int) -> str:
+    """Returns the words of a prompt in another order, the same for the same seed."""
+    words = prompt.replace(",", " ").split()
+    return " ".join(words[i] for i in np.random.default_rng(seed).permutation(len(words)))

@@ -1,0 +1,181 @@
+"""Noise: how training hides a picture, and what each step of a run takes away again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from explainer.trace import Trace
+
+_MAX_BETA = 0.999
+"""diffusers' own bound on the betas of the cosine schedule."""
+
+
+def alphas_cumprod(config: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Returns the share of signal that is left at every timestep of training.
+
+    A noisy state is x_t = sqrt(a_t) * x_0 + sqrt(1 - a_t) * noise (Ho et al. 2020, equation 4).
+
+    Args:
+        config: a scheduler's configuration, such as a trace's `scheduler_config`.
+
+    Returns:
+        shape (timesteps,), falling from nearly 1 to nearly 0.
+
+    Raises:
+        ValueError: the configuration names no schedule of betas, or one without a formula here.
+    """
+    alphas: NDArray[np.float64] = np.multiply.accumulate(1 - _betas(config))
+    if config.get("rescale_betas_zero_snr"):
+        # Lin et al. 2024, algorithm 1: shifted so that the last timestep is noise alone.
+        roots: NDArray[np.float64] = np.sqrt(alphas)
+        roots = (roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])
+        alphas = roots**2
+    return alphas
+
+
+def _betas(config: Mapping[str, Any]) -> NDArray[np.float64]:
+    if config.get("trained_betas") is not None:
+        return np.asarray(config["trained_betas"], dtype=np.float64)
+    kind, count = config.get("beta_schedule"), int(config.get("num_train_timesteps", 1000))
+    if kind in {"linear", "scaled_linear"}:
+        power = 1 if kind == "linear" else 2
+        start, end = (config[name] ** (1 / power) for name in ("beta_start", "beta_end"))
+        return np.linspace(start, end, count) ** power
+    if kind == "squaredcos_cap_v2":
+        times = np.arange(count + 1) / count
+        signal = np.cos((times + 0.008) / 1.008 * np.pi / 2) ** 2  # Nichol & Dhariwal 2021
+        return np.minimum(1 - signal[1:] / signal[:-1], _MAX_BETA)
+    raise ValueError(
+        f"There is no formula here for the noise schedule {kind!r}. Use a model whose scheduler "
+        "has the beta schedule linear, scaled_linear or squaredcos_cap_v2."
+    )
+
+
+def add_noise(clean: ArrayLike, noise: ArrayLike, signal: float) -> NDArray[np.float64]:
+    """Returns a clean state with as much noise in it as training has where `signal` is left.
+
+    Args:
+        clean: any shape; of unit variance if the result is to be.
+        noise: the same shape, drawn from a normal distribution.
+        signal: share of signal, 0 to 1: DDPM's alpha-bar.
+    """
+    return np.sqrt(signal) * np.asarray(clean) + np.sqrt(1 - signal) * np.asarray(noise)
+
+
+def decibels(signal: ArrayLike) -> NDArray[np.float64]:
+    """Returns the signal-to-noise ratio in decibels: 0 where there is as much of each.
+
+    Args:
+        signal: share of signal, any shape, from 0 to 1 exclusive.
+    """
+    share = np.asarray(signal, dtype=np.float64)
+    return 10 * np.log10(share / (1 - share))
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """What went on in each of the n denoiser calls of a run. All arrays are float32.
+
+    Attributes:
+        state: (n, C, h, w) The latents that went in.
+        unconditional: (n, C, h, w) Prediction without the text; None with guidance off.
+        conditional: (n, C, h, w) Prediction with the text; None with guidance off.
+        difference: (n, C, h, w) Conditional less unconditional; None with guidance off.
+        guided: (n, C, h, w) Prediction that the scheduler was given.
+        removed: (n, C, h, w) Latents before the step less latents after it.
+        expected: (n, C, h, w) Clean latents that the prediction amounts to, x0.
+        changes: (n,) float64. RMS change of x0 since the step before; NaN at the first.
+        distances: (n,) float64. RMS from x0 to the latents that the run ended with.
+    """
+
+    state: NDArray[np.float32]
+    unconditional: NDArray[np.float32] | None
+    conditional: NDArray[np.float32] | None
+    difference: NDArray[np.float32] | None
+    guided: NDArray[np.float32]
+    removed: NDArray[np.float32]
+    expected: NDArray[np.float32]
+    changes: NDArray[np.float64]
+    distances: NDArray[np.float64]
+
+
+def anatomy(trace: Trace) -> Anatomy:
+    """Takes a run apart, step by step."""
+    latents = trace.latents.astype(np.float32)
+    expected = trace.x0.astype(np.float32)
+    without = _float32(trace.noise_uncond)
+    with_text = _float32(trace.noise_cond)
+    return Anatomy(
+        state=latents[:-1],
+        unconditional=without,
+        conditional=with_text,
+        difference=None if without is None or with_text is None else with_text - without,
+        guided=trace.noise.astype(np.float32),
+        removed=latents[:-1] - latents[1:],
+        expected=expected,
+        changes=np.concatenate([[np.nan], rms(np.diff(expected, axis=0))]),
+        distances=rms(expected - latents[-1]),
+    )
+
+
+def _float32(array: NDArray[np.float16] | None) -> NDArray[np.float32] | None:
+    return None if array is None else array.astype(np.float32)
+
+
+def rms(arrays: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Returns the root mean square of each array of a stack: shape (n, ...) to (n,)."""
+    flat = arrays.reshape(len(arrays), -1).astype(np.float64)
+    return np.sqrt((flat**2).mean(axis=1))
+
+
+class Route(NamedTuple):
+    """The way of a run through the space of latents, seen on two axes.
+
+    Attributes:
+        states: (n + 1, 2) float64. Where the latents were.
+        expected: (n, 2) float64. Where x0 was, on the same axes.
+        shares: Share of the states' variance on each axis, from 0 to 1.
+    """
+
+    states: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    shares: tuple[float, float]
+
+
+def route(trace: Trace) -> Route:
+    """Projects a run on the first two principal components of its own states.
+
+    Raises:
+        ValueError: the run has fewer than two steps, so that there is no plane to see it on.
+    """
+    if trace.calls < 2:
+        raise ValueError("A route needs a run of at least two steps. Record a longer one.")
+    states = trace.latents.reshape(trace.calls + 1, -1).astype(np.float64)
+    expected = trace.x0.reshape(trace.calls, -1).astype(np.float64)
+    middle = states.mean(axis=0)
+    _, sizes, axes = np.linalg.svd(states - middle, full_matrices=False)
+    shares = sizes**2 / np.maximum((sizes**2).sum(), np.finfo(float).tiny)
+    plane = axes[:2].T
+    return Route(
+        (states - middle) @ plane,
+        (expected - middle) @ plane,
+        (float(shares[0]), float(shares[1])),
+    )
+
+
+def settled(distances: NDArray[np.float64], share: float = 0.5) -> int:
+    """Returns the first step from which x0 stays within a share of its first distance to the end.
+
+    Args:
+        distances: shape (n,), as in `Anatomy`.
+        share: of the first distance, 0 to 1.
+    """
+    far = np.flatnonzero(distances > share * distances[0])
+    return int(far[-1]) + 1 if len(far) else 0

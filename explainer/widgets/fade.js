@@ -1,0 +1,161 @@
+// The fade: x_t = √ᾱ · x + √(1 − ᾱ) · ε, drawn anew for every move of the slider.
+
+const DECIBELS = 40;
+const STATIC_SEED = 7;
+
+/** Normally distributed numbers, the same on every page (mulberry32, Box–Muller). */
+function normalNoise(count, seed) {
+  let state = seed >>> 0;
+  const uniform = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+  const numbers = new Float32Array(count);
+  for (let i = 0; i < count; i += 1) {
+    numbers[i] = Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+  }
+  return numbers;
+}
+
+function decibels(signal) {
+  return signal >= 1 ? Infinity : 10 * Math.log10(signal / (1 - signal));
+}
+
+function decibelWords(signal) {
+  const value = decibels(signal);
+  return value === Infinity ? "no noise" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)} dB`;
+}
+
+/** The reader's file as RGB bytes of a square, transparent parts on white; only pixels are kept. */
+async function squarePixels(file, size) {
+  const bitmap = await createImageBitmap(file);
+  const side = Math.min(bitmap.width, bitmap.height);
+  const context = new OffscreenCanvas(size, size).getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.fillStyle = "white";
+  context.fillRect(0, 0, size, size);
+  const [x, y] = [(bitmap.width - side) / 2, (bitmap.height - side) / 2];
+  context.drawImage(bitmap, x, y, side, side, 0, 0, size, size);
+  bitmap.close();
+  const { data } = context.getImageData(0, 0, size, size);
+  return new DataView(Uint8Array.from({ length: 3 * size * size }, (_, i) => data[4 * Math.floor(i / 3) + (i % 3)]).buffer);
+}
+
+const fade = {
+  mount(view) {
+    const { model, root } = view;
+    const size = model.get("_size");
+    const length = 3 * size * size;
+    const signal = model.get("_signal");
+    const last = signal.length - 1;
+    const noise = normalNoise(length, STATIC_SEED);
+    const offscreen = new OffscreenCanvas(size, size);
+    const pixels = new ImageData(size, size);
+    const canvas = h("canvas", { class: "ex-fade-canvas", role: "img" });
+    const formula = h("p", { class: "ex-fade-formula ex-number" });
+    const facts = h("p", { class: "ex-small ex-number" });
+    const verdict = h("p", { class: "ex-fade-verdict ex-number", hidden: true });
+    const lost = h("button", {
+      class: "ex-button ex-button-main",
+      type: "button",
+      text: "Here I lose it",
+      onclick: reveal,
+    });
+    const file = h("input", { type: "file", accept: "image/*", hidden: true, onchange: () => open(file.files[0]) });
+    const own = h("button", { class: "ex-button", type: "button", text: "Your own picture…", onclick: () => file.click() });
+    const choices = model.get("_titles").map((title, i) =>
+      h("button", { class: "ex-button", type: "button", text: title, "aria-pressed": "false", onclick: () => choose(i) }),
+    );
+    let chosen = 0;
+    const slider = curveSlider({ label: "Noise level", from: "clean", to: "static" });
+    slider.draw(signal.map((share) => Math.min(DECIBELS, decibels(share))), {
+      floor: -DECIBELS,
+      ceiling: DECIBELS,
+      level: 0,
+    });
+    slider.range.addEventListener("input", () => move(Number(slider.range.value)));
+    root.append(
+      h("div", { class: "ex-fade-choices", role: "group", "aria-label": "Picture" }, ...choices, own, file),
+      h(
+        "div",
+        { class: "ex-fade" },
+        canvas,
+        h("div", { class: "ex-fade-side" }, formula, facts, lost, verdict),
+      ),
+      h("p", { class: "ex-small", text: "Signal to noise at each training timestep; on the dashed line there is as much noise as picture." }),
+      slider.node,
+    );
+    const ask = view.redraw(draw);
+    view.watch(["level", "_pixels"], ask);
+    ask();
+
+    function move(level) {
+      model.set("level", clamp(level, 0, last));
+      model.save_changes();
+    }
+
+    function choose(i) {
+      const all = bytesOf(model.get("_choices"));
+      show(new DataView(all.slice(i * length, (i + 1) * length).buffer), i);
+    }
+
+    function show(picture, i) {
+      chosen = i;
+      view.notify({});
+      model.set("_pixels", picture);
+      model.save_changes();
+      ask();
+    }
+
+    async function open(given) {
+      file.value = "";
+      if (!given) return;
+      if (given.size > model.get("_most")) {
+        return complain(`This file is larger than ${Math.round(model.get("_most") / 2 ** 20)} MB. Choose a smaller one.`);
+      }
+      const picture = await squarePixels(given, size).catch(() => null);
+      if (!picture) return complain("This file is no picture that the browser can open. Try a PNG, JPEG or WebP.");
+      show(picture, -1);
+    }
+
+    function complain(text) {
+      view.notify({ kind: "error", text });
+    }
+
+    function reveal() {
+      const share = signal[model.get("level")];
+      verdict.hidden = false;
+      verdict.textContent =
+        `You lost it at timestep ${model.get("level")}: ${decibelWords(share)}. ` +
+        `${percentOf(share)} of the picture's strength is left, and ${last - model.get("level")} of ` +
+        `${last} training timesteps are noisier than that. The model practises on those as often as on the others.`;
+      view.say(verdict.textContent);
+    }
+
+    function draw() {
+      const level = clamp(model.get("level"), 0, last);
+      const keep = Math.sqrt(signal[level]);
+      const add = Math.sqrt(1 - signal[level]);
+      const clean = bytesOf(model.get("_pixels"));
+      for (let i = 0, to = 0; i < length; i += 1, to += i % 3 ? 1 : 2) {
+        pixels.data[to] = 127.5 * (1 + keep * (clean[i] / 127.5 - 1) + add * noise[i]);
+      }
+      for (let to = 3; to < pixels.data.length; to += 4) pixels.data[to] = 255;
+      offscreen.getContext("2d").putImageData(pixels, 0, 0);
+      paint(canvas, offscreen, true);
+      formula.textContent = `${keep.toFixed(3)} × picture + ${add.toFixed(3)} × noise`;
+      facts.textContent = `timestep ${level} of ${last} · signal to noise ${decibelWords(signal[level])}`;
+      canvas.setAttribute("aria-label", `The picture at ${facts.textContent}`);
+      choices.forEach((button, i) => button.setAttribute("aria-pressed", String(i === chosen)));
+      own.setAttribute("aria-pressed", String(chosen < 0));
+      slider.place(level, facts.textContent);
+    }
+  },
+};
+
+function percentOf(share) {
+  const percent = 100 * Math.sqrt(share);
+  return percent < 1 ? "Under 1 %" : `${Math.round(percent)} %`;
+}

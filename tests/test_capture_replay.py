@@ -1,0 +1,169 @@
+"""A recorded run can be taken up again at any step, to the bit, and made to end differently."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from explainer.capture import RunError, record, replay, resume
+from tests import tiny
+from tests.test_capture_families import OPTIONS, PROMPT, everything_of, with_scheduler
+
+if TYPE_CHECKING:
+    import torch
+
+    from explainer.trace import Trace
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+
+STEPS = 7
+
+
+@pytest.fixture(scope="module")
+def built() -> dict[str, Any]:
+    return {family: getattr(tiny, family)() for family in OPTIONS}
+
+
+def recorded(pipe: Any, family: str, **options: Any) -> Trace:
+    return record(pipe, PROMPT, seed=7, steps=STEPS, previews=False, **OPTIONS[family] | options)
+
+
+@pytest.mark.parametrize(
+    ("family", "scheduler"),
+    [
+        *(
+            ("stable_diffusion", name)
+            for name in (
+                "DDIMScheduler",
+                "PNDMScheduler",
+                "EulerAncestralDiscreteScheduler",
+                "HeunDiscreteScheduler",
+                "KDPM2DiscreteScheduler",
+                "DPMSolverMultistepScheduler",
+                "UniPCMultistepScheduler",
+                "LCMScheduler",
+            )
+        ),
+        ("stable_diffusion_xl", "LMSDiscreteScheduler"),
+        ("stable_diffusion_3", "FlowMatchHeunDiscreteScheduler"),
+        ("flux", "FlowMatchEulerDiscreteScheduler"),
+        ("pixart", "DPMSolverMultistepScheduler"),
+    ],
+)
+def test_going_on_with_nothing_changed_gives_the_same_bits(
+    built: dict[str, Any], family: str, scheduler: str
+) -> None:
+    pipe = with_scheduler(built[family], scheduler)
+    trace = recorded(pipe, family)
+    before = everything_of(pipe, family)
+    step = trace.calls - 2
+    again = resume(pipe, trace, step, **OPTIONS[family])
+    assert again.latents.tobytes() == trace.latents.tobytes()
+    assert again.image().tobytes() == trace.image().tobytes()
+    np.testing.assert_array_equal(again.noise, trace.noise)
+    np.testing.assert_array_equal(again.noise_cond, trace.noise_cond)
+    assert everything_of(pipe, family) == before
+
+
+@pytest.fixture
+def pipe(built: dict[str, Any]) -> Any:
+    return with_scheduler(built["stable_diffusion"], "DPMSolverMultistepScheduler")
+
+
+def test_only_the_steps_that_matter_are_computed(pipe: Any) -> None:
+    trace = recorded(pipe, "stable_diffusion")
+    calls = []
+    handle = pipe.unet.conv_in.register_forward_hook(lambda *_: calls.append(1))
+    resume(pipe, trace, STEPS - 1, prompt="a bear")
+    handle.remove()
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "a robot and a rabbit dance in the rain"},
+        {"negative_prompt": "snowy village"},
+        {"guidance_scale": 9.0},
+        {"without": "fox"},
+        {"scheduler": "EulerDiscreteScheduler"},
+        {"scheduler": "DDIMScheduler"},
+    ],
+    ids=lambda change: next(iter(change.values())),
+)
+def test_going_on_differently(pipe: Any, change: dict[str, Any]) -> None:
+    trace, own = recorded(pipe, "stable_diffusion"), pipe.scheduler
+    again = resume(pipe, trace, 3, **change)
+    assert pipe.scheduler is own
+    assert again.calls == trace.calls
+    if "scheduler" in change:
+        assert again.scheduler == change["scheduler"]
+        distances = np.log(again.sigmas[:2, None]) - np.log(trace.sigmas[None])
+        nearest = np.abs(distances).argmin(1)
+        scales = again.latents[:2].std((1, 2, 3)) / trace.latents[nearest].std((1, 2, 3))
+        exploding = np.sqrt(1 + again.sigmas[:2] ** 2) if "Euler" in again.scheduler else 1
+        np.testing.assert_allclose(scales, exploding, rtol=0.1)
+    else:
+        np.testing.assert_array_equal(again.latents[:4], trace.latents[:4])
+        np.testing.assert_array_equal(again.noise[:3], trace.noise[:3])
+    assert np.abs(again.latents[-1] - trace.latents[-1]).max() > 1e-4
+
+
+def test_edited_latents_and_another_seed(pipe: Any) -> None:
+    trace = recorded(pipe, "stable_diffusion")
+    flipped = trace.latents[4][:, :, ::-1]
+    again = resume(pipe, trace, 4, latents=flipped)
+    np.testing.assert_array_equal(again.latents[4], flipped)
+    other = resume(pipe, trace, 0, seed=8)
+    fresh = record(pipe, PROMPT, seed=8, steps=STEPS, previews=False)
+    assert other.latents.tobytes() == fresh.latents.tobytes()
+
+
+def test_one_step_with_every_head(pipe: Any) -> None:
+    trace = recorded(pipe, "stable_diffusion", attention=True)
+    again = replay(pipe, trace, 5)
+    assert again.latents.tobytes() == trace.latents[6].tobytes()
+    np.testing.assert_array_equal(again.noise.astype(np.float16), trace.noise[5])
+    layers = [name for name, _ in pipe.unet.named_modules() if name.endswith("attn2")]
+    assert sorted(again.attention) == sorted(layers)
+    mean = np.mean([maps.mean(0) for maps in again.attention.values()], axis=0)
+    np.testing.assert_allclose(trace.attention["4x4"][5], mean, atol=1e-3)
+
+
+def test_attention_is_what_the_model_itself_computes(pipe: Any) -> None:
+    """Against diffusers' own eager processor, which keeps its probabilities in a variable."""
+    trace = recorded(pipe, "stable_diffusion")
+    again = replay(pipe, trace, 2)
+    name, ours = next(iter(again.attention.items()))
+    layer, seen = pipe.unet.get_submodule(name), []
+    softmax = layer.get_attention_scores
+
+    def keep(*args: Any, **kwargs: Any) -> torch.Tensor:
+        seen.append(softmax(*args, **kwargs))
+        return seen[-1]
+
+    from diffusers.models.attention_processor import AttnProcessor
+
+    processor = layer.processor
+    layer.get_attention_scores = keep
+    layer.set_processor(AttnProcessor())
+    replay(pipe, trace, 2)
+    layer.set_processor(processor)
+    del layer.get_attention_scores
+    heads, read = ours.shape[:2]
+    theirs = seen[-1][-heads:, :, :read].transpose(1, 2).reshape(ours.shape)
+    np.testing.assert_allclose(ours, theirs.detach(), atol=1e-6)
+
+
+def test_what_cannot_be_replayed(pipe: Any) -> None:
+    trace = recorded(pipe, "stable_diffusion")
+    with pytest.raises(RunError, match=r"no step 7"):
+        resume(pipe, trace, STEPS)
+    with pytest.raises(RunError, match=r"no word 'zebra'. It has: A, fox"):
+        resume(pipe, trace, 2, without="zebra")
+    with pytest.raises(RunError, match="shape"):
+        resume(pipe, trace, 2, latents=np.zeros((1, 2, 3)))
+    with pytest.raises(RunError, match="other weights"):
+        resume(tiny.stable_diffusion(seed=1), trace, 2)

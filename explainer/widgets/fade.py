@@ -37,7 +37,10 @@ class Fade(Widget, scripts=("cells", "curve", "fade")):
     """
 
     level = t.Int(0, help="Noise added, from 0 to all of it.").tag(sync=True, echo_update=False)
-    _pixels = t.Bytes(b"").tag(sync=True, echo_update=False)
+    # What the browser sends arrives as a memoryview, which no Bytes trait takes.
+    _pixels = t.Bytes(b"").tag(
+        sync=True, echo_update=False, from_json=lambda value, _widget: bytes(value)
+    )
     _choices = t.Bytes(b"").tag(sync=True)
     _titles: t.List[str] = t.List().tag(sync=True)
     _size = t.Int(1).tag(sync=True)

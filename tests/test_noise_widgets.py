@@ -1,0 +1,239 @@
+"""The Python side of the noise page's widgets."""
+
+import re
+import threading
+
+import ipywidgets
+import numpy as np
+import pytest
+import traitlets
+
+from explainer import widgets
+from explainer.cache import TraceCache
+from explainer.parameters import RunParameters
+from explainer.runs import RunController
+from explainer.stages import knobs, noise
+from explainer.stages.guesses import Guesses
+from explainer.turns import Turns
+from tests.synthetic import make_trace, webp
+from tests.tiny import stable_diffusion
+
+CONFIG = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+SECONDS = 120
+
+
+def made_guesses(levels=3):
+    dice = np.random.default_rng(0)
+    shade = webp(np.full((16, 16, 3), 120))
+    return Guesses(
+        prompt="a fox",
+        fingerprint="0" * 16,
+        timesteps=np.linspace(10, 990, levels).astype(np.int64),
+        signal=np.linspace(0.99, 0.01, levels),
+        noise=dice.normal(size=(4, 8, 8)).astype(np.float16),
+        guess=dice.normal(size=(levels, 4, 8, 8)).astype(np.float16),
+        picture=shade,
+        noisy=(shade,) * levels,
+        expected=(shade,) * levels,
+    )
+
+
+@pytest.fixture
+def controller(tmp_path):
+    """A real controller on a tiny pipeline."""
+    controller = RunController(
+        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
+    )
+    yield controller
+    controller.close()
+
+
+def ended(sweep):
+    """Wait until a sweep rests."""
+    rest = threading.Event()
+    sweep.observe(lambda change: change["new"] or rest.set(), "_busy")
+    assert not sweep._busy or rest.wait(SECONDS)
+
+
+def states(sweep):
+    return [cell["state"] for cell in sweep._cells]
+
+
+def test_fade_sends_the_schedule_with_a_clean_start():
+    fade = widgets.Fade({"grey": np.full((8, 8, 3), 90, np.uint8)}, CONFIG)
+    assert fade._signal == [1, *noise.alphas_cumprod(CONFIG)]
+    fade.level = 2000
+    assert fade.level == 1000
+    assert "noise level 1000 of 1000" in repr(fade)
+
+
+def test_fade_gives_the_readers_picture_as_an_array():
+    fade = widgets.Fade({"grey": np.full((2, 2, 3), 90, np.uint8)}, CONFIG)
+    fade.set_state({"_pixels": memoryview(bytes(range(12)))})
+    np.testing.assert_array_equal(fade.picture.ravel(), range(12))
+    with pytest.raises(traitlets.TraitError, match="5 bytes"):
+        fade._pixels = b"12345"
+
+
+@pytest.mark.parametrize(
+    "pictures",
+    [{}, {"a": np.zeros((8, 9, 3), np.uint8)}, {"a": np.zeros((8, 8, 3))}],
+)
+def test_fade_refuses_what_is_no_square_picture(pictures):
+    with pytest.raises(ValueError, match="[Pp]icture"):
+        widgets.Fade(pictures, CONFIG)
+
+
+def panel(widget, place):
+    count, *shape = widget._layout["shape"]
+    size = count * int(np.prod(shape))
+    values = np.frombuffer(widget._values, "<f2")[place * size : (place + 1) * size]
+    return values.reshape(count, *shape)
+
+
+def test_anatomy_sends_the_traces_arrays():
+    dice = np.random.default_rng(1)
+    arrays = {
+        name: dice.normal(size=(5, 4, 8, 8)).astype(np.float16)
+        for name in ("noise_uncond", "noise_cond", "noise", "x0")
+    }
+    trace = make_trace(steps=5, **arrays)
+    anatomy = widgets.Anatomy(trace, position=2)
+    parts = noise.anatomy(trace)
+    wanted = (
+        parts.state,
+        parts.unconditional,
+        parts.conditional,
+        parts.difference,
+        parts.guided,
+        parts.removed,
+        parts.expected,
+    )
+    for place, values in enumerate(wanted):
+        np.testing.assert_array_equal(panel(anatomy, place), values.astype(np.float16))
+        sizes = anatomy._layout["panels"][place]["rms"]
+        np.testing.assert_allclose(sizes, noise.rms(values))
+    assert anatomy._layout["curve"] == [None, *parts.changes[1:]]
+    assert repr(anatomy).startswith("<Anatomy: Step 3 of 5: timestep")
+
+
+def test_anatomy_of_a_run_without_guidance_or_frames_shows_what_there_is():
+    trace = make_trace(steps=4, noise_uncond=None, noise_cond=None, frames={})
+    layout = widgets.Anatomy(trace)._layout
+    names = [panel["name"] for panel in layout["panels"]]
+    assert names == ["Noisy state", "Predicted", "Removed", "Clean latents predicted now"]
+    assert layout["pictures"] == []
+
+
+def test_anatomy_follows_to_a_shorter_run():
+    anatomy = widgets.Anatomy(make_trace(steps=10), position=99)
+    assert anatomy.position == 9
+    anatomy.show(make_trace(steps=3))
+    assert anatomy.position == 2
+
+
+def test_a_step_moves_the_mark_on_the_route():
+    trace = make_trace(steps=5)
+    anatomy, plot = widgets.Anatomy(trace), widgets.Plot({"way": noise.route(trace).states})
+    ipywidgets.link((anatomy, "position"), (plot, "position"))
+    anatomy.position = 4
+    assert plot.position == 4
+
+
+def test_guesses_have_the_same_noise_at_every_level():
+    found = made_guesses()
+    shown = widgets.Guesses(found)
+    assert shown.position == 1
+    np.testing.assert_array_equal(panel(shown, 0), np.stack([found.noise] * 3))
+    np.testing.assert_array_equal(panel(shown, 1), found.guess)
+    assert shown._layout["curve"] == pytest.approx(list(found.errors))
+
+
+def test_cloud_takes_points_and_refuses_what_is_none():
+    assert widgets.Cloud(np.zeros((3, 2))).points == [[0, 0]] * 3
+    for wrong, message in [
+        ([[1, 2, 3]], "pairs"),
+        ([[np.nan, 1]], "finite"),
+        (np.zeros((5001, 2)), "At most 5,000"),
+    ]:
+        with pytest.raises(traitlets.TraitError, match=message):
+            widgets.Cloud(wrong)
+    with pytest.raises(traitlets.TraitError, match="1 to 20,000 steps"):
+        widgets.Cloud(steps=0)
+
+
+@pytest.mark.parametrize(
+    ("curves", "message"),
+    [
+        ({}, "at least one"),
+        ({"a": [1, 2]}, "no list of pairs"),
+        ({"a": [[0, np.inf]]}, "not finite"),
+    ],
+)
+def test_a_plot_says_what_it_cannot_show(curves, message):
+    with pytest.raises(ValueError, match=message):
+        widgets.Plot(curves)
+
+
+def test_a_sweep_draws_every_run_of_its_experiment(controller):
+    base = RunParameters(prompt="a fox", seed=2, steps=2)
+    sweep = widgets.Sweep(controller, base, knob="Guidance")
+    assert set(states(sweep)) == {"empty"}
+    sweep._handle_custom_msg({"type": "start", "prompt": "a bear", "seed": "5"}, [])
+    ended(sweep)
+    assert set(states(sweep)) == {"done"}
+    sweep._handle_custom_msg({"type": "open", "place": 6}, [])
+    assert (sweep.trace.prompt, sweep.trace.seed) == ("a bear", 5)
+    assert sweep.trace.guidance_scale == knobs.GUIDANCE[6]
+    start, end = sweep._frame_index["pictures"][6:8]
+    assert end > start
+    assert len(set(sweep._frame_index["pictures"])) == len(knobs.GUIDANCE) + 1
+
+
+def test_a_cancelled_sweep_keeps_what_is_drawn(controller):
+    sweep = widgets.Sweep(controller, RunParameters(prompt="a fox", steps=3), knob="Seeds")
+    third = threading.Event()
+    sweep.observe(lambda change: change["new"][2]["state"] == "done" and third.set(), "_cells")
+    sweep.start()
+    assert third.wait(SECONDS)
+    sweep.cancel()
+    assert not sweep._busy
+    assert states(sweep)[:3] == ["done"] * 3
+    assert "drawing" not in states(sweep)
+    assert states(sweep)[-1] == "empty"
+
+
+def test_another_knob_shows_its_own_recorded_pictures(controller):
+    recorded = {"Steps": {"1 step": webp(np.zeros((8, 8, 3)))}}
+    sweep = widgets.Sweep(controller, RunParameters(prompt="a fox"), recorded)
+    assert "done" not in states(sweep)
+    sweep.knob = "Steps"
+    assert states(sweep) == ["done", *["empty"] * 5]
+    with pytest.raises(traitlets.TraitError, match="no experiment 'Volume'"):
+        sweep.knob = "Volume"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seed", "message"),
+    [("", "1", "prompt"), ("a fox", "seven", "whole number"), ("a fox", "-1", "seed")],
+)
+def test_a_sweep_says_what_it_cannot_run(controller, prompt, seed, message):
+    sweep = widgets.Sweep(controller, RunParameters(prompt="a fox"))
+    sweep._handle_custom_msg({"type": "start", "prompt": prompt, "seed": seed}, [])
+    assert re.search(message, sweep.notice, re.IGNORECASE)
+    assert not sweep._busy
+
+
+def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path):
+    def broken():
+        raise ValueError("no weights here")
+
+    controller = RunController(
+        broken, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
+    )
+    sweep = widgets.Sweep(controller, RunParameters(prompt="a fox"), knob="Steps")
+    sweep.start()
+    ended(sweep)
+    assert "no weights here" in sweep.notice
+    assert set(states(sweep)) == {"empty"}
+    controller.close()

@@ -26,6 +26,7 @@ __all__ = [
     "embedded_fingerprint",
     "embedded_folder",
     "fingerprint",
+    "known_phrases",
     "known_words",
     "load",
 ]
@@ -99,6 +100,30 @@ def known_words() -> frozenset[str]:
     from storybook import captions
 
     return captions.known_words()
+
+
+def known_phrases() -> dict[str, tuple[str, ...]]:
+    """One phrase for each thing that the embedded model knows, by the kind of thing."""
+    from storybook import captions
+
+    who = tuple(f"{_article(phrases[0])} {phrases[0]}" for phrases in captions.WHO.values())
+    colours = [phrases[0] for phrases in captions.COLOUR.values()]
+    garments = [phrases[0] for phrases in captions.GARMENT.values()]
+    places = tuple(
+        f"{captions.WHERE[place][0]} {phrases[0]}" for place, phrases in captions.PLACE.items()
+    )
+    return {
+        "Who": who,
+        "Colours and clothes": (*colours, *garments),
+        "Doing what": tuple(phrases[0] for phrases in captions.ACTION.values()),
+        "Where": places,
+        "When": tuple(phrases[0] for phrases in captions.TIME.values()),
+        "How it is drawn": tuple(phrases[0] for phrases in captions.STYLE.values()),
+    }
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
 
 
 def fingerprint(pipe: DiffusionPipeline) -> str:

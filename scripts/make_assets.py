@@ -22,7 +22,7 @@ import explainer
 from explainer import models, recorded
 from explainer.models import ModelError
 from explainer.parameters import RunParameters
-from explainer.stages import originality
+from explainer.stages import clip, originality, text
 from explainer.trace import Trace
 from storybook import captions, dataset, world
 
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 STRIP = ROOT / "notebooks" / "images" / "steps.jpg"
 """For the README and the overview. Voilà, where a server brings its own, shows no WebP files."""
+SHEET = ROOT / "notebooks" / "images" / "tokens.jpg"
+"""For the page about text."""
+BELOW, ZERO, ABOVE = (33, 102, 172), (247, 244, 238), (184, 89, 11)
+"""Colours of numbers; the same as the widgets' (explainer/widgets/cells.js)."""
 DRAWN = ROOT / "training-state"
 """Where the training pictures are drawn to, and found again."""
 
@@ -45,6 +49,8 @@ RUNS = {
 }
 """The runs that the pages open with, by the name of their file."""
 
+SENTENCES = 1000
+NAMED_PICTURES = 200
 NEIGHBOURS = 5
 PICTURES_IN_STRIP = 6
 GAP = 4
@@ -90,6 +96,64 @@ def neighbours(trace: Trace) -> list[dict[str, object]]:
     ]
 
 
+def text_facts(weights: Path) -> dict[str, object]:
+    """Measure how far sentences lie apart, and how well pictures are named."""
+    encoder = clip.TextEncoder(weights)
+    return sentence_facts(encoder) | naming_facts(encoder, clip.ImageEncoder(weights))
+
+
+def sentence_facts(encoder: clip.TextEncoder) -> dict[str, object]:
+    """Compare captions with each other, no two of them the same tokens."""
+    distinct: dict[tuple[int, ...], str] = {}
+    for number in range(SENTENCES):
+        caption = captions.captions_of(number, 1)[0].text
+        distinct[tuple(token.id for token in encoder.reader.read(caption).tokens)] = caption
+    sentences = list(distinct.values())
+    vectors = encoder.embed(sentences)
+    cosines = text.similarities(vectors)
+    np.fill_diagonal(cosines, -1)
+    first, second = divmod(int(cosines.argmax()), len(sentences))
+    return {
+        "sentences": len(sentences),
+        "fingerprints": len(np.unique(vectors, axis=0)),
+        "nearest": [sentences[first], sentences[second]],
+        "nearest_cosine": round(float(cosines[first, second]), 5),
+    }
+
+
+def naming_facts(encoder: clip.TextEncoder, eyes: clip.ImageEncoder) -> dict[str, object]:
+    """Name held-out drawings; find the cosine that the right name of 95 in 100 reaches."""
+    right = [originality.unseen_name(number) for number in range(NAMED_PICTURES)]
+    names = sorted(set(right))
+    drawn = [
+        Image.fromarray(originality.unseen(number, eyes.size)) for number in range(NAMED_PICTURES)
+    ]
+    cosines = eyes.embed(drawn) @ encoder.embed(names).T
+    places = np.array([names.index(name) for name in right])
+    rows = np.arange(NAMED_PICTURES)
+    own = cosines[rows, places]
+    threshold = float(np.quantile(own, 0.05))
+    others = cosines.copy()
+    others[rows, places] = -1
+    return {
+        "pictures": NAMED_PICTURES,
+        "named_rightly": round(float((cosines.argmax(axis=1) == places).mean()), 4),
+        "threshold": round(threshold, 5),
+        "abstained": round(float((others.max(axis=1) < threshold).mean()), 4),
+    }
+
+
+def token_sheet(trace: Trace) -> Image.Image:
+    """Draw the vectors that the denoiser reads, a row a token: blue below zero, orange above."""
+    words = [i for i, token in enumerate(trace.tokens) if token.kind != "padding"]
+    rows = trace.hidden_states[-1][words].astype(np.float64)
+    levels = np.clip(rows / np.quantile(np.abs(rows), 0.99), -1, 1)[..., None]
+    ends = np.where(levels < 0, np.array(BELOW), np.array(ABOVE))
+    colours = np.array(ZERO) + np.abs(levels) * (ends - np.array(ZERO))
+    sheet = Image.fromarray(colours.astype(np.uint8))
+    return sheet.resize((1152, 18 * len(words)), Image.Resampling.NEAREST)
+
+
 def strip(trace: Trace) -> Image.Image:
     """Lay a run out: the noisy states above, the pictures predicted from them below."""
     size = trace.width + GAP
@@ -123,9 +187,12 @@ def main() -> int:
         "neighbours": neighbours(example),
     }
     recorded.STILLS.write_text(json.dumps(stills, indent=1) + "\n")
+    facts = {"fingerprint": stills["fingerprint"]} | text_facts(models.embedded_folder())
+    recorded.TEXT.write_text(json.dumps(facts, indent=1) + "\n")
     STRIP.parent.mkdir(parents=True, exist_ok=True)
     strip(example).save(STRIP, quality=90)
     record_noise.write(pipe, RUNS["running_example"], example.width, DRAWN / "snapshots")
+    token_sheet(example).save(SHEET, quality=90)
     print(f"Recorded {len(traces)} runs, {len(stills['styles'])} styles, the nearest pictures.")
     return 0
 

@@ -164,7 +164,7 @@ class ImageEncoder:
         left, top = (wide - self.size) // 2, (high - self.size) // 2
         return fitted.crop((left, top, left + self.size, top + self.size))
 
-    def _cut(self, pixels: Array) -> Array:
+    def _cut(self, pixels: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """Patches row by row, flattened as (channel, y, x): (patches, values)."""
         side, patch = self.size // self._patch, self._patch
         grid = pixels.reshape(side, patch, side, patch, 3).transpose(0, 2, 4, 1, 3)
@@ -178,7 +178,7 @@ def logit_scale(folder: Path) -> float:
 
 
 class _Blocks:
-    """The transformer blocks that both encoders have: attention, then a small network, twice added."""
+    """The transformer blocks that both encoders have: attention, then a small network."""
 
     def __init__(self, weights: dict[str, Array], config: dict[str, Any]) -> None:
         self._weights = weights

@@ -39,6 +39,21 @@ def caption(number: int) -> str:
     return captions.captions_of(number, 1)[0].text
 
 
+def unseen(number: int, size: int) -> NDArray[np.uint8]:
+    """Draws held-out picture `number`, which no training saw: uint8, shape (size, size, 3)."""
+    from storybook import illustrator, world
+
+    return illustrator.draw(world.scene(number, "heldout"), size)
+
+
+def unseen_name(number: int) -> str:
+    """Names who is in held-out picture `number`, such as "a fox"."""
+    from storybook import captions, world
+
+    name = captions.WHO[world.scene(number, "heldout").who][0]
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
 def nearest(
     embedding: NDArray[np.float32], index: NDArray[np.float32], count: int
 ) -> list[Neighbour]:

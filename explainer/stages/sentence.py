@@ -1,4 +1,4 @@
-"""Sentence: a text as a model's tokenizer cuts it, without torch, fast enough for every keystroke."""
+"""Sentence: a text as a model's tokenizer cuts it, without torch, at every keystroke."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from explainer.trace import Token
 
-__all__ = ["Reading", "SentenceReader", "split_words"]
+__all__ = ["Reading", "SentenceReader"]
 
 
 class Reading(NamedTuple):
@@ -56,20 +56,13 @@ class SentenceReader:
         self.length = int(settings["model_max_length"])
         pad = settings["pad_token"]
         padded.enable_truncation(self.length)
-        padded.enable_padding(
-            length=self.length, pad_id=whole.token_to_id(pad), pad_token=pad
-        )
-        self._tokenizer = _LikeTransformers(whole, padded)
+        padded.enable_padding(length=self.length, pad_id=whole.token_to_id(pad), pad_token=pad)
+        end = whole.token_to_id(settings["eos_token"])
+        self._tokenizer = _LikeTransformers(whole, padded, end)
 
     def read(self, sentence: str) -> Reading:
         """Cuts a sentence into tokens; the same ones that `explainer.record` writes down."""
-        return Reading(*read_tokens(self._tokenizer, sentence))
-
-
-def split_words(tokens: tuple[Token, ...]) -> list[str]:
-    """Returns the words, each once and in order, that were cut into several tokens."""
-    pieces = [token for token in tokens if token.kind == "word"]
-    return list(dict.fromkeys(one.word for one in pieces if one.word and one.word != one.text))
+        return Reading(*read_tokens(self._tokenizer, sentence, self.length))
 
 
 class _Encoding(NamedTuple):
@@ -84,9 +77,9 @@ class _Encoding(NamedTuple):
 class _LikeTransformers:
     """A tokenizer that is called as transformers' are, whose import takes seconds."""
 
-    def __init__(self, whole: Tokenizer, padded: Tokenizer) -> None:
+    def __init__(self, whole: Tokenizer, padded: Tokenizer, end: int | None) -> None:
         self._whole, self._padded = whole, padded
-        self.model_max_length = padded.truncation["max_length"]
+        self.eos_token_id = end
 
     def __call__(
         self, text: str, *, truncation: bool = False, add_special_tokens: bool = True, **_: object

@@ -135,5 +135,7 @@ def turned(hidden_states: ArrayLike) -> NDArray[np.float64]:
 def _rows(vectors: ArrayLike) -> NDArray[np.float64]:
     rows = np.asarray(vectors, dtype=np.float64)
     if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
-        raise ValueError(f"vectors of shape (n, d) with finite numbers are needed, not {rows.shape}")
+        raise ValueError(
+            f"vectors of shape (n, d) with finite numbers are needed, not {rows.shape}"
+        )
     return rows

@@ -13,11 +13,17 @@ if TYPE_CHECKING:
     from explainer.widgets.gallery import Gallery
     from explainer.widgets.latent_grid import LatentGrid
     from explainer.widgets.panels import Anatomy, Guesses
+    from explainer.widgets.phrases import Phrases
+    from explainer.widgets.picture_names import PictureNames
     from explainer.widgets.player import Player
     from explainer.widgets.plot import Plot
+    from explainer.widgets.sentence import Sentence
     from explainer.widgets.studio import Studio
     from explainer.widgets.sweep import Sweep
+    from explainer.widgets.token_layers import TokenLayers
     from explainer.widgets.token_row import TokenRow
+    from explainer.widgets.two_runs import TwoRuns
+    from explainer.widgets.two_sentences import TwoSentences
 
 _HOMES = {
     "Anatomy": "panels",
@@ -27,11 +33,17 @@ _HOMES = {
     "Gallery": "gallery",
     "Guesses": "panels",
     "LatentGrid": "latent_grid",
+    "Phrases": "phrases",
+    "PictureNames": "picture_names",
     "Player": "player",
     "Plot": "plot",
+    "Sentence": "sentence",
     "Studio": "studio",
     "Sweep": "sweep",
+    "TokenLayers": "token_layers",
     "TokenRow": "token_row",
+    "TwoRuns": "two_runs",
+    "TwoSentences": "two_sentences",
     "Widget": "base",
 }
 
@@ -43,11 +55,17 @@ __all__ = [
     "Gallery",
     "Guesses",
     "LatentGrid",
+    "Phrases",
+    "PictureNames",
     "Player",
     "Plot",
+    "Sentence",
     "Studio",
     "Sweep",
+    "TokenLayers",
     "TokenRow",
+    "TwoRuns",
+    "TwoSentences",
     "Widget",
 ]
 

@@ -52,3 +52,15 @@ function cellUnder(event, canvas, columns, rows) {
   const y = clamp(Math.floor(((event.clientY - box.top) / box.height) * rows), 0, rows - 1);
   return { x, y, i: y * columns + x };
 }
+
+/** Frame one cell so that it stands out on any colour. */
+function frameCell(canvas, i, columns, rows) {
+  const context = canvas.getContext("2d");
+  const [width, height] = [canvas.width / columns, canvas.height / rows];
+  const box = [(i % columns) * width, Math.floor(i / columns) * height, width, height];
+  for (const [colour, thick] of [["#ffffff", 5], ["#000000", 2]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = thick;
+    context.strokeRect(...box);
+  }
+}

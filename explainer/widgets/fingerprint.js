@@ -80,14 +80,3 @@ const fingerprint = {
     }
   },
 };
-
-function frameCell(canvas, i, columns, rows) {
-  const context = canvas.getContext("2d");
-  const [width, height] = [canvas.width / columns, canvas.height / rows];
-  const box = [(i % columns) * width, Math.floor(i / columns) * height, width, height];
-  for (const [colour, thick] of [["#ffffff", 5], ["#000000", 2]]) {
-    context.strokeStyle = colour;
-    context.lineWidth = thick;
-    context.strokeRect(...box);
-  }
-}

@@ -2,6 +2,12 @@
 
 const KINDS = { start: "start", end: "end", padding: "padding" };
 
+/** Whether a token is a further piece of the word that the token before it belongs to. */
+function goesOn(token, before) {
+  const words = token.kind === "word" && before?.kind === "word";
+  return words && before.end === token.start && before.word === token.word;
+}
+
 const tokenRow = {
   mount(view) {
     const { model, root } = view;
@@ -39,7 +45,7 @@ const tokenRow = {
     }
 
     function chip(token, before) {
-      const joined = token.kind === "word" && before?.kind === "word" && before.end === token.start;
+      const joined = goesOn(token, before);
       const special = KINDS[token.kind];
       const text = special ?? token.text.trim();
       const about = special ? `special token, ${special}` : `piece of “${token.word ?? token.text}”`;

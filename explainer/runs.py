@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from explainer.cache import TraceCache
@@ -17,7 +16,7 @@ from explainer.turns import Turns
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-__all__ = ["ParameterError", "Run", "RunController", "RunParameters"]
+__all__ = ["Job", "ParameterError", "Run", "RunController", "RunParameters", "Task"]
 
 State = Literal["queued", "running", "done", "cancelled", "failed"]
 ENDED: frozenset[State] = frozenset({"done", "cancelled", "failed"})
@@ -25,46 +24,38 @@ ENDED: frozenset[State] = frozenset({"done", "cancelled", "failed"})
 logger = logging.getLogger(__name__)
 
 
-class Run:
-    """One run that a reader asked for, from the click to the picture.
+class Job:
+    """Something that a reader asked for, from the click to its end.
 
     Read it at any time, from any thread; only its controller changes it.
 
     Attributes:
-        parameters: What was asked for.
         state: "queued", "running" (with ``step`` 0 while the model is being loaded), "done",
             "cancelled" or "failed".
-        place: How many other runs must end before this one starts.
-        step: Denoising steps done.
-        total: Denoising steps in all.
-        preview: The picture that the model predicts at this step, as WebP bytes, or None.
-        trace: What the run left behind, once it is done.
+        place: How many others must end before this one starts.
+        step: Steps done.
+        total: Steps in all.
         error: What went wrong, in plain words, once it has failed.
-        notice: Something the reader should know although the run is done, or an empty string.
     """
 
-    def __init__(self, parameters: RunParameters) -> None:
-        self.parameters = parameters
+    def __init__(self, total: int) -> None:
         self.state: State = "queued"
         self.place = 0
         self.step = 0
-        self.total = parameters.steps
-        self.preview: bytes | None = None
-        self.trace: Trace | None = None
+        self.total = total
         self.error = ""
-        self.notice = ""
         self._cancelled = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
-        self._observers: list[Callable[[Run], None]] = []
+        self._observers: list[Callable[[Any], None]] = []
 
     @property
     def ended(self) -> bool:
-        """Whether nothing about this run will change any more."""
+        """Whether nothing about it will change any more."""
         return self.state in ENDED
 
     def cancel(self) -> None:
-        """Stop the run: at once while it waits, after the present step while it computes."""
+        """Stop: at once while it waits, after the present step while it computes."""
         self._cancelled.set()
         if self.state == "queued":
             self.update(state="cancelled")
@@ -73,18 +64,18 @@ class Run:
         """Tell whether `cancel` was called."""
         return self._cancelled.is_set()
 
-    def observe(self, callback: Callable[[Run], None]) -> None:
-        """Call ``callback(run)`` now and at every change, from whichever thread makes it."""
+    def observe(self, callback: Callable[[Any], None]) -> None:
+        """Call ``callback(self)`` now and at every change, from whichever thread makes it."""
         with self._lock:
             self._observers.append(callback)
         self._tell(callback)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait at most ``timeout`` seconds for the run to end; return whether it has."""
+        """Wait at most ``timeout`` seconds for the end; return whether it has come."""
         return self._ended.wait(timeout)
 
     def update(self, **values: Any) -> None:
-        """Set attributes and tell the observers; for the controller. An ended run stays."""
+        """Set attributes and tell the observers; for the controller. What has ended stays."""
         with self._lock:
             if self.state in ENDED:
                 return
@@ -96,11 +87,44 @@ class Run:
         if self.ended:
             self._ended.set()
 
-    def _tell(self, callback: Callable[[Run], None]) -> None:
+    def _tell(self, callback: Callable[[Any], None]) -> None:
         try:
             callback(self)
         except Exception:
             logger.exception("An observer of a run failed; the run goes on.")
+
+
+class Run(Job):
+    """One picture that a reader asked for.
+
+    Attributes:
+        parameters: What was asked for.
+        preview: The picture that the model predicts at this step, as WebP bytes, or None.
+        trace: What the run left behind, once it is done.
+        notice: Something the reader should know although the run is done, or an empty string.
+    """
+
+    def __init__(self, parameters: RunParameters) -> None:
+        super().__init__(parameters.steps)
+        self.parameters = parameters
+        self.preview: bytes | None = None
+        self.trace: Trace | None = None
+        self.notice = ""
+
+
+class Task(Job):
+    """Anything else that a reader asked for and that takes the pipeline.
+
+    Attributes:
+        work: Called with the pipeline and this task in the controller's thread. It reports its
+            steps with ``update(step=...)`` and ends early when ``asked_to_stop()``.
+        result: What ``work`` returned, once it is done.
+    """
+
+    def __init__(self, work: Callable[[DiffusionPipeline, Task], Any], total: int) -> None:
+        super().__init__(total)
+        self.work = work
+        self.result: Any = None
 
 
 class RunController:
@@ -136,8 +160,8 @@ class RunController:
             self._fingerprint = models.embedded_fingerprint()
         self._turns = turns or Turns()
         self._pipe: DiffusionPipeline | None = None
-        self._latest: dict[str, Run] = {}
-        self._queue: deque[Run] = deque()
+        self._latest: dict[str, Job] = {}
+        self._queue: deque[Job] = deque()
         self._asked = threading.Condition()
         self._busy = False
         self._closed = False
@@ -157,15 +181,41 @@ class RunController:
             RuntimeError: The controller was closed.
         """
         run = Run(parameters)
-        with self._asked:
-            if self._closed:
-                raise RuntimeError("This run controller is closed. Make a new one.")
-            former, self._latest[reader] = self._latest.get(reader), run
-        if former is not None:
-            former.cancel()
+        self._replace(run, reader)
         if not self._recall(run):
             self._enqueue(run)
         return run
+
+    def ask(
+        self,
+        work: Callable[[DiffusionPipeline, Task], Any],
+        *,
+        total: int,
+        reader: str = "page",
+    ) -> Task:
+        """Ask for other work with the pipeline; it waits for its turn as runs do.
+
+        Args:
+            work: What to do; see `Task`.
+            total: Steps that it will report.
+            reader: Who asks, as in `submit`.
+
+        Raises:
+            RuntimeError: The controller was closed.
+        """
+        task = Task(work, total)
+        self._replace(task, reader)
+        self._enqueue(task)
+        return task
+
+    def _replace(self, job: Job, reader: str) -> None:
+        """Make this the reader's job, and cancel the former one."""
+        with self._asked:
+            if self._closed:
+                raise RuntimeError("This run controller is closed. Make a new one.")
+            former, self._latest[reader] = self._latest.get(reader), job
+        if former is not None:
+            former.cancel()
 
     def close(self) -> None:
         """Cancel every run and end the background thread; wait until it has ended."""
@@ -178,7 +228,7 @@ class RunController:
         if thread is not None:
             thread.join()
 
-    def _enqueue(self, run: Run) -> None:
+    def _enqueue(self, run: Job) -> None:
         with self._asked:
             if self._closed:
                 run.cancel()
@@ -205,7 +255,7 @@ class RunController:
                 logger.exception("A run failed.")
                 run.update(state="failed", error=plain_words(error))
 
-    def _next(self) -> Run | None:
+    def _next(self) -> Job | None:
         with self._asked:
             self._busy = False
             while not self._queue and not self._closed:
@@ -213,14 +263,22 @@ class RunController:
             self._busy = bool(self._queue)
             return self._queue.popleft() if self._queue else None
 
-    def _carry_out(self, run: Run) -> None:
+    def _carry_out(self, run: Job) -> None:
         with self._turns.take(
             cancelled=run.asked_to_stop, on_place=lambda place: run.update(place=place)
         ) as our_turn:
             if our_turn:
                 run.update(state="running", place=0)
-                self._record(run)
+                self._compute(run)
         run.update(state="cancelled")  # changes nothing if the run has ended otherwise
+
+    def _compute(self, job: Job) -> None:
+        if isinstance(job, Run):
+            self._record(job)
+        elif isinstance(job, Task):
+            result = job.work(self._model()[0], job)
+            if not job.asked_to_stop():
+                job.update(state="done", result=result)
 
     def _record(self, run: Run) -> None:
         from explainer.capture import record
@@ -229,19 +287,21 @@ class RunController:
         if self._recall(run):  # another kernel may have made it while this one waited
             return
         wanted = run.parameters
-        with _scheduler(pipe, wanted.scheduler):
-            trace = record(
-                pipe,
-                wanted.prompt,
-                seed=wanted.seed,
-                steps=wanted.steps,
-                guidance_scale=wanted.guidance_scale,
-                negative_prompt=wanted.negative_prompt,
-                on_step=lambda step, total, preview: run.update(
-                    step=step, total=total, preview=preview
-                ),
-                cancelled=run.asked_to_stop,
-            )
+        trace = record(
+            pipe,
+            wanted.prompt,
+            seed=wanted.seed,
+            steps=wanted.steps,
+            guidance_scale=wanted.guidance_scale,
+            negative_prompt=wanted.negative_prompt,
+            scheduler=wanted.scheduler,
+            # The decoder costs more than a step: noise, of which it makes little, goes without.
+            previews={"x0": "full", "noisy": "linear"},
+            on_step=lambda step, total, preview: run.update(
+                step=step, total=total, preview=preview
+            ),
+            cancelled=run.asked_to_stop,
+        )
         if not run.asked_to_stop():
             notice = self._keep(fingerprint, wanted, trace)
             run.update(state="done", trace=trace, notice=notice)
@@ -268,30 +328,6 @@ class RunController:
         except TraceError as error:
             return f"This run could not be kept for later. {error}"
         return ""
-
-
-@contextmanager
-def _scheduler(pipe: DiffusionPipeline, name: str | None) -> Iterator[None]:
-    """Let the pipeline use another scheduler for a while.
-
-    Raises:
-        ParameterError: The pipeline cannot work with a scheduler of this name.
-    """
-    if name is None:
-        yield
-        return
-    own = pipe.scheduler
-    able = {kind.__name__: kind for kind in own.compatibles}
-    if name not in able:
-        raise ParameterError(
-            "scheduler",
-            f"This model cannot use {name!r}. It can use: {', '.join(sorted(able))}.",
-        )
-    pipe.scheduler = able[name].from_config(own.config)
-    try:
-        yield
-    finally:
-        pipe.scheduler = own
 
 
 def plain_words(error: Exception) -> str:

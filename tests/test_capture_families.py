@@ -11,13 +11,17 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from diffusers.configuration_utils import FrozenDict
 from PIL import Image
 
 from explainer.capture import Recorder, RunError, record
 from explainer.trace import Trace
 from tests import tiny
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Should have t:UserWarning"),  # torchsde rounds
+]
 
 PROMPT = "A fox sleeps, on the beach"
 STEPS = 4
@@ -50,6 +54,7 @@ OF_FAMILY = {
     ),
     "flux": ("FlowMatchEulerDiscreteScheduler", "FlowMatchLCMScheduler"),
 }
+NEEDS = {"LMSDiscreteScheduler": "scipy", "DPMSolverSDEScheduler": "torchsde"}
 MATRIX = [(family, scheduler) for family, names in OF_FAMILY.items() for scheduler in names]
 # What a tiny pipeline needs beside what a large one does: no buckets of sizes, few tokens.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -82,8 +87,8 @@ def pipes(built: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def with_scheduler(pipe: Any, name: str) -> Any:
-    if name == "DPMSolverSDEScheduler":
-        pytest.importorskip("torchsde")
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name], reason="diffusers needs it for this scheduler")
     kind, own = getattr(diffusers, name), pipe.scheduler
     if type(own).__name__.startswith("FlowMatch") and not name.startswith("FlowMatch"):
         pipe.scheduler = kind(prediction_type="flow_prediction", use_flow_sigmas=True)
@@ -298,6 +303,53 @@ def test_image_to_image(pipes: dict[str, Any], family: str) -> None:
     assert trace.steps == 4
 
 
+@pytest.mark.parametrize("setting", ["sliced", "channels_last", "tiled", "prompts", "wide"])
+def test_settings_that_people_use(setting: str) -> None:
+    pipe = tiny.stable_diffusion()
+    prompt, options = PROMPT, {"num_inference_steps": 3, "guidance_scale": 5.0}
+    match setting:
+        case "sliced":
+            pipe.enable_attention_slicing(1)
+        case "channels_last":
+            pipe.unet.to(memory_format=torch.channels_last)
+        case "tiled":
+            pipe.vae.enable_tiling()
+        case "prompts":
+            prompt = [PROMPT, "a bear"]
+            options |= {"num_images_per_prompt": 2, "guidance_rescale": 0.5}
+        case "wide":
+            options |= {"width": 48, "height": 16}
+
+    def generator() -> torch.Generator:
+        return torch.Generator().manual_seed(7)
+
+    plain = pipe(prompt, generator=generator(), **options).images
+    with Recorder(pipe, attention=True, previews="linear") as recorder:
+        images = pipe(prompt, generator=generator(), **options).images
+    trace = recorder.trace
+    assert [image.tobytes() for image in images] == [image.tobytes() for image in plain]
+    assert trace.image().tobytes() == plain[0].tobytes()
+    (name,) = trace.attention
+    assert name == ("4x12" if setting == "wide" else "4x4")
+
+
+def test_attention_is_that_of_the_first_picture(pipes: dict[str, Any]) -> None:
+    """With guidance off there are no halves, and the batch is of pictures alone."""
+    pipe, maps = pipes["stable_diffusion"], []
+    for guidance_scale in (1.0, 5.0):
+        for prompts in (PROMPT, [PROMPT, "a robot"]):
+            with Recorder(pipe, attention=True, previews=False) as recorder:
+                pipe(
+                    prompts,
+                    guidance_scale=guidance_scale,
+                    num_inference_steps=1,
+                    latents=torch.ones(1 if prompts is PROMPT else 2, 8, 8, 8),
+                )
+            maps.append(recorder.trace.attention["4x4"].astype(np.float32))
+    for one in maps[1:]:
+        np.testing.assert_allclose(one, maps[0], atol=1e-3)
+
+
 def test_cancelling_a_pipeline_without_a_cancel_button(pipes: dict[str, Any]) -> None:
     pipe = with_scheduler(pipes["pixart"], "DDIMScheduler")
     before = everything_of(pipe, "pixart")
@@ -351,7 +403,7 @@ def test_a_failed_run_leaves_its_steps(pipes: dict[str, Any]) -> None:
     assert not recorder.trace.complete
 
 
-def test_linear_previews_are_fitted_once_and_near_the_truth(
+def test_the_linear_matrix_is_fitted_once_for_an_autoencoder(
     pipes: dict[str, Any], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from explainer.capture import linear
@@ -365,6 +417,33 @@ def test_linear_previews_are_fitted_once_and_near_the_truth(
     monkeypatch.setattr(linear, "_known", {})
     monkeypatch.setattr(linear, "_fitted", lambda _pipe: pytest.fail("fitted twice"))
     np.testing.assert_array_equal(linear.matrix(pipe), fitted)
+
+
+def test_linear_previews_come_near_the_picture(pipes: dict[str, Any]) -> None:
+    from explainer.capture import linear
+    from explainer.capture.previews import scaled
+
+    vae, side = pipes["stable_diffusion"].vae, 32
+    ramp = torch.linspace(0, 1, side).expand(side, side)
+    picture = torch.stack([ramp, ramp.T, 1 - ramp])[None]
+    with torch.no_grad():
+        latents = scaled(vae.config, vae.encode(picture * 2 - 1).latent_dist.mode())
+    (shown,) = linear.pictures(pipes["stable_diffusion"], latents)
+    ours = np.asarray(shown, np.float32).transpose(2, 0, 1) / 255
+    assert shown.size == (side, side)
+    assert np.abs(ours - picture[0].numpy()).mean() < 0.3 * picture.std()
+
+
+def test_latents_scale_there_and_back() -> None:
+    from explainer.capture.previews import scaled, unscaled
+
+    latents = torch.randn(2, 3, 4, 4)
+    for config in (
+        {"scaling_factor": 0.5, "shift_factor": 0.1},
+        {"scaling_factor": 0.5, "latents_mean": [1.0, 2.0, 3.0], "latents_std": [2.0, 3.0, 4.0]},
+    ):
+        frozen = FrozenDict(config)
+        torch.testing.assert_close(scaled(frozen, unscaled(frozen, latents)), latents)
 
 
 def test_a_tiny_autoencoder_shows_previews(pipes: dict[str, Any]) -> None:

@@ -111,6 +111,15 @@ def test_going_on_differently(pipe: Any, change: dict[str, Any]) -> None:
     assert np.abs(again.latents[-1] - trace.latents[-1]).max() > 1e-4
 
 
+def test_attention_of_the_steps_taken_over_is_the_recorded_one(pipe: Any) -> None:
+    trace = recorded(pipe, "stable_diffusion", attention=True)
+    same = resume(pipe, trace, 5, attention=True).attention["4x4"]
+    np.testing.assert_array_equal(same, trace.attention["4x4"])
+    other = resume(pipe, trace, 5, prompt="a bear", attention=True).attention["4x4"]
+    assert not other[:5].any()
+    assert other[5:].all()
+
+
 def test_edited_latents_and_another_seed(pipe: Any) -> None:
     trace = recorded(pipe, "stable_diffusion")
     flipped = trace.latents[4][:, :, ::-1]
@@ -130,6 +139,23 @@ def test_one_step_with_every_head(pipe: Any) -> None:
     assert sorted(again.attention) == sorted(layers)
     mean = np.mean([maps.mean(0) for maps in again.attention.values()], axis=0)
     np.testing.assert_allclose(trace.attention["4x4"][5], mean, atol=1e-3)
+
+
+def test_parts_of_the_denoiser_on_request(pipe: Any) -> None:
+    trace = recorded(pipe, "stable_diffusion")
+    parts = ("time_embedding", "down_blocks.1", "mid_block", "conv_out")
+    before = everything_of(pipe, "stable_diffusion")
+    seen = replay(pipe, trace, 5, activations=parts).activations
+    assert everything_of(pipe, "stable_diffusion") == before
+    assert {name: values.ndim for name, values in seen.items()} == {
+        "time_embedding": 1,
+        "down_blocks.1": 3,
+        "mid_block": 3,
+        "conv_out": 3,
+    }
+    np.testing.assert_array_equal(seen["conv_out"].astype(np.float16), trace.noise_cond[5])
+    with pytest.raises(RunError, match=r"no part 'attic'. It has: conv_in, "):
+        replay(pipe, trace, 5, activations=["attic"])
 
 
 def test_attention_is_what_the_model_itself_computes(pipe: Any) -> None:

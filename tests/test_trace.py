@@ -16,7 +16,7 @@ import safetensors.numpy
 from PIL import Image
 
 from explainer import trace as trace_module
-from explainer.trace import Token, Trace, TraceError
+from explainer.trace import Reading, Token, Trace, TraceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +84,55 @@ def make(
         "picture": picture((8 * side, 8 * side), lossless=True),
     }
     return Trace(**(fields | changes))
+
+
+def reading(tokens: int = 4) -> Reading:
+    numbers = np.random.default_rng(1)
+    return Reading(
+        encoder="text_encoder_2",
+        tokens=make().tokens[:4],
+        truncated="",
+        embeddings=numbers.standard_normal((tokens, 8)).astype(np.float16),
+        pooled_embedding=np.zeros(0, np.float32),
+    )
+
+
+def attention(side: int = 2, tokens: int = 4, name: str = "2x2") -> dict[str, Any]:
+    return {name: np.full((3, tokens, side, side), 0.25, np.float16)}
+
+
+def test_attention_and_further_encoders_come_back(tmp_path: Path) -> None:
+    before = make(attention=attention(), readings=(reading(),))
+    before.save(tmp_path / "a.trace")
+    after = Trace.load(tmp_path / "a.trace")
+    np.testing.assert_array_equal(after.attention["2x2"], before.attention["2x2"])
+    assert not after.attention["2x2"].flags.writeable
+    assert after.readings[0].encoder == "text_encoder_2"
+    assert after.readings[0].tokens == before.readings[0].tokens
+    np.testing.assert_array_equal(after.readings[0].embeddings, before.readings[0].embeddings)
+
+
+def test_a_file_of_the_first_version_still_loads(tmp_path: Path) -> None:
+    def change(_tensors: dict[str, Any], metadata: dict[str, str]) -> None:
+        fields = json.loads(metadata["trace"])
+        del fields["readings"]
+        metadata |= {"version": "1.0", "trace": json.dumps(fields)}
+
+    trace = Trace.load(rewritten(saved(tmp_path), change))
+    assert (trace.attention, trace.readings) == ({}, ())
+
+
+@pytest.mark.parametrize(
+    "maps", [attention(side=3), attention(tokens=9), {"2x2": np.zeros((2, 4, 2, 2), np.float16)}]
+)
+def test_attention_that_does_not_fit_is_refused(maps: dict[str, Any]) -> None:
+    with pytest.raises(TraceError, match="attention 2x2 has shape"):
+        make(attention=maps)
+
+
+def test_a_reading_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(TraceError, match="4 tokens, but 5 embeddings of text_encoder_2"):
+        reading(tokens=5)
 
 
 def saved(folder: Path, **changes: Any) -> Path:
@@ -195,7 +244,7 @@ def test_a_newer_minor_version_loads(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["2.0", "0.9", "", "x"])
 def test_another_major_version_is_refused(tmp_path: Path, version: str) -> None:
     path = rewritten(saved(tmp_path), lambda _, metadata: metadata.update(version=version))
-    with pytest.raises(TraceError, match=r"format version .* reads 1.0"):
+    with pytest.raises(TraceError, match=r"format version .* reads 1.1"):
         Trace.load(path)
 
 

@@ -31,6 +31,10 @@ class AttentionWatch:
         layers: Names of the attention layers to watch, such as "mid_block" or
             "transformer_blocks.3"; whatever begins so is meant. None for all.
         heads: Keep every layer and head apart, for looking at a single step.
+
+    Attributes:
+        skips_call: Whether the present denoiser call is none for the prompt itself: guidance may
+            ask for its two predictions in two calls.
     """
 
     def __init__(self, layers: Collection[str] | None = None, *, heads: bool = False) -> None:
@@ -38,9 +42,10 @@ class AttentionWatch:
         self._heads = heads
         self._read = 0
         self._text_length = 0
+        self._batch = 1
         self._conditional: torch.Tensor | None = None
         self._maps: dict[str, torch.Tensor] = {}
-        self._skips_call = False
+        self.skips_call = False
 
     @contextmanager
     def watching(self, pipe: Any, family: Family) -> Iterator[None]:
@@ -73,14 +78,18 @@ class AttentionWatch:
         """Takes note of a run's prompt."""
         self._maps = {}
         self._conditional = text.embeddings[:1]
-        self._text_length = text.embeddings.shape[1]
+        self._batch, self._text_length = text.embeddings.shape[:2]
         self._read = self._text_length
         reader = next(iter(family.present_readers(pipe)), None)
-        prompt = reader and tokens.text_of(pipe, reader, text.given)
+        prompt = None if reader is None else tokens.text_of(pipe, reader, text.given)
         if reader is not None and prompt is not None:
             length = tokens.length_of(pipe, reader, text.given)
             read, _ = tokens.read_tokens(getattr(pipe, reader.tokenizer), prompt, length)
             self._read = sum(token.kind != "padding" for token in read)
+
+    def row(self, count: int) -> int:
+        """Where the first picture's conditional half is in a batch of so many."""
+        return self._batch if count >= 2 * self._batch else 0
 
     def taken(self, size: Collection[int]) -> dict[str, torch.Tensor]:
         """The maps since the last step: by size (tokens, h, w), or by layer (heads, tokens, h, w).
@@ -112,7 +121,7 @@ class AttentionWatch:
     def _see_call(self, _module: Any, _args: Any, given: dict[str, Any]) -> None:
         """Guidance in two calls: only the one for the prompt itself is of interest."""
         text = given.get("encoder_hidden_states")
-        self._skips_call = bool(
+        self.skips_call = bool(
             self._conditional is not None
             and text is not None
             and len(text) == 1
@@ -132,8 +141,8 @@ class AttentionWatch:
 
         def look(_module: Any, _args: Any, given: dict[str, Any], _output: Any) -> None:
             query, key = seen.pop("query", None), seen.pop("key", None)
-            if query is not None and key is not None and not self._skips_call:
-                row = len(query) // 2 if len(query) > 1 else 0
+            if query is not None and key is not None and not self.skips_call:
+                row = self.row(len(query))
                 mask = given.get("attention_mask")
                 bias = None if mask is None else mask[min(row, len(mask) - 1)].reshape(-1)
                 self._add(
@@ -184,9 +193,9 @@ class AttentionWatch:
     ) -> None:
         """Takes (B, heads, picture and text, width) as they reach the attention kernel."""
         places = query.shape[-2] - self._text_length
-        if self._skips_call or places <= 0:
+        if self.skips_call or places <= 0:
             return
-        row = len(query) // 2 if len(query) > 1 else 0
+        row = self.row(len(query))
         query, key = query[row], key[row]
         if family.text_first:
             self._add(name, query[:, self._text_length :], key, scale)
@@ -213,6 +222,8 @@ class AttentionWatch:
         """
         import torch
 
+        if name in self._maps:  # a further call in this step, such as skip-layer guidance makes
+            return
         heads = len(query)
         transposed = key.float().transpose(-1, -2) * scale
         chunk = max(1, _MOST_AT_ONCE // (heads * key.shape[-2]))
@@ -240,8 +251,8 @@ def _sdpa_seen(see: Callable[[torch.Tensor, torch.Tensor, float], None]) -> Any:
         ) -> Any:
             given = kwargs or {}
             if func is attention:
-                query = given.get("query", args[0] if args else None)
-                key = given.get("key", args[1] if len(args) > 1 else None)
+                query: Any = given.get("query", args[0] if args else None)
+                key: Any = given.get("key", args[1] if len(args) > 1 else None)
                 see(query, key, given.get("scale") or query.shape[-1] ** -0.5)
             return func(*args, **given)
 

@@ -47,7 +47,7 @@ def matrix(pipe: Any) -> NDArray[np.float32]:
     """
     known = _known.get(pipe.vae)
     if known is None:
-        name = fingerprints.of_pipeline(_Only(pipe.vae))  # type: ignore[arg-type]
+        name = fingerprints.of_pipeline(_Only(pipe.vae))
         path = _folder() / f"{name}.npy"
         fitted = _kept(path, int(pipe.vae.config.latent_channels))
         if fitted is None:
@@ -103,7 +103,7 @@ def _made_up(side: int) -> NDArray[np.float32]:
         colours = Image.fromarray(dice.integers(0, 256, (cells, cells, 3), np.uint8))
         resampling = Image.Resampling.NEAREST if index % 3 == 0 else Image.Resampling.BICUBIC
         made.append(np.asarray(colours.resize((side, side), resampling), np.float32) / 255)
-    return np.stack(made).transpose(0, 3, 1, 2)
+    return np.stack(made).transpose(0, 3, 1, 2).astype(np.float32)
 
 
 def _folder() -> Path:

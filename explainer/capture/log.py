@@ -69,7 +69,7 @@ class Log:
         scales: Standard deviation of each state.
         frames: Predicted pictures that were decoded while the run went on.
         picture: What the pipeline returned.
-        attention: Attention maps by size, those of a step in each entry.
+        attention: Attention maps by size, and for each size by step.
     """
 
     texts: list[Text]
@@ -80,7 +80,7 @@ class Log:
     scales: list[float] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
     picture: Image.Image | None = None
-    attention: dict[str, list[torch.Tensor]] = field(default_factory=dict)
+    attention: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
 
     @property
     def negative_prompt(self) -> str:
@@ -118,9 +118,9 @@ def to_trace(log: Log, pipe: Any, family: Family, wanted: Previews) -> Trace:
         scaling_factor=float(vae.scaling_factor),
         shift_factor=float(vae.get("shift_factor") or 0.0),
         complete=len(log.steps) == calls_of_run(pipe),
-        frames=_frames(log, pipe, wanted),
+        frames=_frames(log, pipe, wanted, picture),
         picture=previews.webp(picture, lossless=True),
-        attention={name: _half(torch_stack(maps)) for name, maps in log.attention.items()},
+        attention={name: _maps(maps, len(log.steps)) for name, maps in log.attention.items()},
         **_text(log, pipe, family),
         **_numbers(log),
     )
@@ -210,19 +210,31 @@ def _numbers(log: Log) -> dict[str, Any]:
     }
 
 
+def _maps(by_step: dict[int, torch.Tensor], steps: int) -> NDArray[np.float16]:
+    """(steps, tokens, h, w), zero in steps that no attention was seen in."""
+    nothing = next(iter(by_step.values())) * 0
+    return _half(torch_stack([by_step.get(step, nothing) for step in range(steps)]))
+
+
 def _half(tensor: torch.Tensor) -> NDArray[np.float16]:
     half: NDArray[np.float16] = tensor.half().cpu().numpy()
     return half
 
 
-def _frames(log: Log, pipe: Any, wanted: Previews) -> dict[str, tuple[bytes, ...]]:
+def _frames(
+    log: Log, pipe: Any, wanted: Previews, picture: Image.Image
+) -> dict[str, tuple[bytes, ...]]:
     frames: dict[str, tuple[bytes, ...]] = {}
     if "x0" in wanted.qualities:
         predicted = torch_stack([step.x0 for step in log.steps])
-        frames["x0"] = tuple(log.frames) or wanted.frames("x0", pipe, predicted)
+        whole = len(log.frames) == len(log.steps)
+        frames["x0"] = tuple(log.frames) if whole else wanted.frames("x0", pipe, predicted)
     if "noisy" in wanted.qualities:
         states = [state / scale for state, scale in zip(log.states, log.scales, strict=True)]
         frames["noisy"] = wanted.frames("noisy", pipe, torch_stack(states))
+        if wanted.qualities["noisy"] == "linear" and len(log.steps) == calls_of_run(pipe):
+            # The last state is the picture itself, and that is decoded already.
+            frames["noisy"] = (*frames["noisy"][:-1], previews.webp(picture))
     return frames
 
 

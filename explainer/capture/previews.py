@@ -43,12 +43,11 @@ class Previews:
             return cls(dict.fromkeys(KINDS, "full") if asked else {})
         if hasattr(asked, "decode") and hasattr(asked, "config"):
             return cls(dict.fromkeys(KINDS, asked))
-        words = {asked} if isinstance(asked, str) else asked
-        if isinstance(words, dict):
-            words, qualities = set(words), words
+        if isinstance(asked, dict):
+            qualities = asked
         else:
-            words, qualities = _sorted_out(words)
-        if not words <= set(KINDS) or not all(map(_is_quality, qualities.values())):
+            qualities = _sorted_out({asked} if isinstance(asked, str) else asked)
+        if not set(qualities) <= set(KINDS) or not all(map(_is_quality, qualities.values())):
             raise ValueError(
                 "previews must be True, False, 'linear', 'full', 'x0', 'noisy', a tiny autoencoder "
                 f"or a dict such as {{'x0': 'full', 'noisy': 'linear'}}, not {asked!r}."
@@ -71,13 +70,11 @@ class Previews:
         return tuple(webp(picture) for batch in batches for picture in decode(pipe, batch, tiny))
 
 
-def _sorted_out(words: Collection[str]) -> tuple[set[str], dict[str, str]]:
+def _sorted_out(words: Collection[str]) -> dict[str, str]:
     """Kinds and qualities that stand side by side, as in ("x0", "linear")."""
     quality = next((word for word in words if word in QUALITIES), "full")
-    kinds = {word for word in words if word not in QUALITIES}
-    if not kinds and set(words) & set(QUALITIES):
-        kinds = set(KINDS)
-    return kinds, dict.fromkeys(kinds, quality)
+    kinds = [word for word in words if word not in QUALITIES]
+    return dict.fromkeys(kinds or (KINDS if words else ()), quality)
 
 
 def _is_quality(quality: Any) -> bool:

@@ -235,7 +235,7 @@ class Recorder:
         log.scales[-1:] = [level.scale, state_scale(scheduler)]
         if self._watch is not None:
             for name, maps in self._watch.taken(log.states[-1].shape[-2:]).items():
-                log.attention.setdefault(name, []).append(maps)
+                log.attention.setdefault(name, {})[len(log.steps) - 1] = maps
 
     def _report(self, log: Log) -> None:
         if self._on_step is not None:

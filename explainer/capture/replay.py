@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from explainer.capture.attention import AttentionWatch
 from explainer.capture.families import Family, family_of
-from explainer.capture.hooks import Method, wrapped
+from explainer.capture.hooks import Method, calls_of, wrapped
 from explainer.capture.recorder import OnStep, Recorder, RunError
 from explainer.capture.run import scheduled
 from explainer.capture.x0 import noise_level
@@ -74,7 +75,8 @@ def resume(
         without: A word of the prompt whose embeddings are replaced by those that an empty prompt
             has in their place.
         previews: Which frames to decode, as for `record`.
-        attention: Whether to record attention, as for `record`; empty for steps taken over.
+        attention: Whether to record attention, as for `record`. Of the steps taken over it is what
+            the trace has, and zero where that has none or another prompt has other tokens.
         on_step: As for `record`; called for the steps that are taken over as well.
         cancelled: As for `record`.
         **options: What else the recorded call gave the pipeline, such as `eta`.
@@ -102,14 +104,14 @@ def resume(
     if "width" in inspect.signature(type(pipe).__call__).parameters:
         options = {"width": trace.width, "height": trace.height} | options
     other = scheduler or trace.scheduler
-    own = type(pipe.scheduler).__name__  # type: ignore[attr-defined]
+    own = type(pipe.scheduler).__name__
     with ExitStack() as stack:
         stack.enter_context(scheduled(pipe, None if other == own else other))
         if without is not None:
             stack.enter_context(_ablated(pipe, trace, without))
         stack.enter_context(recorder)
         stack.enter_context(_forced(pipe, family, start))
-        pipe(  # type: ignore[operator]
+        pipe(
             trace.prompt if prompt is None else prompt,
             num_inference_steps=trace.steps,
             guidance_scale=trace.guidance_scale if guidance_scale is None else guidance_scale,
@@ -129,6 +131,8 @@ class Replayed:
         noise_cond: (C, h, w) Prediction for the prompt; None with guidance off.
         latents: (C, h, w) What the step led to.
         attention: Layer -> (heads, read tokens, h, w) float32, every head on its own.
+        activations: Part of the denoiser -> what came out of it for the prompt, (C, h, w) in a
+            UNet, (places, width) in a transformer; those parts only that were asked for.
     """
 
     noise: NDArray[np.floating[Any]]
@@ -136,21 +140,31 @@ class Replayed:
     noise_cond: NDArray[np.floating[Any]] | None
     latents: NDArray[np.floating[Any]]
     attention: dict[str, NDArray[np.float32]]
+    activations: dict[str, NDArray[np.float32]]
 
 
-def replay(pipe: DiffusionPipeline, trace: Trace, step: int, **options: Any) -> Replayed:
+def replay(
+    pipe: DiffusionPipeline,
+    trace: Trace,
+    step: int,
+    *,
+    activations: Collection[str] = (),
+    **options: Any,
+) -> Replayed:
     """Computes one step of a recorded run again, to the bit, with every head's attention.
 
     Args:
         pipe: The pipeline that the trace was recorded with.
         trace: A trace.
         step: Which denoiser call, from 0 to `trace.calls - 1`.
+        activations: Parts of the denoiser to look into, by the names of its modules, such as
+            "time_embedding", "down_blocks.0", "mid_block" or "transformer_blocks.3".
         **options: What else the recorded call gave the pipeline.
 
     Raises:
-        RunError: The trace is of another model or has no such step.
+        RunError: The trace is of another model, has no such step, or its denoiser no such part.
     """
-    watch = _OneStep(step)
+    watch = _OneStep(step, _checked_parts(pipe, activations))
     calls = iter(range(1, trace.calls + 1))
     again = resume(
         pipe,
@@ -166,16 +180,46 @@ def replay(pipe: DiffusionPipeline, trace: Trace, step: int, **options: Any) -> 
         noise_cond=None if again.noise_cond is None else again.noise_cond[step],
         latents=again.latents[step + 1],
         attention=watch.maps,
+        activations=watch.activations,
     )
 
 
-class _OneStep(AttentionWatch):
-    """Keeps the maps of one step, and keeps them out of the trace."""
+def _checked_parts(pipe: Any, names: Collection[str]) -> tuple[str, ...]:
+    family = family_of(pipe)
+    known = dict(getattr(pipe, family.denoiser).named_modules()) if family else {}
+    for name in names:
+        if name not in known:
+            parts = ", ".join(part for part in known if part and "." not in part)
+            raise RunError(f"The denoiser has no part {name!r}. It has: {parts}, and their parts.")
+    return tuple(names)
 
-    def __init__(self, step: int) -> None:
+
+class _OneStep(AttentionWatch):
+    """Keeps the maps and activations of one step, and keeps them out of the trace."""
+
+    def __init__(self, step: int, parts: tuple[str, ...]) -> None:
         super().__init__(heads=True)
         self._to_go = step
+        self._parts = parts
         self.maps: dict[str, NDArray[np.float32]] = {}
+        self.activations: dict[str, NDArray[np.float32]] = {}
+
+    @contextmanager
+    def watching(self, pipe: Any, family: Family) -> Iterator[None]:
+        denoiser = getattr(pipe, family.denoiser)
+        with ExitStack() as stack:
+            for name in self._parts:
+                see = partial(self._keep, name)
+                stack.enter_context(calls_of(denoiser.get_submodule(name), see))
+            stack.enter_context(super().watching(pipe, family))
+            yield
+
+    def _keep(self, name: str, _given: dict[str, Any], output: Any) -> None:
+        if self.skips_call:
+            return
+        values = output[0] if isinstance(output, tuple) else output
+        values = values[self.row(len(values))]
+        self.activations[name] = values.detach().float().cpu().numpy().copy()
 
     def taken(self, size: Any) -> dict[str, torch.Tensor]:
         maps = super().taken(size)
@@ -270,7 +314,7 @@ def _silenced(forward: Method, denoiser: Any, start: _Start) -> Method:
     def silenced(*args: Any, **kwargs: Any) -> Any:
         if not start.silent():
             return forward(*args, **kwargs)
-        sample = args[0] if args else kwargs.get("hidden_states", kwargs.get("sample"))
+        sample: Any = args[0] if args else kwargs.get("hidden_states", kwargs.get("sample"))
         channels = getattr(denoiser.config, "out_channels", None)
         shape = list(sample.shape)
         if sample.ndim == 4 and channels is not None:
@@ -362,7 +406,18 @@ def _joined(trace: Trace, again: Trace, start: _Start) -> Trace:
         now = getattr(again, name).copy()
         now[:taken] = getattr(trace, name)[start.sources]
         arrays[name] = now
-    return replace(again, **arrays)
+    return replace(again, **arrays, attention=_attention(trace, again, start.sources))
+
+
+def _attention(trace: Trace, again: Trace, sources: list[int]) -> dict[str, NDArray[np.float16]]:
+    """Attention of the steps taken over too, where it was recorded for the same tokens."""
+    joined = {}
+    for name, now in again.attention.items():
+        before = trace.attention.get(name)
+        joined[name] = now.copy()
+        if before is not None and before.shape[1:] == now.shape[1:]:
+            joined[name][: len(sources)] = before[sources]
+    return joined
 
 
 def _checked(pipe: Any, trace: Trace, step: int) -> Family:

@@ -1,5 +1,10 @@
 // Pictures side by side, each with its caption.
 
+/** How many pictures in a row, so that the last row is as full as the others where that can be. */
+function columnsFor(count) {
+  return count < 4 ? count : [4, 3].find((columns) => count % columns === 0) ?? 4;
+}
+
 const gallery = {
   mount(view) {
     const { model, root } = view;
@@ -14,6 +19,7 @@ const gallery = {
     function load() {
       canvases = model.get("_captions").map(([title]) => h("canvas", { role: "img", "aria-label": title }));
       row.replaceChildren(...model.get("_captions").map(item));
+      row.style.setProperty("--columns", columnsFor(canvases.length));
       ask();
     }
 

@@ -12,7 +12,7 @@ from explainer import widgets
 from explainer.cache import TraceCache
 from explainer.parameters import RunParameters
 from explainer.runs import RunController
-from explainer.stages import knobs, noise
+from explainer.stages import guesses, knobs, noise
 from explainer.stages.guesses import Guesses
 from explainer.turns import Turns
 from tests.synthetic import make_trace, webp
@@ -147,6 +147,42 @@ def test_guesses_have_the_same_noise_at_every_level():
     np.testing.assert_array_equal(panel(shown, 0), np.stack([found.noise] * 3))
     np.testing.assert_array_equal(panel(shown, 1), found.guess)
     assert shown._layout["curve"] == pytest.approx(list(found.errors))
+
+
+def test_the_model_is_asked_about_the_readers_own_picture(controller):
+    picture = np.random.default_rng(5).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    shown = widgets.Guesses(made_guesses(), controller=controller, source=lambda: picture)
+    shown._handle_custom_msg({"type": "ask", "prompt": "a bear"}, [])
+    assert shown._task.wait(SECONDS)
+    assert shown._status == {"state": "done", "step": 12, "total": 12}
+    assert shown.guesses.prompt == "a bear"
+    wanted = guesses.ask(stable_diffusion(), picture, "a bear")
+    np.testing.assert_array_equal(shown.guesses.guess, wanted.guess)
+    np.testing.assert_array_equal(panel(shown, 1), wanted.guess)
+
+
+def test_asking_can_be_cancelled_and_what_is_shown_stays(controller):
+    first = made_guesses()
+    shown = widgets.Guesses(
+        first, controller=controller, source=lambda: np.zeros((16, 16, 3), np.uint8)
+    )
+    task = shown.ask()
+    shown._handle_custom_msg({"type": "cancel"}, [])
+    assert task.wait(SECONDS)
+    assert shown._status["state"] == "cancelled"
+    assert shown.guesses is first
+
+
+def test_what_cannot_be_asked_is_told(controller):
+    shown = widgets.Guesses(
+        made_guesses(), controller=controller, source=lambda: np.zeros((15, 15, 3), np.uint8)
+    )
+    assert shown.ask("a fox").wait(SECONDS)
+    assert "multiple of 2" in shown.notice
+    shown._handle_custom_msg({"type": "ask", "prompt": "x" * 5000}, [])
+    assert "2000 characters" in shown.notice
+    with pytest.raises(RuntimeError, match="controller"):
+        widgets.Guesses(made_guesses()).ask()
 
 
 def test_cloud_takes_points_and_refuses_what_is_none():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import traitlets as t
 
+from explainer.parameters import MAX_PROMPT
 from explainer.stages import noise
 from explainer.widgets.base import Widget, pack_frames
 from explainer.widgets.player import noise_shares
@@ -15,6 +16,7 @@ from explainer.widgets.player import noise_shares
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from explainer.runs import RunController, Task
     from explainer.stages.guesses import Guesses as Guessed
     from explainer.trace import Trace
 
@@ -151,21 +153,93 @@ def _steps_in_words(
     return words
 
 
-class Guesses(_Panels):
+class Guesses(_Panels, scripts=("cells", "curve", "panels", "guesses")):
     """Show the noise that was added beside the noise that a model guessed, level by level.
 
     Args:
         guesses: What the model made of one picture.
         position: Which level to stand at, from 0; the middle one by default.
+        controller: Asks the model about another picture; None for a page that only shows.
+        source: Gives that picture: uint8, shape (size, size, 3).
+
+    Attributes:
+        guesses: What is on show.
     """
 
-    def __init__(self, guesses: Guessed, *, position: int | None = None) -> None:
+    guesses = t.Any(None, help="What is on show.")
+    _status = t.Dict({"state": "idle", "step": 0, "total": 0}).tag(sync=True)
+    _live = t.Bool(False).tag(sync=True)
+
+    def __init__(
+        self,
+        guesses: Guessed,
+        *,
+        position: int | None = None,
+        controller: RunController | None = None,
+        source: Callable[[], NDArray[np.uint8]] | None = None,
+    ) -> None:
         super().__init__()
+        self._controller, self._source = controller, source
+        self._task: Task | None = None
+        self._live = controller is not None and source is not None
         self.show(guesses)
         self.position = len(guesses.timesteps) // 2 if position is None else position
+        self.on_msg(self._on_message)
+
+    def ask(self, prompt: str = "") -> Task:
+        """Ask the model about the source's picture and show what it says.
+
+        Args:
+            prompt: What to tell the model about the picture.
+
+        Raises:
+            RuntimeError: There is no controller or no source.
+        """
+        if self._controller is None or self._source is None:
+            raise RuntimeError("Nobody can be asked: give Guesses a controller and a source.")
+        from explainer.stages import guesses
+
+        picture = self._source().copy()
+
+        def work(pipe: Any, task: Task) -> Guessed | None:
+            return guesses.ask(
+                pipe,
+                picture,
+                prompt,
+                on_level=lambda done, total: task.update(step=done, total=total),
+                cancelled=task.asked_to_stop,
+            )
+
+        self.notify("")
+        self._task = self._controller.ask(
+            work, total=len(guesses.TIMESTEPS), reader=f"guesses {id(self)}"
+        )
+        self._task.observe(self._report)
+        return self._task
+
+    def _report(self, task: Task) -> None:
+        """Show how the asking stands; called from the controller's thread at every change."""
+        if task is not self._task:
+            return
+        self._status = {"state": task.state, "step": task.step, "total": task.total}
+        if task.state == "failed":
+            self.notify(task.error, error=True)
+        elif task.state == "done":
+            self.show(task.result)
+
+    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        if content.get("type") == "cancel" and self._task is not None:
+            self._task.cancel()
+        elif content.get("type") == "ask":
+            prompt = str(content.get("prompt", ""))
+            if len(prompt) > MAX_PROMPT:
+                self.notify(f"Shorten the text to {MAX_PROMPT} characters.", error=True)
+            else:
+                self.ask(prompt)
 
     def show(self, guesses: Guessed) -> None:
         """Replace what is shown."""
+        self.guesses = guesses
         added = np.broadcast_to(guesses.noise, guesses.guess.shape)
         errors = [float(error) for error in guesses.errors]
         self._lay_out(
@@ -175,7 +249,7 @@ class Guesses(_Panels):
                 _Panel(guesses.missed, "What it got wrong", "guess less truth", "noise"),
             ],
             [
-                ("The drawing", [guesses.picture]),
+                ("The picture", [guesses.picture]),
                 ("Hidden in noise", guesses.noisy),
                 ("What the guess implies", guesses.expected),
             ],

@@ -1,0 +1,329 @@
+"""The noise page's widgets in a real browser, on pages with no kernel and no network."""
+
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import explainer.widgets.cloud
+from explainer.parameters import RunParameters
+from explainer.runs import RunController
+from explainer.stages import noise
+from explainer.widgets import Anatomy, Cloud, Fade, Guesses, Plot, Sweep
+from explainer.widgets.host import static_page
+from tests.synthetic import make_trace, webp
+from tests.test_noise_widgets import made_guesses
+
+CONFIG = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+LAST = 1000
+SIZE = 32
+# As large as its picture, so that a pixel of the canvas is one of the picture.
+PIXELS = """canvas => {
+  const { width, height } = canvas;
+  return [...canvas.getContext("2d").getImageData(0, 0, width, height).data];
+}"""
+MODEL = Path(explainer.widgets.cloud.__file__).with_name("cloud_model.js")
+
+
+def picture(seed=0):
+    return np.random.default_rng(seed).integers(40, 216, (SIZE, SIZE, 3), dtype=np.uint8)
+
+
+def fade():
+    return Fade({"one": picture(), "two": picture(1)}, CONFIG)
+
+
+def pixels(page, selector):
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    canvas = page.locator(selector)
+    width = canvas.evaluate("canvas => canvas.width")
+    return np.array(canvas.evaluate(PIXELS), float).reshape(-1, width, 4)[..., :3]
+
+
+def at_level(page, level):
+    page.evaluate(f"models[0].set('level', {level})")
+    return pixels(page, ".ex-fade-canvas")
+
+
+def test_the_picture_fades_by_the_schedules_own_numbers(open_page):
+    page = open_page(static_page([fade()]))
+    clean, static = at_level(page, 0) / 127.5 - 1, at_level(page, LAST) / 127.5 - 1
+    shares = noise.alphas_cumprod(CONFIG)
+    for level in (100, 400):
+        page.evaluate(f"models[0].set('level', {level})")
+        shown = pixels(page, ".ex-fade-canvas") / 127.5 - 1
+        inside = (np.abs(shown) < 0.98) & (np.abs(static) < 0.98)
+        wanted = noise.add_noise(clean, static, shares[level - 1])
+        # At the last level a little of the picture is left, and both are rounded to 8 bits.
+        assert np.abs(shown - wanted)[inside].mean() < 0.06
+        keep = np.sqrt(shares[level - 1])
+        assert f"{keep:.3f} × picture" in page.inner_text(".ex-fade-formula")
+
+
+def test_the_slider_moves_the_level_and_the_guess_is_answered(open_page):
+    page = open_page(static_page([fade()]))
+    page.focus(".ex-curve input")
+    page.keyboard.press("End")
+    page.wait_for_selector("text=timestep 1000 of 1000")
+    assert page.evaluate("models[0].get('level')") == LAST
+    page.evaluate("models[0].set('level', 300)")
+    page.click("text=Here I lose it")
+    page.wait_for_selector("text=700 of 1000 training timesteps are noisier")
+
+
+def test_the_readers_own_picture_is_cut_square_and_only_pixels_are_kept(open_page, tmp_path):
+    image = Image.new("RGBA", (300, 120), (200, 20, 20, 255))
+    image.paste((0, 0, 0, 0), (100, 0, 150, 120))
+    image.save(tmp_path / "own.png")
+    page = open_page(static_page([fade()]))
+    page.set_input_files("input[type=file]", tmp_path / "own.png")
+    page.wait_for_selector("button[aria-pressed=true]:has-text('Your own')")
+    own = at_level(page, 0)
+    width = own.shape[1]
+    np.testing.assert_allclose(own[5, width // 8], (255, 255, 255), atol=2)
+    np.testing.assert_allclose(own[5, -width // 8], (200, 20, 20), atol=2)
+    assert page.evaluate("models[0].get('_pixels').byteLength") == 3 * SIZE**2
+
+
+@pytest.mark.parametrize("kind", ["CMYK", "animation"])
+def test_unusual_pictures_open(open_page, tmp_path, kind):
+    path = tmp_path / ("own.jpg" if kind == "CMYK" else "own.gif")
+    if kind == "CMYK":
+        Image.new("CMYK", (64, 64), (0, 255, 255, 0)).save(path)
+    else:
+        frames = [Image.new("P", (64, 64), i) for i in range(3)]
+        frames[0].save(path, save_all=True, append_images=frames[1:])
+    page = open_page(static_page([fade()]))
+    page.set_input_files("input[type=file]", path)
+    page.wait_for_selector("button[aria-pressed=true]:has-text('Your own')")
+
+
+def test_a_file_that_is_no_picture_is_told_and_the_page_lives_on(open_page, tmp_path):
+    (tmp_path / "words.png").write_text("no picture")
+    page = open_page(static_page([fade()]))
+    page.set_input_files("input[type=file]", tmp_path / "words.png")
+    page.wait_for_selector(".ex-notice:has-text('no picture that the browser can open')")
+    page.click("text=two")
+    assert page.is_hidden(".ex-notice")
+    assert np.abs(at_level(page, 0).mean() - picture(1).mean()) < 2
+
+
+def test_a_huge_file_is_refused_before_it_is_read(open_page, tmp_path):
+    page = open_page(static_page([fade()]))
+    page.evaluate("models[0].set('_most', 2 ** 20)")
+    (tmp_path / "huge.png").write_bytes(bytes(2**21))
+    page.set_input_files("input[type=file]", tmp_path / "huge.png")
+    page.wait_for_selector(".ex-notice:has-text('larger than 1 MB')")
+
+
+def test_the_anatomy_reads_out_the_traces_numbers(open_page):
+    dice = np.random.default_rng(3)
+    trace = make_trace(
+        steps=4,
+        **{
+            name: dice.normal(size=(4, 4, 8, 8)).astype(np.float16)
+            for name in ("noise_uncond", "noise_cond", "noise", "x0")
+        },
+    )
+    page = open_page(static_page([Anatomy(trace)]))
+    parts = noise.anatomy(trace)
+    page.focus(".ex-curve input")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("text=Step 2 of 4")
+    assert f"x0 changed by {parts.changes[1]:.3f}" in page.inner_text(".ex-panels-readout")
+    shown = page.locator(".ex-panels-grid figure").all_inner_texts()
+    for text, values in zip(
+        shown,
+        (
+            parts.state,
+            parts.unconditional,
+            parts.conditional,
+            parts.difference,
+            parts.guided,
+            parts.removed,
+            parts.expected,
+        ),
+        strict=True,
+    ):
+        assert f"RMS {noise.rms(values)[1]:.3f}" in text
+    page.click(".ex-panels-channels button:text-is('3')")
+    box = page.locator(".ex-cells").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 5.5 / 8, box["y"] + box["height"] * 2.5 / 8)
+    page.wait_for_selector("text=Row 3, column 6")
+    value = parts.difference[1, 2, 2, 5]
+    assert f"Their difference {'−' if value < 0 else '+'}{abs(value):.2f}" in page.inner_text(
+        ".ex-panels-reading"
+    )
+
+
+def test_the_guesses_stand_beside_the_noise(open_page):
+    found = made_guesses()
+    page = open_page(
+        static_page([Guesses(found, position=0)]), viewport={"width": 400, "height": 900}
+    )
+    page.focus(".ex-curve input")
+    page.keyboard.press("End")
+    page.wait_for_selector(f"text=error {found.errors[-1]:.3f}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    names = page.locator(".ex-panels-name").all_inner_texts()
+    assert names == ["Noise added", "The model's guess", "What it got wrong"]
+
+
+def in_the_model(page, script):
+    """Run a script beside the cloud's model, in the page."""
+    source = (
+        f"const clamp = (v, a, b) => Math.min(b, Math.max(a, v));\n{MODEL.read_text()}\n{script}"
+    )
+    return page.evaluate("source => new Function(source)()", source)
+
+
+@pytest.fixture
+def blank(open_page):
+    return open_page(static_page([]))
+
+
+def test_the_gradients_are_those_of_finite_differences(blank):
+    worst = in_the_model(
+        blank,
+        """
+        const net = new PointDenoiser(1);
+        const dice = cloudDice(2);
+        const draw = () => Float64Array.from({ length: 16 }, () => dice.normal());
+        const [points, wanted] = [draw(), draw()];
+        const levels = Float64Array.from({ length: 8 }, (_, i) => 1 + 12 * i);
+        net.loss(points, levels, wanted);
+        const slopes = net.parameters().map(([, slope]) => slope.slice());
+        let worst = 0;
+        net.parameters().forEach(([values], p) => {
+          for (const i of [0, Math.floor(values.length / 2), values.length - 1]) {
+            const before = values[i];
+            values[i] = before + 1e-5;
+            const above = net.loss(points, levels, wanted);
+            values[i] = before - 1e-5;
+            const below = net.loss(points, levels, wanted);
+            values[i] = before;
+            worst = Math.max(worst, Math.abs((above - below) / 2e-5 - slopes[p][i]));
+          }
+        });
+        return worst;
+        """,
+    )
+    assert worst < 1e-7
+
+
+def test_the_clouds_schedule_and_steps_are_diffusers_own(blank):
+    import torch
+    from diffusers import DDIMScheduler
+
+    shares = np.array(
+        in_the_model(blank, "return Array.from({ length: 100 }, (_, i) => cloudSignal(i + 1));")
+    )
+    betas = 1 - shares / np.array([1, *shares[:-1]])
+    scheduler = DDIMScheduler(
+        num_train_timesteps=100,
+        trained_betas=betas,
+        clip_sample=False,
+        timestep_spacing="trailing",
+        set_alpha_to_one=True,
+    )
+    scheduler.set_timesteps(20)
+    states = in_the_model(
+        blank,
+        """
+        const net = new PointDenoiser(1);
+        net.predict = (points, levels) => points.slice();
+        return net.sample(Float64Array.from([0.3, -0.7]), 20).map((state) => [...state]);
+        """,
+    )
+    state = torch.tensor([0.3, -0.7], dtype=torch.float64)
+    for timestep, shown in zip(scheduler.timesteps, states[1:], strict=True):
+        state = scheduler.step(state, timestep, state).prev_sample
+        np.testing.assert_allclose(shown, state, rtol=1e-4, atol=1e-5)
+
+
+def test_the_cloud_learns_where_the_points_are(open_page):
+    points = [[x, y] for x in (-0.6, 0.6) for y in np.linspace(-0.02, 0.02, 20)]
+    page = open_page(static_page([Cloud(points, steps=250)]))
+    page.click("text=Train")
+    page.wait_for_selector("text=Train again", timeout=90_000)
+    samples = np.array(page.evaluate("models[0].get('samples')"))
+    assert samples.shape == (300, 2)
+    assert np.median(np.abs(np.abs(samples[:, 0]) - 0.6)) < 0.1
+    assert 0.25 < (samples[:, 0] > 0).mean() < 0.75
+    page.wait_for_selector("text=step 50 of 50")
+    page.focus(".ex-cloud-range")
+    page.keyboard.press("Home")
+    page.wait_for_selector("text=step 0 of 50")
+
+
+def test_training_can_be_stopped(open_page):
+    page = open_page(static_page([Cloud(steps=20_000)]))
+    page.click("text=Train")
+    page.wait_for_selector("text=error of the guessed noise")
+    page.click("text=Stop")
+    page.wait_for_selector("text=Train again")
+    before = page.inner_text(".ex-cloud-bar-row >> nth=1")
+    page.wait_for_timeout(300)
+    assert page.inner_text(".ex-cloud-bar-row >> nth=1") == before
+
+
+def test_points_on_one_spot_or_none_are_told_and_the_page_lives_on(open_page):
+    page = open_page(static_page([Cloud([[0.2, 0.2]] * 30, steps=5)]))
+    page.click("text=Train")
+    page.wait_for_selector(".ex-notice:has-text('All points lie on one spot')")
+    page.click("text=Clear")
+    page.click("text=Train")
+    page.wait_for_selector(".ex-notice:has-text('no points to learn from')")
+    page.click("text=ring")
+    assert page.is_hidden(".ex-notice")
+    page.click("text=Train")
+    page.wait_for_selector("text=Train again", timeout=60_000)
+
+
+def test_points_can_be_drawn(open_page):
+    page = open_page(static_page([Cloud([[5, 5]], steps=5)]))
+    page.click("text=Clear")
+    box = page.locator(".ex-cloud-draw").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2, steps=10)
+    page.mouse.up()
+    drawn = np.array(page.evaluate("models[0].get('points')"))
+    assert len(drawn) >= 30
+    assert np.abs(drawn[:, 1]).max() < 0.2
+    assert drawn[:, 0].max() > 0.9
+    assert page.is_visible(f"text={len(drawn)} points")
+
+
+def test_a_plot_marks_and_reads_its_points(open_page):
+    curve = [[0, 0], [1, 10], [2, 5]]
+    page = open_page(static_page([Plot({"loss": curve}, x="step", y="error")]))
+    page.evaluate("models[0].set('position', 1)")
+    page.wait_for_selector(".ex-plot-mark")
+    mark = page.locator(".ex-plot-mark").bounding_box()
+    page.mouse.move(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
+    page.wait_for_selector("text=loss, point 2: 1, 10")
+    ticks = [
+        float(text)
+        for text in page.locator(".ex-plot text[text-anchor=end]").all_text_contents()[:-1]
+    ]
+    assert all(after > before for before, after in pairwise(ticks))
+
+
+def test_a_sweep_without_a_kernel_shows_what_was_recorded(open_page):
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), (30, 160, 60)).save(file, "WEBP")
+    recorded = {"Steps": {"1 step": file.getvalue(), "8 steps": webp(np.full((16, 16, 3), 200))}}
+    sweep = Sweep(
+        RunController(fingerprint="none"), RunParameters(prompt="a fox"), recorded, knob="Steps"
+    )
+    page = open_page(static_page([sweep]), viewport={"width": 400, "height": 900})
+    assert page.locator(".ex-sweep li").count() == 6
+    assert page.locator(".ex-sweep canvas[data-state=done]").count() == 2
+    assert page.is_visible("text=This page is a recording")
+    shade = pixels(page, ".ex-sweep canvas >> nth=0")
+    np.testing.assert_allclose(shade[8, 8], (30, 160, 60), atol=6)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -10,8 +10,8 @@ import record_noise
 from PIL import Image
 
 from explainer import recorded
-from explainer.models import embedded_fingerprint
-from explainer.stages import knobs
+from explainer.models import embedded_fingerprint, embedded_folder
+from explainer.stages import clip, knobs
 from explainer.trace import Trace
 from tests.synthetic import make_trace
 
@@ -62,6 +62,32 @@ def test_the_still_fades_from_the_picture_to_static():
     np.testing.assert_array_equal(still[:, :32], picture)
     spreads = [still[:, i * 36 : i * 36 + 32].std() for i in range(6)]
     assert spreads == sorted(spreads)
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_the_text_facts_were_measured_with_these_weights():
+    assert recorded.text_fingerprint() == embedded_fingerprint(), "stale: run `make assets`"
+    facts = recorded.text_facts()
+    assert 0 < facts.fingerprints <= facts.sentences <= make_assets.SENTENCES
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_the_nearest_sentences_are_as_near_as_recorded():
+    facts = recorded.text_facts()
+    vectors = clip.TextEncoder(embedded_folder()).embed(facts.nearest)
+    assert vectors[0] @ vectors[1] == pytest.approx(facts.nearest_cosine, abs=1e-4)
+
+
+def test_the_sheet_has_a_row_for_every_token_that_is_no_padding():
+    trace = make_trace()
+    states = np.zeros_like(trace.hidden_states)
+    states[-1, 1] = 3
+    states[-1, 2] = -3
+    sheet = make_assets.token_sheet(make_trace(hidden_states=states))
+    assert sheet.height == 18 * 7
+    assert sheet.getpixel((5, 18 + 9)) == make_assets.ABOVE
+    assert sheet.getpixel((5, 36 + 9)) == make_assets.BELOW
+    assert sheet.getpixel((5, 9)) == make_assets.ZERO
 
 
 def test_the_strip_goes_from_the_first_step_to_the_last():

@@ -25,6 +25,14 @@ WIDGETS = {
         "LatentGrid": 2,
         "Studio": 1,
     },
+    "01_text.ipynb": {
+        "Sentence": 1,
+        "TokenLayers": 1,
+        "TwoSentences": 1,
+        "Phrases": 1,
+        "PictureNames": 1,
+        "TwoRuns": 1,
+    },
     "02_noise.ipynb": {
         "Fade": 1,
         "Guesses": 1,

@@ -26,6 +26,19 @@ def folder(tmp_path, monkeypatch):
         "neighbours": [{"number": 12, "similarity": 0.5}, {"number": 3, "similarity": 0.25}],
     }
     (tmp_path / "stills.json").write_text(json.dumps(stills))
+    text = {
+        "fingerprint": "def",
+        "sentences": 9,
+        "fingerprints": 9,
+        "nearest": ["a fox", "a frog"],
+        "nearest_cosine": 0.5,
+        "pictures": 4,
+        "named_rightly": 0.75,
+        "threshold": 0.1,
+        "abstained": 0.25,
+    }
+    (tmp_path / "text.json").write_text(json.dumps(text))
+    monkeypatch.setattr(recorded, "TEXT", tmp_path / "text.json")
     monkeypatch.setattr(recorded, "FOLDER", tmp_path)
     monkeypatch.setattr(recorded, "STILLS", tmp_path / "stills.json")
     recorded._stills.cache_clear()
@@ -55,6 +68,15 @@ def test_neighbours_come_nearest_first(folder):
 
 def test_the_weights_are_named(folder):
     assert recorded.fingerprint() == "abc"
+
+
+def test_what_was_measured_about_text_is_found_with_its_weights(folder):
+    facts = recorded.text_facts()
+    assert (facts.nearest, facts.threshold) == (("a fox", "a frog"), 0.1)
+    assert recorded.text_fingerprint() == "def"
+    (folder / "text.json").unlink()
+    with pytest.raises(ValueError, match="make assets"):
+        recorded.text_facts()
 
 
 def test_a_package_without_its_recordings_says_how_to_make_them(folder):

@@ -1,0 +1,218 @@
+"""The Python side of the text page's widgets."""
+
+import numpy as np
+import pytest
+import traitlets
+
+from explainer import widgets
+from explainer.cache import TraceCache
+from explainer.models import embedded_fingerprint, embedded_folder
+from explainer.runs import RunController
+from explainer.stages import clip, text
+from explainer.stages.compare import compare
+from explainer.turns import Turns
+from explainer.widgets.phrases import MAX_LETTERS, MAX_PHRASES
+from tests.synthetic import make_trace
+from tests.tiny import stable_diffusion
+
+SECONDS = 120
+
+pytestmark = pytest.mark.skipif(
+    embedded_fingerprint() is None, reason="the embedded weights are not in storybook/weights"
+)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return clip.TextEncoder(embedded_folder())
+
+
+def test_what_is_typed_is_taken_apart(encoder):
+    box = widgets.Sentence(encoder.reader, "a fox", known_words=["fox", "a"])
+    before = box._tokens
+    box.sentence = "an owl reads"
+    assert next(token["word"] for token in box._tokens if token["kind"] == "word") == "an"
+    assert box._tokens != before
+    assert box.notice == ""
+
+
+def test_a_sentence_of_5000_letters_is_refused_and_the_last_one_stays(encoder):
+    box = widgets.Sentence(encoder.reader, "a fox")
+    before = box._tokens
+    box.sentence = "a" * 5000
+    assert "3000 characters too many" in box.notice
+    assert box._tokens == before
+    box.sentence = "an owl"
+    assert box.notice == ""
+
+
+def test_layers_hold_the_encoders_own_numbers(encoder):
+    encoded = encoder.encode("a fox in the snow")
+    shown = widgets.TokenLayers(encoded, token=2)
+    count = len(shown._tokens)
+    assert [token["kind"] for token in shown._tokens].count("padding") == 0
+    rows = np.frombuffer(shown._values, "<f4").reshape(len(encoded.hidden_states) + 2, count, -1)
+    np.testing.assert_array_equal(rows[0], encoded.token_rows[:count])
+    np.testing.assert_array_equal(rows[2:], encoded.hidden_states[:, :count])
+    shares = np.frombuffer(shown._attention, "<f4").reshape(-1, count, count)
+    np.testing.assert_allclose(shares.sum(axis=-1), 1, rtol=1e-5)
+    assert "token 2" in shown.describe()
+
+
+@pytest.mark.parametrize(("asked", "shown"), [(-3, 0), (2, 2), (99, 3)])
+def test_a_token_outside_the_sentence_is_the_nearest_inside(encoder, asked, shown):
+    layers = widgets.TokenLayers(encoder.encode("a fox"))
+    layers.token = asked
+    assert layers.token == shown
+
+
+def test_two_sentences_show_both_vectors_and_their_difference(encoder):
+    pair = widgets.TwoSentences(encoder, [("one", "a fox", "an owl"), ("two", "a", "b")])
+    pair.second = "A  FOX"
+    assert pair._alike == {"cosine": pytest.approx(1), "same": True, "same_tokens": True}
+    pair.second = "a frog"
+    a, b = encoder.embed(["a fox", "a frog"])
+    rows = np.frombuffer(pair._values, "<f4").reshape(3, -1)
+    np.testing.assert_array_equal(rows, np.stack([a, b, b - a]))
+    assert pair._alike["cosine"] == pytest.approx(text.similarity(a, b))
+    assert not pair._alike["same"]
+    with pytest.raises(ValueError, match="at least one experiment"):
+        widgets.TwoSentences(encoder, [])
+
+
+@pytest.fixture
+def phrases(encoder):
+    axes = (("by day", "at night"), ("pencil", "watercolour"))
+    return widgets.Phrases(encoder, ["a fox", "an owl", "a castle"], axes)
+
+
+def test_phrases_are_compared_by_the_stages(encoder, phrases):
+    vectors = encoder.embed(["a fox", "an owl", "a castle"])
+    np.testing.assert_allclose(phrases._cosines, text.similarities(vectors), atol=1e-4)
+    np.testing.assert_allclose(phrases._map["points"], text.principal_plane(vectors).points)
+    day, night = encoder.embed(["by day", "at night"])
+    np.testing.assert_allclose(
+        np.array(phrases._axes["points"])[:, 0], text.along(vectors, day, night)
+    )
+    phrases.ends = ["at night", "by day", "pencil", "watercolour"]
+    np.testing.assert_allclose(
+        np.array(phrases._axes["points"])[:, 0], 1 - text.along(vectors, day, night), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (" \n ", "no phrase yet"),
+        ("\n".join(map(str, range(100))), f"100 phrases; there is room for {MAX_PHRASES}"),
+        ("a fox\n" + "a" * 5000, f"5000 letters; a phrase may have {MAX_LETTERS}"),
+    ],
+)
+def test_phrases_that_cannot_be_compared_leave_the_former_ones(phrases, typed, message):
+    before = phrases._cosines
+    phrases.text = typed
+    assert message in phrases.notice
+    assert phrases._cosines == before
+    phrases.text = "a bear\na cat"
+    assert phrases.notice == ""
+    assert phrases._phrases == ["a bear", "a cat"]
+
+
+@pytest.mark.parametrize("typed", ["a fox", "a fox\na fox\n a fox ", "a fox\nA FOX"])
+def test_phrases_on_one_spot_have_a_table_but_no_map(phrases, typed):
+    phrases.text = typed
+    assert "at least two phrases that differ" in phrases._map["problem"]
+    assert phrases._cosines[0][0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("ends", [["", "a", "b", "c"], ["fox", "FOX", "a", "b"]])
+def test_an_axis_without_two_ends_says_so(phrases, ends):
+    phrases.ends = ends
+    assert "end" in phrases._axes["problem"]
+    assert phrases.notice == ""
+
+
+@pytest.fixture
+def names(encoder):
+    eyes = clip.ImageEncoder(embedded_folder())
+    dice = np.random.default_rng(0)
+    pictures = {name: dice.integers(0, 256, (40, 40, 3), np.uint8) for name in ("one", "two")}
+    return widgets.PictureNames(
+        encoder, eyes, pictures, ["a fox", "an owl"], logit_scale=20, threshold=-1
+    )
+
+
+def test_pictures_are_shared_out_among_the_names(names):
+    assert np.sum(names._shares, axis=1) == pytest.approx([1, 1], abs=1e-3)
+    np.testing.assert_allclose(names._shares, text.probabilities(names._cosines, 20), atol=2e-3)
+    assert "nothing I know" not in names.describe()
+    names._threshold = 1.0
+    assert names.describe().count("nothing I know") == 2
+
+
+def test_the_readers_picture_is_named_too_and_replaced_by_the_next(names):
+    size = names._size
+    names.own = bytes(3 * size**2)
+    names.own = b"\xff" * (3 * size**2)
+    assert names._titles == ["one", "two", "yours"]
+    assert np.shape(names._cosines) == (3, 2)
+    names.own = b""
+    assert names._titles == ["one", "two"]
+    with pytest.raises(traitlets.TraitError, match="no picture"):
+        names.own = b"GIF89a"
+
+
+def test_names_that_cannot_be_read_are_told(names):
+    names.text = ""
+    assert "no phrase yet" in names.notice
+    assert names._phrases == ["a fox", "an owl"]
+
+
+@pytest.fixture
+def pair(tmp_path):
+    controller = RunController(
+        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
+    )
+    yield widgets.TwoRuns(controller, make_trace(steps=4), make_trace(steps=4, seed=8))
+    controller.close()
+
+
+def test_two_runs_show_what_compare_says(pair):
+    expected = compare(make_trace(steps=4), make_trace(steps=4, seed=8))
+    np.testing.assert_allclose(pair._facts["apart"], expected.x0_rms, atol=1e-5)
+    assert pair._facts["picture_rms"] == round(expected.picture_rms, 2)
+    assert pair.step == pair._facts["count"] == 4
+
+
+def test_both_sentences_are_drawn_from_the_same_noise(pair):
+    runs = pair.draw("a fox in the snow", "a bear in the snow")
+    assert all(run.wait(SECONDS) for run in runs)
+    assert [run.trace.seed for run in runs] == [7, 7]
+    assert pair._prompts == ["a fox in the snow", "a bear in the snow"]
+    assert pair._facts["words"] == [["fox", "bear"]]
+    assert pair._facts["apart"][-1] > 0
+    assert pair._status == {"state": "idle"}
+
+
+def test_the_same_sentence_twice_is_nowhere_apart(pair):
+    for run in pair.draw("a fox", "a fox"):
+        assert run.wait(SECONDS)
+    assert pair._facts["picture_rms"] == 0
+    assert pair._facts["words"] == []
+
+
+def test_cancel_stops_both_and_keeps_what_is_on_show(pair):
+    before = pair._prompts
+    runs = pair.draw("a fox " * 5, "an owl")
+    pair._handle_custom_msg({"type": "cancel"}, [])
+    assert all(run.wait(SECONDS) for run in runs)
+    assert pair._prompts == before
+    assert pair.notice.startswith("Stopped")
+    assert pair._status == {"state": "idle"}
+
+
+def test_an_empty_sentence_is_answered_and_changes_nothing(pair):
+    before = pair._prompts
+    pair._handle_custom_msg({"type": "draw", "first": "a fox", "second": " "}, [])
+    assert "empty" in pair.notice
+    assert pair._prompts == before

@@ -83,7 +83,8 @@ class TraceCache:
                 Nothing of it is left behind, and what was there before stays.
         """
         trace.save(self.path(fingerprint, parameters))
-        self.prune()
+        with suppress(OSError):  # the run is kept; the next one tidies up
+            self.prune()
 
     def prune(self) -> None:
         """Remove runs that are too old, then the least recently used ones over the limit."""

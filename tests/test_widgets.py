@@ -251,6 +251,19 @@ def test_a_failed_run_is_told_and_what_was_on_screen_stays(tmp_path):
     controller.close()
 
 
+def test_a_run_that_cannot_be_kept_is_shown_and_told(tmp_path):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    controller = RunController(
+        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
+    )
+    studio = widgets.Studio(controller, trace=make_trace())
+    assert studio.generate(RunParameters(prompt="an owl", steps=1)).wait(SECONDS)
+    assert studio.trace.prompt == "an owl"
+    assert studio.notice.startswith("This run could not be kept for later.")
+    assert "Choose another folder" in studio.notice
+    controller.close()
+
+
 def test_cancel_stops_the_run_and_keeps_the_picture(studio):
     before = studio.trace
     run = studio.generate(RunParameters(prompt="a fox", steps=200))

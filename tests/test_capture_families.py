@@ -374,6 +374,18 @@ def test_fused_projections_are_told_and_the_run_goes_on() -> None:
     assert trace.complete
 
 
+def test_a_compiled_denoiser_shows_no_attention_and_that_is_told() -> None:
+    pipe = tiny.stable_diffusion()
+    pipe.unet.compile(backend="eager")
+    before = everything_of(pipe, "stable_diffusion")
+    with (
+        pytest.warns(UserWarning, match="compiled denoiser shows no attention"),
+        Recorder(pipe, attention=True),
+    ):
+        pass
+    assert everything_of(pipe, "stable_diffusion") == before
+
+
 def test_two_threads_cannot_record_one_pipeline(pipes: dict[str, Any]) -> None:
     import threading
 

@@ -80,7 +80,7 @@ def test_fade_gives_the_readers_picture_as_an_array():
     [{}, {"a": np.zeros((8, 9, 3), np.uint8)}, {"a": np.zeros((8, 8, 3))}],
 )
 def test_fade_refuses_what_is_no_square_picture(pictures):
-    with pytest.raises(ValueError, match="[Pp]icture"):
+    with pytest.raises(ValueError, match=r"[Pp]icture"):
         widgets.Fade(pictures, CONFIG)
 
 
@@ -224,6 +224,17 @@ def test_a_sweep_draws_every_run_of_its_experiment(controller):
     start, end = sweep._frame_index["pictures"][6:8]
     assert end > start
     assert len(set(sweep._frame_index["pictures"])) == len(knobs.GUIDANCE) + 1
+
+
+def test_pictures_and_where_they_begin_travel_together(controller):
+    sweep = widgets.Sweep(controller, RunParameters(prompt="a fox", steps=1), knob="Guidance")
+    sent = []
+    sweep.send_state = lambda key=None: sent.append({key} if isinstance(key, str) else set(key))
+    sweep.start()
+    ended(sweep)
+    with_frames = [keys for keys in sent if "_frames" in keys]
+    assert len(with_frames) >= len(knobs.GUIDANCE)
+    assert all("_frame_index" in keys for keys in with_frames)
 
 
 def test_a_cancelled_sweep_keeps_what_is_drawn(controller):

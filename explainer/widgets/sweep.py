@@ -126,7 +126,9 @@ class Sweep(Widget, scripts=("sweep",)):
         return self._base == self._own_base
 
     def _send_pictures(self) -> None:
-        self._frames, self._frame_index = pack_frames({"pictures": self._pictures})
+        # In one message: a browser that has new frames and old offsets decodes nonsense.
+        with self.hold_sync():
+            self._frames, self._frame_index = pack_frames({"pictures": self._pictures})
 
     def _next(self) -> None:
         """Ask for the next run, or stop; called again by each run that ends."""

@@ -162,6 +162,13 @@ def test_the_readers_picture_is_named_too_and_replaced_by_the_next(names):
         names.own = b"GIF89a"
 
 
+def test_a_picture_comes_from_the_browser_as_a_buffer(names):
+    pixels = np.random.default_rng(5).integers(0, 256, 3 * names._size**2, np.uint8).tobytes()
+    names.set_state({"own": memoryview(pixels)})
+    assert names.own == pixels
+    assert names._titles[-1] == "yours"
+
+
 def test_names_that_cannot_be_read_are_told(names):
     names.text = ""
     assert "no phrase yet" in names.notice

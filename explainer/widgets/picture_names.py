@@ -42,7 +42,9 @@ class PictureNames(Widget, scripts=("form", "upload", "picture_names")):
     """
 
     text = t.Unicode("", help="The phrases, one a line.").tag(sync=True, echo_update=False)
-    own = t.Bytes(b"", help="The reader's picture.").tag(sync=True, echo_update=False)
+    own = t.Bytes(b"", help="The reader's picture.").tag(
+        sync=True, echo_update=False, from_json=lambda buffer, _: bytes(buffer)
+    )
     _phrases = t.List(t.Unicode()).tag(sync=True)
     _titles = t.List(t.Unicode()).tag(sync=True)
     _cosines: t.List[Any] = t.List().tag(sync=True)

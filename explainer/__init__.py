@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from explainer import models, recorded, runs, stages, widgets
-    from explainer.capture import Recorder, RunError, record
+    from explainer.capture import (
+        AttentionWatch,
+        Recorder,
+        Replayed,
+        RunError,
+        record,
+        replay,
+        resume,
+    )
     from explainer.models import ModelError, load
     from explainer.parameters import ParameterError, RunParameters
     from explainer.stages.compare import Comparison, compare
@@ -20,10 +28,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AttentionWatch",
     "Comparison",
     "ModelError",
     "ParameterError",
     "Recorder",
+    "Replayed",
     "RunError",
     "RunParameters",
     "Token",
@@ -34,16 +44,20 @@ __all__ = [
     "models",
     "record",
     "recorded",
+    "replay",
+    "resume",
     "runs",
     "stages",
     "widgets",
 ]
 
 _HOMES = {
+    "AttentionWatch": "capture",
     "Comparison": "stages.compare",
     "ModelError": "models",
     "ParameterError": "parameters",
     "Recorder": "capture",
+    "Replayed": "capture",
     "RunError": "capture",
     "RunParameters": "parameters",
     "Token": "trace",
@@ -52,6 +66,8 @@ _HOMES = {
     "compare": "stages.compare",
     "load": "models",
     "record": "capture",
+    "replay": "capture",
+    "resume": "capture",
 }
 _MODULES = ("models", "recorded", "runs", "stages", "widgets")
 

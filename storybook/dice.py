@@ -19,7 +19,7 @@ class Dice:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._next = random.Random(name).random  # noqa: S311 - pictures, not secrets
+        self._next = random.Random(name).random
 
     def split(self, name: str) -> Dice:
         """Return dice of their own, so that rolls added here leave rolls made there unchanged."""

@@ -88,8 +88,8 @@ def neighbours(trace: Trace) -> list[dict[str, object]]:
     weights = models.embedded_folder()
     trained = json.loads((weights / "training.json").read_text())["preset"]["pictures"]
     pictures = dataset.pictures(DRAWN, size=trace.width, count=trained)
-    index = originality.image_embeddings(pictures, weights)
-    own = originality.image_embeddings([np.asarray(trace.image())], weights)[0]
+    index = originality.image_embeddings(list(pictures), weights)
+    own = originality.image_embeddings([np.asarray(trace.image(), np.uint8)], weights)[0]
     return [
         {"number": one.number, "similarity": round(one.similarity, 4)}
         for one in originality.nearest(own, index, NEIGHBOURS)

@@ -16,7 +16,7 @@ It stands on its own, for your own notebook and your own model:
 
 from explainer.capture.attention import AttentionWatch
 from explainer.capture.recorder import Recorder, RunError
-from explainer.capture.replay import Replayed, replay, resume
+from explainer.capture.replaying import Replayed, replay, resume
 from explainer.capture.run import record
 
 __all__ = ["AttentionWatch", "Recorder", "Replayed", "RunError", "record", "replay", "resume"]

@@ -56,7 +56,7 @@ def serve(
     if free != port:
         print(f"Port {port} is in use, so this takes {free}.", flush=True)  # noqa: T201
     print(f"The pages open at http://{host}:{free}/ (Ctrl-C ends them).", flush=True)  # noqa: T201
-    _add_template()
+    _add_folder("JUPYTER_PATH")
     from explainer._voila import Pages
 
     Pages.launch_instance([str(folder)], config=_voila_config(folder, host, free, browser))
@@ -80,11 +80,13 @@ def lab(folder: Path | None = None, *, browser: bool = True) -> None:
         "ServerApp.open_browser": browser,
         "ServerApp.allow_root": True,  # the usual user of a container
         "LabApp.default_url": f"/lab/tree/{_first_page(folder)}",
-        # JupyterLab would ask the internet for news and for newer extensions.
+        # JupyterLab would ask the internet for news and for newer extensions. That it does not ask
+        # the reader's leave either is in labconfig/page_config.json.
         "LabApp.news_url": None,
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
         "LabApp.extension_manager": "readonly",
     }
+    _add_folder("JUPYTER_CONFIG_PATH")
     LabApp.launch_instance([f"--{name}={value}" for name, value in options.items()])
 
 
@@ -142,10 +144,10 @@ def _first_page(folder: Path) -> str:
     return min(path.name for path in folder.glob("*.ipynb"))
 
 
-def _add_template() -> None:
-    """Let Voilà find our template: it looks in Jupyter's data folders."""
-    folders = [str(PACKAGE), os.environ.get("JUPYTER_PATH")]
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, folders))
+def _add_folder(variable: str) -> None:
+    """Let Jupyter find what lies here: Voilà our template, JupyterLab our settings."""
+    folders = [str(PACKAGE), os.environ.get(variable)]
+    os.environ[variable] = os.pathsep.join(filter(None, folders))
 
 
 def _voila_config(folder: Path, host: str, port: int, browser: bool) -> Any:

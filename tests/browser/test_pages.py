@@ -365,3 +365,5 @@ def test_jupyterlab_opens_folded_and_runs_it_all(browser, lab):
         generate(page, "an owl reads in the rain", seed="3")
         assert pictures(page, STUDIO) != before
         assert page.locator(".jp-CodeCell .cm-editor:visible").count() == 0
+        assert page.locator("[data-mime-type*='jupyter.std']").count() == 0
+        assert not page.is_visible("text=official Jupyter news")

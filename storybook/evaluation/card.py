@@ -99,7 +99,8 @@ from diffusers import StableDiffusionPipeline
 pipe = StableDiffusionPipeline.from_pretrained("storybook/weights")
 image = pipe(
     "a fox in a red coat reads a book in the snow, soft watercolour",
-    num_inference_steps={settings["steps"]}, guidance_scale={settings["guidance_scale"]:g},
+    num_inference_steps={settings["steps"]},
+    guidance_scale={settings["guidance_scale"]:g},
 ).images[0]
 ```
 

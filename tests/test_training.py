@@ -1,5 +1,6 @@
 """Training from nothing to a model that plain diffusers loads, interrupted in every way."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -349,21 +350,27 @@ def test_weights_that_are_no_numbers_are_never_saved(tmp_path, accelerator):
     assert not (tmp_path / "target.pt").exists()
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def full_disk():
-    """No file can grow beyond a kilobyte: to the programme it is as if the disk were full."""
+    """No file can grow beyond a kilobyte: to the programme it is as if the disk were full.
+
+    For one block alone: pytest's own report may be going to a file.
+    """
     resource = pytest.importorskip("resource", reason="limits are set this way on Unix alone")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, accelerator, full_disk):
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, accelerator):
     Trainer(Target(), tmp_path, accelerator).fit(10, Budget(steps=3))
     before = (tmp_path / "target.pt").read_bytes()
     trainer = Trainer(Target(), tmp_path, accelerator)
-    full_disk()
-    with pytest.raises(TrainingStopped, match=r"saving failed.*free some space.*target\.pt holds"):
+    message = r"saving failed.*free some space.*target\.pt holds"
+    with pytest.raises(TrainingStopped, match=message), full_disk():
         trainer.fit(10, Budget(steps=3))
     assert (tmp_path / "target.pt").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["target.pt"]

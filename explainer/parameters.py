@@ -15,6 +15,8 @@ MAX_SEED = 2**64 - 1
 """What ``torch.Generator.manual_seed`` takes."""
 MAX_STEPS = 200
 MAX_GUIDANCE_SCALE = 50.0
+MAX_WEIGHT = 10.0
+MAX_WEIGHTS = 20
 
 
 class ParameterError(ValueError):
@@ -41,6 +43,8 @@ class RunParameters:
         guidance_scale: How far the prediction is pushed from the unconditional towards the
             conditional one, 0 to 50; 1 and less run without guidance.
         scheduler: Name of a diffusers scheduler class, or None for the pipeline's own.
+        weights: (word of the prompt, weight from 0 to 10) of those that do not count as they are;
+            in the order of their words, which is made here.
 
     Raises:
         ParameterError: A value is out of its bounds or of another kind.
@@ -52,6 +56,7 @@ class RunParameters:
     steps: int = 25
     guidance_scale: float = 5.0
     scheduler: str | None = None
+    weights: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run, and bring equal numbers to one form, so that they share it."""
@@ -60,6 +65,8 @@ class RunParameters:
         object.__setattr__(self, "steps", int(self.steps))
         # Adding zero turns −0.0 into 0.0, which is equal but has another JSON text.
         object.__setattr__(self, "guidance_scale", float(self.guidance_scale) + 0.0)
+        weights = {word.casefold(): float(weight) + 0.0 for word, weight in self.weights}
+        object.__setattr__(self, "weights", tuple(sorted(weights.items())))
 
     def to_query(self) -> str:
         """Return the parameters as the query of a link, those with their default left out."""
@@ -68,6 +75,8 @@ class RunParameters:
             for field in fields(self)
             if getattr(self, field.name) != field.default
         }
+        if self.weights:
+            values["weights"] = ",".join(f"{word}:{weight:g}" for word, weight in self.weights)
         return urlencode(values)
 
     @classmethod
@@ -84,6 +93,8 @@ class RunParameters:
         for name, number in (("seed", int), ("steps", int), ("guidance_scale", float)):
             if name in wanted:
                 wanted[name] = _number(wanted[name], number)
+        if "weights" in wanted:
+            wanted["weights"] = tuple(map(_weight, wanted["weights"].split(",")))
         return cls(**{"prompt": ""} | wanted)
 
 
@@ -95,6 +106,7 @@ def check(
     guidance_scale: object,
     negative_prompt: object = "",
     scheduler: object = None,
+    weights: tuple[tuple[object, object], ...] = (),
 ) -> None:
     """Tell in plain words what is wrong with a run's parameters; return if nothing is.
 
@@ -114,6 +126,7 @@ def check(
             f"{_show(scheduler)} is no scheduler. Give the name of a diffusers class, such as "
             "'DDIMScheduler', or none.",
         )
+    _check_weights(weights)
 
 
 def _check_text(name: str, value: object) -> None:
@@ -148,6 +161,30 @@ def _check_guidance_scale(value: object) -> None:
             "guidance_scale",
             f"The guidance scale must be a number from 0 to {most:g}, not {_show(value)}.",
         )
+
+
+def _check_weights(weights: tuple[tuple[object, object], ...]) -> None:
+    if len(weights) > MAX_WEIGHTS:
+        raise ParameterError(
+            "weights", f"{len(weights)} words have weights; at most {MAX_WEIGHTS} may."
+        )
+    for word, weight in weights:
+        # Both characters would not come back from a link.
+        if not isinstance(word, str) or not word or set(word) & {",", ":"}:
+            raise ParameterError("weights", f"{_show(word)} is no word that can have a weight.")
+        number = isinstance(weight, Real) and not isinstance(weight, bool)
+        if not number or not 0 <= float(weight) <= MAX_WEIGHT:  # type: ignore[arg-type]
+            raise ParameterError(
+                "weights",
+                f"The weight of “{word}” must be a number from 0 to {MAX_WEIGHT:g}, not "
+                f"{_show(weight)}.",
+            )
+
+
+def _weight(text: str) -> tuple[str, int | float | str]:
+    """Read "word:weight"; a weight that is none is handed on, as in `_number`."""
+    word, _, weight = text.rpartition(":")
+    return word, _number(weight, float)
 
 
 def _show(value: object) -> str:

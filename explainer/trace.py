@@ -5,11 +5,13 @@ numpy, safetensors and Pillow; torch is never imported here.
 
 File format: one safetensors file. The arrays lie in it under their field's name; WebP pictures are
 concatenated into byte tensors `picture` and `frames.<name>`; attention maps lie under
-`attention.<name>`, the texts of further encoders under `reading.<number>.<name>`. The file's
-metadata hold `format`, `version` ("major.minor") and `trace`, a JSON object with all other fields.
-Readers refuse another major version and ignore fields that a newer minor version has added.
+`attention.<name>` and `self_attention.<name>`, activations under `activation.<name>`, the texts of
+further encoders under `reading.<number>.<name>`. The file's metadata hold `format`, `version`
+("major.minor") and `trace`, a JSON object with all other fields. Readers refuse another major
+version and ignore fields that a newer minor version has added.
 
-1.1 added `attention` and `readings`; files of 1.0 hold neither.
+1.1 added `attention` and `readings`, 1.2 `weights`, `self_attention` and `activations`; older files
+hold none of them.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Reading", "Token", "Trace", "TraceError"]
 
 FORMAT = "explainer-trace"
-VERSION = "1.1"
+VERSION = "1.2"
 MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 2**20
 
@@ -60,7 +62,7 @@ _SHAPES: dict[str, tuple[str, ...]] = {
     "x0": ("n", "C", "h", "w"),
 }
 _OPTIONAL = ("noise_uncond", "noise_cond")
-_GROUPS = ("picture", "frames.", "attention.", "reading.")
+_GROUPS = ("picture", "frames.", "attention.", "self_attention.", "activation.", "reading.")
 _FLOATS = (np.float16, np.float32, np.float64)
 
 
@@ -111,8 +113,7 @@ class Reading:
     def __post_init__(self) -> None:
         for name, dimensions in (("embeddings", 2), ("pooled_embedding", 1)):
             array = getattr(self, name)
-            if not isinstance(array, np.ndarray) or array.dtype not in _FLOATS:
-                raise TraceError(f"{name} must be an array of floating-point numbers.")
+            _check_floats(name, array)
             if array.ndim != dimensions:
                 raise TraceError(f"{name} of {self.encoder} has shape {array.shape}.")
             array.flags.writeable = False
@@ -174,6 +175,16 @@ class Trace:
             prediction. Token i is `tokens[i]`, padding left out. Empty where not asked for.
         readings: What further text encoders made of the prompt; `tokens`, `hidden_states` and
             `pooled_embedding` are those of the encoder whose tokens the denoiser attends to.
+        self_attention: Attention between places of the picture, by the size of the map, such as
+            "8x8": (n, h w, h, w) float16 shares; `[step, k, y, x]` is the share that place (y, x)
+            gives to place k, counted along the rows. Means as in `attention`; empty where not asked
+            for.
+        activations: What came out of parts of the denoiser for the conditional prediction, by their
+            names and in the order of the computation: (n, 1 + channels, h, w) float16, the root
+            mean square over all channels first, then a few of them, evenly spaced; or (n, width) of
+            a vector such as the time embedding. Empty where not asked for.
+        weights: Word of the prompt -> what its share was multiplied by, see
+            `explainer.capture.weights`; empty where all words counted as they are.
     """
 
     prompt: str
@@ -208,17 +219,23 @@ class Trace:
     picture: bytes
     attention: dict[str, NDArray[np.float16]] = dataclasses.field(default_factory=dict)
     readings: tuple[Reading, ...] = ()
+    self_attention: dict[str, NDArray[np.float16]] = dataclasses.field(default_factory=dict)
+    activations: dict[str, NDArray[np.float16]] = dataclasses.field(default_factory=dict)
+    weights: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_arrays(self)
         _check_attention(self)
+        _check_self_attention(self)
+        _check_activations(self)
         _check_pictures(self)
         for name in _SHAPES:
             array = getattr(self, name)
             if array is not None:
                 array.flags.writeable = False
-        for maps in self.attention.values():
-            maps.flags.writeable = False
+        for group in (self.attention, self.self_attention, self.activations):
+            for array in group.values():
+                array.flags.writeable = False
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", cancelled"
@@ -293,6 +310,7 @@ _PARAMETERS = (
     "scheduler",
     "width",
     "height",
+    "weights",
 )
 _PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
     "prompt": str,
@@ -321,8 +339,7 @@ def _check_arrays(trace: Trace) -> None:
         array = getattr(trace, name)
         if array is None and name in _OPTIONAL:
             continue
-        if not isinstance(array, np.ndarray) or array.dtype not in _FLOATS:
-            raise TraceError(f"{name} must be an array of floating-point numbers.")
+        _check_floats(name, array)
         if array.ndim != len(dimensions):
             raise TraceError(f"{name} has shape {array.shape}, not ({', '.join(dimensions)}).")
         for dimension, size in zip(dimensions, array.shape, strict=True):
@@ -340,8 +357,7 @@ def _check_arrays(trace: Trace) -> None:
 
 def _check_attention(trace: Trace) -> None:
     for name, maps in trace.attention.items():
-        if not isinstance(maps, np.ndarray) or maps.dtype not in _FLOATS:
-            raise TraceError(f"attention {name} must be an array of floating-point numbers.")
+        _check_floats(f"attention {name}", maps)
         if maps.ndim != 4 or "{2}x{3}".format(*maps.shape) != name:
             raise TraceError(f"attention {name} has shape {maps.shape}.")
         if len(maps) != trace.calls or maps.shape[1] > max(len(trace.tokens), 1):
@@ -349,6 +365,31 @@ def _check_attention(trace: Trace) -> None:
                 f"attention {name} has shape {maps.shape}, for {trace.calls} steps and "
                 f"{len(trace.tokens)} tokens."
             )
+
+
+def _check_self_attention(trace: Trace) -> None:
+    for name, maps in trace.self_attention.items():
+        _check_floats(f"self_attention {name}", maps)
+        places = maps.shape[2] * maps.shape[3] if maps.ndim == 4 else None
+        fits = places is not None and "{2}x{3}".format(*maps.shape) == name
+        if not fits or maps.shape[:2] != (trace.calls, places):
+            raise TraceError(
+                f"self_attention {name} has shape {maps.shape}, for {trace.calls} steps."
+            )
+
+
+def _check_activations(trace: Trace) -> None:
+    for name, values in trace.activations.items():
+        _check_floats(f"activation {name}", values)
+        if values.ndim not in {2, 4} or len(values) != trace.calls:
+            raise TraceError(
+                f"activation {name} has shape {values.shape}, for {trace.calls} steps."
+            )
+
+
+def _check_floats(name: str, array: Any) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype not in _FLOATS:
+        raise TraceError(f"{name} must be an array of floating-point numbers.")
 
 
 def _check_pictures(trace: Trace) -> None:
@@ -381,8 +422,14 @@ def _to_bytes(trace: Trace) -> bytes:
         tensors[name] = np.frombuffer(b"".join(parts), np.uint8)
     fields = {name: getattr(trace, name) for name in _PLAIN_TYPES}
     fields["tokens"] = [dataclasses.astuple(token) for token in trace.tokens]
+    fields["weights"] = trace.weights
     for name, maps in trace.attention.items():
         tensors[f"attention.{name}"] = maps
+    for name, maps in trace.self_attention.items():
+        tensors[f"self_attention.{name}"] = maps
+    for name, values in trace.activations.items():
+        tensors[f"activation.{name}"] = values
+    fields["activations"] = list(trace.activations)  # a file does not keep their order
     for index, reading in enumerate(trace.readings):
         tensors[f"reading.{index}.embeddings"] = reading.embeddings
         tensors[f"reading.{index}.pooled_embedding"] = reading.pooled_embedding
@@ -477,16 +524,27 @@ def _from_parts(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> dic
         name: _cut(tensors[f"frames.{name}"].tobytes(), sizes)
         for name, sizes in fields["frame_bytes"].items()
     }
-    values["attention"] = {
-        name.removeprefix("attention."): maps
-        for name, maps in tensors.items()
-        if name.startswith("attention.")
+    for group in ("attention", "self_attention"):
+        values[group] = {
+            name.removeprefix(f"{group}."): maps
+            for name, maps in tensors.items()
+            if name.startswith(f"{group}.")
+        }
+    values["activations"] = {
+        name: tensors[f"activation.{name}"] for name in fields.get("activations", ())
     }
+    values["weights"] = _weights(fields.get("weights", {}))
     values["readings"] = tuple(
         _reading(index, described, tensors)
         for index, described in enumerate(fields.get("readings", ()))
     )
     return values
+
+
+def _weights(given: Any) -> dict[str, float]:
+    if not all(isinstance(weight, int | float) for weight in given.values()):
+        raise TraceError(f"the weights of its words are {given!r}.")
+    return {str(word): float(weight) for word, weight in given.items()}
 
 
 def _reading(index: int, described: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Reading:

@@ -18,6 +18,7 @@ from explainer.parameters import MAX_PROMPT, MAX_SEED, ParameterError, RunParame
         {"steps": 1},
         {"guidance_scale": 0},
         {"scheduler": "DDIMScheduler"},
+        {"weights": (("fox", 0), ("a", 10.0))},
     ],
 )
 def test_whatever_can_be_run_is_taken(values):
@@ -44,6 +45,11 @@ def test_whatever_can_be_run_is_taken(values):
         ({"guidance_scale": math.nan}, "not nan"),
         ({"guidance_scale": "abc"}, "not 'abc'"),
         ({"scheduler": "../../x"}, "no scheduler"),
+        ({"weights": (("fox", 11),)}, "weight of “fox” must be a number from 0 to 10, not 11"),
+        ({"weights": (("fox", math.nan),)}, "not nan"),
+        ({"weights": (("a:b", 1),)}, "no word that can have a weight"),
+        ({"weights": (("", 1),)}, "no word"),
+        ({"weights": (("fox", 1),) * 21}, "21 words"),
     ],
 )
 def test_whatever_cannot_be_run_is_refused_with_advice(values, advice):
@@ -64,6 +70,12 @@ def test_a_link_gives_back_the_parameters():
     assert RunParameters.from_query("?" + asked.to_query()) == asked
 
 
+def test_a_link_gives_back_the_weights_in_one_order():
+    asked = RunParameters(prompt="a red fox", weights=(("Red", 0.25), ("fox", 2)))
+    assert RunParameters.from_query(asked.to_query()) == asked
+    assert asked == RunParameters(prompt="a red fox", weights=(("fox", 2.0), ("red", 0.25)))
+
+
 def test_a_link_holds_only_what_differs_from_the_usual():
     assert RunParameters(prompt="fox").to_query() == "prompt=fox"
 
@@ -72,7 +84,17 @@ def test_a_link_may_hold_what_others_put_there():
     assert RunParameters.from_query("token=1&prompt=fox") == RunParameters(prompt="fox")
 
 
-@pytest.mark.parametrize("query", ["", "seed=3", "prompt=fox&seed=x", "prompt=fox&steps=1e3"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "seed=3",
+        "prompt=fox&seed=x",
+        "prompt=fox&steps=1e3",
+        "prompt=fox&weights=fox",
+        "prompt=fox&weights=fox:x",
+    ],
+)
 def test_a_damaged_link_is_refused(query):
     with pytest.raises(ParameterError):
         RunParameters.from_query(query)

@@ -22,6 +22,7 @@ from explainer.capture.families import Family, family_of
 from explainer.capture.hooks import Method, calls_of, wrapped
 from explainer.capture.recorder import OnStep, Recorder, RunError
 from explainer.capture.run import scheduled
+from explainer.capture.weights import weighted
 from explainer.capture.x0 import noise_level
 
 if TYPE_CHECKING:
@@ -98,6 +99,9 @@ def resume(
     recorder = Recorder(
         pipe, previews=previews, attention=attention, on_step=on_step, cancelled=cancelled
     )
+    weights = {} if prompt is not None else dict(trace.weights)
+    if without is not None:
+        weights[without] = 0.0
     negative = trace.negative_prompt if negative_prompt is None else negative_prompt
     if negative:
         options["negative_prompt"] = negative
@@ -107,8 +111,7 @@ def resume(
     own = type(pipe.scheduler).__name__
     with ExitStack() as stack:
         stack.enter_context(scheduled(pipe, None if other == own else other))
-        if without is not None:
-            stack.enter_context(_ablated(pipe, trace, without))
+        stack.enter_context(weighted(pipe, weights))
         stack.enter_context(recorder)
         stack.enter_context(_forced(pipe, family, start))
         pipe(
@@ -118,7 +121,7 @@ def resume(
             generator=torch.Generator("cpu").manual_seed(0 if named is None else named),
             **options,
         )
-    return _joined(trace, recorder.trace, start)
+    return _joined(trace, replace(recorder.trace, weights=weights), start)
 
 
 @dataclass(frozen=True)
@@ -349,48 +352,6 @@ def _like(tensor: torch.Tensor, array: NDArray[Any], pipe: Any, family: Family) 
 
     values = torch.from_numpy(array.copy())[None].to(tensor.device, tensor.dtype)
     return family.from_image(pipe, values).expand_as(tensor).contiguous()
-
-
-@contextmanager
-def _ablated(pipe: Any, trace: Trace, word: str) -> Iterator[None]:
-    """Lets the encoder say nothing for one word of the prompt.
-
-    Raises:
-        RunError: The prompt has no such word.
-    """
-    sought = word.casefold()
-    found = [
-        index
-        for index, token in enumerate(trace.tokens)
-        if token.word is not None and token.word.casefold() == sought
-    ]
-    if not found:
-        words = dict.fromkeys(token.word for token in trace.tokens if token.word)
-        raise RunError(f"The prompt has no word {word!r}. It has: {', '.join(words)}.")
-
-    def silence(encode_prompt: Method) -> Method:
-        done = False
-
-        def silenced(*args: Any, **kwargs: Any) -> Any:
-            nonlocal done
-            result = encode_prompt(*args, **kwargs)
-            if done:  # the negative prompt, where it is encoded apart
-                return result
-            done = True
-            names = {"prompt", "prompt_2", "prompt_3"} & kwargs.keys()
-            empty = (
-                encode_prompt(*args, **kwargs | dict.fromkeys(names, ""))
-                if names
-                else encode_prompt("", *args[1:], **kwargs)
-            )
-            embeddings = result[0].clone()
-            embeddings[:, found] = empty[0][:, found]
-            return (embeddings, *result[1:])
-
-        return silenced
-
-    with wrapped(pipe, "encode_prompt", silence):
-        yield
 
 
 def _joined(trace: Trace, again: Trace, start: _Start) -> Trace:

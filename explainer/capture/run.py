@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from explainer.capture.attention import AttentionWatch
 from explainer.capture.recorder import OnStep, Recorder, RunError
+from explainer.capture.weights import weighted
 from explainer.parameters import check
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ def record(
     height: int | None = None,
     previews: Any = True,
     attention: bool | AttentionWatch = False,
+    weights: Mapping[str, float] | None = None,
     on_step: OnStep | None = None,
     cancelled: Callable[[], bool] | None = None,
     **options: Any,
@@ -58,6 +61,8 @@ def record(
         attention: Whether to record the attention from places of the picture to words; an
             `AttentionWatch` chooses layers. Joint attention (Stable Diffusion 3, Flux) is computed
             a second time, beside that of the model: choose some layers there.
+        weights: Word of the prompt -> how much of what it says reaches the denoiser: 0 silences
+            it, 1 leaves it as it is; see `explainer.capture.weights`.
         on_step: Called after each step with the number of steps done, their total, and the
             picture predicted so far as WebP (None without "x0" previews).
         cancelled: Asked after each step; once it says True, the run ends and the trace that is
@@ -66,7 +71,8 @@ def record(
 
     Raises:
         ParameterError: A parameter is out of its bounds; the message names them.
-        RunError: The pipeline cannot be recorded, or the size or scheduler does not suit it.
+        RunError: The pipeline cannot be recorded, the size or scheduler does not suit it, or the
+            prompt lacks a word that has a weight.
     """
     import torch
 
@@ -77,6 +83,7 @@ def record(
         guidance_scale=guidance_scale,
         negative_prompt=negative_prompt,
         scheduler=scheduler,
+        weights=tuple((weights or {}).items()),
     )
     _check_size(pipe, width, height)
     if negative_prompt:
@@ -86,7 +93,7 @@ def record(
     recorder = Recorder(
         pipe, previews=previews, attention=attention, on_step=on_step, cancelled=cancelled
     )
-    with scheduled(pipe, scheduler), recorder:
+    with scheduled(pipe, scheduler), weighted(pipe, weights or {}), recorder:
         pipe(
             prompt,
             num_inference_steps=steps,
@@ -94,7 +101,7 @@ def record(
             generator=torch.Generator("cpu").manual_seed(seed),
             **options,
         )
-    return recorder.trace
+    return replace(recorder.trace, weights=dict(weights or {}))
 
 
 def _check_size(pipe: Any, width: int | None, height: int | None) -> None:

@@ -1,0 +1,103 @@
+"""Weights: how much of what a word says reaches the denoiser.
+
+The denoiser reads one vector a token. A word's vectors are moved along the straight line from what
+an empty prompt has in their place (weight 0) through what the encoder said (1) and beyond. Other
+tokens keep what they took from the word inside the encoder: a weight of 0 silences a word's own
+vectors, and is not the same as a sentence without the word.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from explainer.capture import tokens
+from explainer.capture.errors import RunError
+from explainer.capture.families import family_of
+from explainer.capture.hooks import Method, wrapped
+
+if TYPE_CHECKING:
+    import torch
+
+    from explainer.trace import Token
+
+
+@contextmanager
+def weighted(pipe: Any, weights: Mapping[str, float]) -> Iterator[None]:
+    """Weighs words of the prompt in the block; without weights nothing is touched.
+
+    Args:
+        pipe: A pipeline of a known family.
+        weights: Word -> weight, whatever the word's case; all its occurrences are meant.
+
+    Raises:
+        RunError: The prompt that is encoded has no such word.
+    """
+    if not weights:
+        yield
+        return
+    with wrapped(pipe, "encode_prompt", lambda own: _weighing(own, pipe, weights)):
+        yield
+
+
+def positions(read: Sequence[Token], word: str) -> list[int]:
+    """Where the tokens of a word stand, all its occurrences.
+
+    Raises:
+        RunError: There is no such word.
+    """
+    sought = word.casefold()
+    found = [i for i, t in enumerate(read) if t.word is not None and t.word.casefold() == sought]
+    if not found:
+        words = dict.fromkeys(token.word for token in read if token.word)
+        raise RunError(f"The prompt has no word {word!r}. It has: {', '.join(words)}.")
+    return found
+
+
+def _weighing(encode_prompt: Method, pipe: Any, weights: Mapping[str, float]) -> Method:
+    done = False
+
+    def weighing(*args: Any, **kwargs: Any) -> Any:
+        nonlocal done
+        result = encode_prompt(*args, **kwargs)
+        if done:  # the negative prompt, where it is encoded apart
+            return result
+        done = True
+        read = _read(encode_prompt, pipe, args, kwargs)
+        empty = _nothing(encode_prompt, args, kwargs)
+        return (_moved(result[0], empty, read, weights), *result[1:])
+
+    return weighing
+
+
+def _moved(
+    said: torch.Tensor, empty: torch.Tensor, read: Sequence[Token], weights: Mapping[str, float]
+) -> torch.Tensor:
+    """Embeddings (B, tokens, width) with the words' rows moved along their lines."""
+    moved = said.clone()
+    for word, weight in weights.items():
+        at = positions(read, word)
+        moved[:, at] = empty[:, at] + weight * (said[:, at] - empty[:, at])
+    return moved
+
+
+def _read(encode_prompt: Method, pipe: Any, args: Any, kwargs: Any) -> tuple[Token, ...]:
+    bound = inspect.signature(encode_prompt).bind(*args, **kwargs)
+    bound.apply_defaults()
+    family = family_of(pipe)
+    reader = next(iter(family.present_readers(pipe)), None) if family else None
+    prompt = None if reader is None else tokens.text_of(pipe, reader, bound.arguments)
+    if reader is None or prompt is None:
+        raise RunError("Words can be weighed in a prompt only, not in embeddings.")
+    length = tokens.length_of(pipe, reader, bound.arguments)
+    return tokens.read_tokens(getattr(pipe, reader.tokenizer), prompt, length)[0]
+
+
+def _nothing(encode_prompt: Method, args: Any, kwargs: Any) -> torch.Tensor:
+    """What an empty prompt has in each place."""
+    names = {"prompt", "prompt_2", "prompt_3"} & kwargs.keys()
+    if names:
+        return encode_prompt(*args, **kwargs | dict.fromkeys(names, ""))[0]
+    return encode_prompt("", *args[1:], **kwargs)[0]

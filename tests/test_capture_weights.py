@@ -1,0 +1,84 @@
+"""A word's weight, against embeddings that are moved by hand and given to diffusers itself."""
+
+import pytest
+import torch
+
+from explainer.capture import RunError, record, resume
+from explainer.parameters import ParameterError
+from explainer.trace import Trace
+from tests import tiny
+
+PROMPT = "a fox and a robot in the snowy village"
+STEPS = 3
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return tiny.stable_diffusion()
+
+
+def run(pipe, **options):
+    return record(pipe, PROMPT, seed=7, steps=STEPS, previews=False, **options)
+
+
+@pytest.fixture(scope="module")
+def plain(pipe):
+    return run(pipe)
+
+
+def at(trace, word):
+    return [i for i, token in enumerate(trace.tokens) if token.word == word]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 2.5])
+def test_a_word_is_moved_along_the_line_from_the_empty_prompt(pipe, plain, weight):
+    said, negative = pipe.encode_prompt(PROMPT, "cpu", 1, True)
+    empty, _ = pipe.encode_prompt("", "cpu", 1, True)
+    fox = at(plain, "fox")
+    moved = said.clone()
+    moved[:, fox] = empty[:, fox] + weight * (said[:, fox] - empty[:, fox])
+    theirs = pipe(
+        prompt_embeds=moved,
+        negative_prompt_embeds=negative,
+        num_inference_steps=STEPS,
+        guidance_scale=5.0,
+        generator=torch.Generator("cpu").manual_seed(7),
+        output_type="latent",
+    ).images[0]
+    ours = run(pipe, weights={"Fox": weight})
+    assert ours.latents[-1].tobytes() == theirs.numpy().tobytes()
+    assert ours.weights == {"Fox": weight}
+
+
+def test_a_weight_of_one_changes_nothing(pipe, plain):
+    same = run(pipe, weights={"fox": 1.0})
+    assert abs(same.latents - plain.latents).max() < 1e-4
+
+
+def test_a_word_that_stands_twice_is_weighed_twice(pipe, plain):
+    assert len(at(plain, "a")) == 2
+    both = run(pipe, weights={"a": 3.0})
+    assert abs(both.latents[-1] - plain.latents[-1]).max() > 1e-4
+
+
+def test_the_pipeline_is_as_it_was(pipe, plain):
+    run(pipe, weights={"fox": 0.0})
+    assert "encode_prompt" not in vars(pipe)
+    assert run(pipe).latents.tobytes() == plain.latents.tobytes()
+
+
+def test_a_word_that_the_prompt_lacks_is_told(pipe):
+    with pytest.raises(RunError, match="no word 'zebra'"):
+        run(pipe, weights={"zebra": 2.0})
+    with pytest.raises(ParameterError, match="from 0 to 10, not -1"):
+        run(pipe, weights={"fox": -1})
+
+
+def test_a_weighted_run_is_saved_and_taken_up_again_with_its_weights(pipe, tmp_path):
+    trace = run(pipe, weights={"fox": 2.0})
+    trace.save(tmp_path / "fox.trace")
+    loaded = Trace.load(tmp_path / "fox.trace")
+    assert loaded.weights == loaded.parameters["weights"] == {"fox": 2.0}
+    again = resume(pipe, loaded, 1)
+    assert again.weights == {"fox": 2.0}
+    assert again.latents.tobytes() == trace.latents.tobytes()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explainer.stages.words import read_words
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -108,33 +110,16 @@ def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float6
         return (a * b).sum(axis=1) / norms
 
 
-def _words(trace: Trace) -> tuple[list[str], list[tuple[int, ...]]]:
-    """The words that the model read, lower case, and the positions of their tokens."""
-    words: list[str] = []
-    positions: list[tuple[int, ...]] = []
-    end = -1
-    for index, token in enumerate(trace.tokens):
-        if token.word is None:
-            continue
-        # A piece that touches the piece before it and shares its word goes on with that word.
-        if words and token.word.lower() == words[-1] and token.start <= end:
-            positions[-1] += (index,)
-        else:
-            words.append(token.word.lower())
-            positions.append((index,))
-        end = token.end
-    return words, positions
-
-
 def _changed_words(a: Trace, b: Trace) -> tuple[WordChange, ...]:
-    (before, before_at), (after, after_at) = _words(a), _words(b)
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    before, after = read_words(a.tokens), read_words(b.tokens)
+    old, new = ([word.text.lower() for word in words] for words in (before, after))
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
     return tuple(
         WordChange(
-            before=tuple(before[i:j]),
-            after=tuple(after[k:m]),
-            before_tokens=tuple(index for indices in before_at[i:j] for index in indices),
-            after_tokens=tuple(index for indices in after_at[k:m] for index in indices),
+            before=tuple(old[i:j]),
+            after=tuple(new[k:m]),
+            before_tokens=tuple(index for word in before[i:j] for index in word.tokens),
+            after_tokens=tuple(index for word in after[k:m] for index in word.tokens),
         )
         for operation, i, j, k, m in matcher.get_opcodes()
         if operation != "equal"

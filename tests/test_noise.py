@@ -1,10 +1,16 @@
 """The noise stages, against closed forms, the trace and diffusers' own values."""
 
+import io
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.parameters import ParameterError, RunParameters
-from explainer.stages import guesses, knobs, noise
+from explainer.stages import broken, guesses, inside, knobs, noise, swap
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
 
@@ -123,6 +129,35 @@ def test_the_route_of_a_walk_in_a_plane_keeps_its_lengths():
     assert route.expected.shape == (5, 2)
 
 
+def wave(cycles, size=8):
+    """A picture of so many cycles from left to right."""
+    return np.cos(2 * np.pi * cycles * np.arange(size) / size) * np.ones((4, size, 1))
+
+
+def test_a_wave_is_in_the_band_of_its_frequency():
+    x0 = np.stack([wave(1) + 9, wave(1) + wave(2), wave(1) + wave(2) - 2 * wave(3)])
+    latents = np.zeros((4, 4, 8, 8), np.float32)
+    latents[-1] = 2 * wave(1) + wave(2) + wave(3)
+    found = noise.likeness(make_trace(steps=3, x0=x0.astype(np.float16), latents=latents))
+    np.testing.assert_allclose(found["coarse shapes"], [1, 1, 1], atol=1e-3)
+    np.testing.assert_allclose(found["middling"][1:], [1, 1], atol=1e-3)
+    assert found["fine details"][2] == pytest.approx(-1, abs=1e-3)
+
+
+def test_what_is_finished_is_like_the_end_in_every_band(run):
+    end = np.repeat(run.latents[-1:], run.calls, axis=0).astype(run.x0.dtype)
+    for values in noise.likeness(replace(run, x0=end)).values():
+        np.testing.assert_allclose(values, 1, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("likeness", "step"),
+    [([0.2, 0.95, 1], 1), ([0.95, 0.2, 1], 2), ([1, 1], 0), ([0.5, 0.5], None), ([np.nan], None)],
+)
+def test_a_band_is_reached_where_it_stays(likeness, step):
+    assert noise.reached(np.array(likeness)) == step
+
+
 def test_one_step_has_no_plane():
     with pytest.raises(ValueError, match="at least two steps"):
         noise.route(make_trace(steps=1))
@@ -210,6 +245,7 @@ def test_experiments_turn_one_knob_at_a_time():
         values = [getattr(parameters, name) for parameters in found[knob].values()]
         assert len(set(values)) == len(values) > 4
         for parameters in found[knob].values():
+            assert isinstance(parameters, RunParameters)
             others = set(RunParameters.__dataclass_fields__) - {name}
             assert all(getattr(parameters, other) == getattr(base, other) for other in others)
     assert len(found["Seeds"]) == 12
@@ -237,3 +273,239 @@ def test_a_base_that_cannot_be_run_is_refused():
 def test_every_scheduler_of_the_experiment_suits_the_model(pipe):
     able = {kind.__name__ for kind in pipe.scheduler.compatibles}
     assert set(knobs.SCHEDULERS) <= able
+
+
+def test_knobs_go_as_far_as_they_turn():
+    found = knobs.experiments(RunParameters(prompt="a fox"))
+    scales = [one.guidance_scale for one in found["Guidance"].values()]
+    steps = [one.steps for one in found["Steps"].values()]
+    assert (min(scales), max(scales), min(steps), max(steps)) == (1, 20, 1, 200)
+
+
+BASE = RunParameters(prompt="a fox sleeps on the beach", seed=3, steps=6, guidance_scale=4.0)
+PROMPT = "an old bear reads a book"
+
+
+@pytest.fixture(scope="module")
+def swapped(pipe):
+    seen = []
+    found = swap.swap(pipe, BASE, PROMPT, on_step=lambda done, total: seen.append((done, total)))
+    return found, seen
+
+
+def test_a_swapped_run_is_that_of_a_pipeline_whose_prompt_changes_midway(pipe, swapped):
+    import torch
+
+    found, _ = swapped
+    place = 3
+    assert found.switches[place] == 3
+    second = pipe.encode_prompt(PROMPT, "cpu", 1, True, negative_prompt="")
+
+    def exchange(pipe, step, _timestep, given):
+        if step == place - 1:
+            given["prompt_embeds"] = torch.cat([second[1], second[0]])
+        return given
+
+    theirs = pipe(
+        BASE.prompt,
+        num_inference_steps=6,
+        guidance_scale=4.0,
+        generator=torch.Generator().manual_seed(3),
+        callback_on_step_end=exchange,
+        callback_on_step_end_tensor_inputs=["prompt_embeds"],
+    ).images[0]
+    ours = Image.open(io.BytesIO(found.pictures[place]))
+    assert swap._webp(theirs) == found.pictures[place]
+    assert ours.size == theirs.size
+
+
+def test_a_swap_goes_from_the_second_prompt_to_the_first(pipe, swapped):
+    found, seen = swapped
+    assert found.switches.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert (found.pixels[0], found.pixels[-1]) == (0, 1)
+    assert np.isnan(found.clip).all()
+    total = swap.calls_in_all(6)
+    assert seen[-1] == (total, total)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_shares_by_pixels_are_shares_of_both_distances():
+    shades = [np.full((2, 2, 3), level, float) for level in (0, 25, 80, 100)]
+    np.testing.assert_allclose(swap.shares_by_pixels(shades), [0, 0.25, 0.8, 1])
+    with pytest.raises(ValueError, match="same picture"):
+        swap.shares_by_pixels([shades[0], shades[0]])
+
+
+@pytest.mark.parametrize(
+    ("shares", "switch"),
+    [([0, 0.4, 0.6, 1], 6), ([0, 0.7, 0.3, 1], 9), ([0, 0.1, 0.2, 0.3], None), ([np.nan], None)],
+)
+def test_the_scene_is_decided_where_it_stays_with_the_first_prompt(shares, switch):
+    assert swap.decided(np.array([0, 3, 6, 9])[: len(shares)], np.array(shares)) == switch
+
+
+def test_a_swap_comes_back_from_its_file(swapped, tmp_path):
+    found, _ = swapped
+    found.save(tmp_path / "swap.json")
+    again = swap.Swap.load(tmp_path / "swap.json")
+    assert (again.first, again.second, again.seed, again.steps) == (BASE.prompt, PROMPT, 3, 6)
+    assert (again.pictures, again.fingerprint) == (found.pictures, found.fingerprint)
+    np.testing.assert_array_equal(again.switches, found.switches)
+    np.testing.assert_allclose(again.pixels, found.pixels, atol=1e-4)
+    assert np.isnan(again.clip).all()
+
+
+def test_a_swap_stops_when_it_is_told_to(pipe):
+    assert swap.swap(pipe, BASE, PROMPT, cancelled=lambda: True) is None
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_clip_judges_by_the_softmax_of_its_own_cosines():
+    from explainer.stages import clip
+
+    folder = embedded_folder()
+    images = [Image.new("RGB", (40, 40), colour) for colour in ("navy", "orange")]
+    prompts = ("a fox at night", "an owl by day")
+    cosines = clip.ImageEncoder(folder).embed(images) @ clip.TextEncoder(folder).embed(prompts).T
+    raised = np.exp(clip.logit_scale(folder) * cosines.astype(np.float64))
+    wanted = raised[:, 0] / raised.sum(axis=1)
+    np.testing.assert_allclose(swap.clip_judge(folder)(images, prompts), wanted, rtol=1e-4)
+
+
+def whole(pipe):
+    from explainer.capture import record
+
+    return record(pipe, BASE.prompt, seed=3, steps=6, guidance_scale=4.0, previews=False)
+
+
+def broken_run(pipe, part):
+    return broken.record(pipe, broken.Broken(BASE, part), previews=False)
+
+
+@pytest.mark.parametrize("part", broken.PARTS)
+def test_a_pipeline_is_whole_again_after_a_broken_run(pipe, part):
+    before = whole(pipe)
+    trace = broken_run(pipe, part)
+    assert (trace.prompt, trace.seed) == (BASE.prompt, 3)
+    np.testing.assert_array_equal(whole(pipe).latents, before.latents)
+
+
+def test_without_text_the_run_is_that_of_an_empty_prompt(pipe):
+    import torch
+
+    theirs = pipe(
+        "",
+        num_inference_steps=6,
+        guidance_scale=4.0,
+        generator=torch.Generator().manual_seed(3),
+        output_type="latent",
+    ).images[0]
+    np.testing.assert_array_equal(broken_run(pipe, "text").latents[-1], theirs)
+
+
+def test_the_order_of_the_vectors_means_nothing_to_the_denoiser(pipe):
+    trace = broken_run(pipe, "order of the vectors")
+    np.testing.assert_allclose(trace.latents[-1], whole(pipe).latents[-1], atol=1e-3)
+
+
+def test_with_a_stopped_clock_the_denoiser_hears_the_first_timestep_only(pipe):
+    heard = []
+    handle = pipe.unet.time_proj.register_forward_hook(
+        lambda _module, args, _output: heard.append(float(args[0][0]))
+    )
+    try:
+        trace = broken_run(pipe, "timestep")
+    finally:
+        handle.remove()
+    assert set(heard) == {float(trace.timesteps[0])}
+    assert len(set(trace.timesteps)) == 6
+
+
+def test_weak_noise_has_half_the_scale(pipe):
+    trace = broken_run(pipe, "scale of the latents")
+    np.testing.assert_array_equal(trace.latents[0], 0.5 * whole(pipe).latents[0])
+
+
+def test_a_part_that_nobody_can_break_is_told():
+    with pytest.raises(ValueError, match=r"'gravity'.*break one of: text"):
+        broken.Broken(BASE, "gravity")
+
+
+@pytest.fixture(scope="module")
+def look(pipe):
+    return inside.look(pipe, whole(pipe))
+
+
+def test_the_blueprint_is_the_unets_own_shape(pipe):
+    from explainer.capture import replay
+
+    parts = inside.blueprint(pipe.unet.config)
+    again = replay(pipe, whole(pipe), 2, activations=[part.name for part in parts])
+    assert list(again.activations) == [part.name for part in parts]
+    for part in parts:
+        shape = again.activations[part.name].shape
+        assert shape == ((part.channels,) if part.kind == "time" else (part.channels, *part.size))
+
+
+def test_the_embedded_unet_has_every_part_that_the_blueprint_names():
+    from diffusers import UNet2DConditionModel
+
+    config = json.loads((embedded_folder() / "unet" / "config.json").read_text())
+    with torch_on_paper():
+        unet = UNet2DConditionModel.from_config(config)
+    names = dict(unet.named_modules())
+    parts = inside.blueprint(config)
+    assert {part.name for part in parts} <= set(names)
+    attention = [name for name in names if name.endswith(("attn1", "attn2"))]
+    shown = [part.name for part in parts if part.kind.endswith("attention")]
+    assert {name.split(".attentions")[0] for name in attention} == {
+        name.split(".attentions")[0] for name in shown
+    }
+
+
+def torch_on_paper():
+    import torch
+
+    return torch.device("meta")
+
+
+@pytest.mark.parametrize(
+    "config", [{"_class_name": "FluxTransformer2DModel"}, {"down_block_types": ["AttnDownBlock2D"]}]
+)
+def test_a_denoiser_that_is_no_such_unet_is_refused(config):
+    with pytest.raises(ValueError, match="only UNets of these blocks"):
+        inside.blueprint(config)
+
+
+def test_a_look_keeps_what_a_replay_says(pipe, look):
+    from explainer.capture import replay
+
+    assert look.steps.tolist() == [0, 2, 3, 5]
+    part = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
+    again = replay(pipe, whole(pipe), 3, activations=[part, "conv_in"])
+    came = again.activations[part]
+    assert look.output_sizes[part][2] == pytest.approx(np.sqrt((came**2).mean()), rel=1e-5)
+    kept = look.outputs[part][2].astype(np.float32)
+    for channel in kept:
+        assert np.abs(came - channel).max(axis=(1, 2)).min() < 2e-3
+    shares = again.attention[part].mean(axis=(0, 2, 3))
+    np.testing.assert_allclose(look.reads[part][2], shares, rtol=1e-4)
+    assert look.words == ("(start)", *BASE.prompt.split(), "(end)")
+    np.testing.assert_allclose(
+        look.input_sizes["conv_in"][0], noise.rms(whole(pipe).latents[:1])[0], rtol=1e-5
+    )
+
+
+def test_a_look_comes_back_from_its_file(look, tmp_path):
+    look.save(tmp_path / "look.npz")
+    again = inside.Look.load(tmp_path / "look.npz")
+    assert (again.parts, again.words, again.calls) == (look.parts, look.words, look.calls)
+    for kind in ("inputs", "outputs", "input_sizes", "output_sizes", "reads"):
+        ours, theirs = getattr(again, kind), getattr(look, kind)
+        assert ours.keys() == theirs.keys()
+        for name in ours:
+            np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+def test_looking_stops_when_it_is_told_to(pipe):
+    assert inside.look(pipe, whole(pipe), cancelled=lambda: True) is None

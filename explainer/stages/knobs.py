@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from explainer.parameters import MAX_SEED, RunParameters
+from explainer.stages.broken import Broken
 
 GUIDANCE = (1.0, 2.0, 3.5, 5.0, 8.0, 12.0, 20.0)
-STEPS = (1, 2, 4, 8, 16, 32)
+STEPS = (1, 2, 4, 8, 16, 32, 64, 200)
 SCHEDULERS = (
     "DDIMScheduler",
     "DDPMScheduler",
@@ -20,7 +21,7 @@ SCHEDULERS = (
 )
 SEEDS = 12
 
-Runs = dict[str, RunParameters]
+Runs = dict[str, RunParameters | Broken]
 
 
 def experiments(base: RunParameters) -> dict[str, Runs]:
@@ -50,10 +51,14 @@ def _counted(steps: int) -> str:
 def _broken(base: RunParameters) -> Runs:
     return {
         "whole": base,
-        "guidance off": replace(base, guidance_scale=1.0),
+        "no text": Broken(base, "text"),
         "words shuffled": replace(base, prompt=shuffled(base.prompt, base.seed)),
+        "vectors shuffled": Broken(base, "order of the vectors"),
         "words it never met": replace(base, prompt="xyzzy plugh qwrt"),
+        "guidance off": replace(base, guidance_scale=1.0),
         "told to avoid its own prompt": replace(base, negative_prompt=base.prompt),
+        "told the wrong timestep": Broken(base, "timestep"),
+        "latents at half their scale": Broken(base, "scale of the latents"),
         "one single step": replace(base, steps=1),
     }
 

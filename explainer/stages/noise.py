@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _MAX_BETA = 0.999
 """diffusers' own bound on the betas of the cosine schedule."""
+BANDS = {"coarse shapes": (0.0, 0.25), "middling": (0.25, 0.5), "fine details": (0.5, np.inf)}
+"""Bands of spatial frequency by name, as shares of the highest along a row or a column."""
 
 
 def alphas_cumprod(config: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -179,3 +181,35 @@ def settled(distances: NDArray[np.float64], share: float = 0.5) -> int:
     """
     far = np.flatnonzero(distances > share * distances[0])
     return int(far[-1]) + 1 if len(far) else 0
+
+
+def likeness(trace: Trace) -> dict[str, NDArray[np.float64]]:
+    """Returns how like x0 already is to the finished latents, step by step and band by band.
+
+    The correlation of the two within each band of spatial frequency: 1 where they differ in
+    strength at most, 0 where they have nothing to do with each other. The mean of a channel
+    belongs to no band.
+
+    Returns:
+        name as in `BANDS` -> (n,) float64, -1 to 1; NaN where one of the two is empty.
+    """
+    finished = np.fft.fft2(trace.latents[-1].astype(np.float64))
+    expected = np.fft.fft2(trace.x0.astype(np.float64))
+    height, width = finished.shape[-2:]
+    radius = 2 * np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+    found = {}
+    for name, (low, high) in BANDS.items():
+        inside = (radius > low) & (radius <= high)
+        ours, theirs = expected[:, :, inside], finished[:, inside]
+        shared = (ours * theirs.conj()).real.sum(axis=(1, 2))
+        energies = (np.abs(ours) ** 2).sum(axis=(1, 2)) * (np.abs(theirs) ** 2).sum()
+        with np.errstate(invalid="ignore"):
+            found[name] = shared / np.sqrt(energies)
+    return found
+
+
+def reached(likeness: NDArray[np.float64], level: float = 0.9) -> int | None:
+    """Returns the first step from which on a likeness stays at a level or above; None if never."""
+    below = np.flatnonzero(~(likeness >= level))  # a comparison with NaN is False
+    after = int(below[-1]) + 1 if len(below) else 0
+    return after if after < len(likeness) else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from explainer import models, recorded, runs, stages, widgets
     from explainer.capture import (
+        ActivationWatch,
         AttentionWatch,
         Recorder,
         Replayed,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActivationWatch",
     "AttentionWatch",
     "Comparison",
     "ModelError",
@@ -52,6 +54,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ActivationWatch": "capture",
     "AttentionWatch": "capture",
     "Comparison": "stages.compare",
     "ModelError": "models",

@@ -14,9 +14,20 @@ It stands on its own, for your own notebook and your own model:
     bear = resume(pipe, recorder.trace, 20, prompt="a bear on the beach").image()
 """
 
+from explainer.capture.activations import ActivationWatch
 from explainer.capture.attention import AttentionWatch
-from explainer.capture.recorder import Recorder, RunError
+from explainer.capture.errors import RunError
+from explainer.capture.recorder import Recorder
 from explainer.capture.replaying import Replayed, replay, resume
 from explainer.capture.run import record
 
-__all__ = ["AttentionWatch", "Recorder", "Replayed", "RunError", "record", "replay", "resume"]
+__all__ = [
+    "ActivationWatch",
+    "AttentionWatch",
+    "Recorder",
+    "Replayed",
+    "RunError",
+    "record",
+    "replay",
+    "resume",
+]

@@ -56,6 +56,15 @@ def packed(pipe: Any, latents: torch.Tensor) -> torch.Tensor:
     return pipe._pack_latents(latents, *latents.shape)  # noqa: SLF001
 
 
+_BLOCKS = (
+    "down_blocks",
+    "mid_block",
+    "up_blocks",
+    "transformer_blocks",
+    "single_transformer_blocks",
+)
+
+
 @dataclass(frozen=True)
 class Family:
     """How to watch the pipelines of one family.
@@ -63,6 +72,7 @@ class Family:
     Attributes:
         denoiser: Component whose forward pass predicts the noise.
         readers: Those who read the prompt, first the one whose tokens the denoiser attends to.
+        time: Part of the denoiser that turns the timestep into a vector.
         joint: Whether the denoiser's attention mixes picture and text in one sequence.
         text_first: Of joint attention, whether the text stands before the picture.
         to_image: From pipeline, latents of a batch and picture size to (B, C, h, w).
@@ -71,6 +81,7 @@ class Family:
 
     denoiser: str
     readers: tuple[Reader, ...]
+    time: str = "time_embedding"
     joint: bool = False
     text_first: bool = False
     to_image: Callable[[Any, torch.Tensor, Size], torch.Tensor] = as_it_is
@@ -79,6 +90,18 @@ class Family:
     def present_readers(self, pipe: Any) -> tuple[Reader, ...]:
         """The readers that this pipeline holds; large ones are often left out."""
         return tuple(r for r in self.readers if getattr(pipe, r.encoder, None) is not None)
+
+    def parts(self, pipe: Any) -> tuple[str, ...]:
+        """Names of the denoiser's time embedding and of its blocks, in the order of computation."""
+        denoiser = getattr(pipe, self.denoiser)
+        parts = [self.time]
+        for name in _BLOCKS:
+            block: Any = getattr(denoiser, name, None)
+            if hasattr(block, "__len__"):
+                parts += [f"{name}.{index}" for index in range(len(block))]
+            elif block is not None:
+                parts.append(name)
+        return tuple(parts)
 
 
 CLIP = Reader("tokenizer", "text_encoder")
@@ -93,6 +116,7 @@ STABLE_DIFFUSION_3 = Family(
         CLIP_2,
         Reader("tokenizer_3", "text_encoder_3", prompt="prompt_3", length="max_sequence_length"),
     ),
+    time="time_text_embed",
     joint=True,
 )
 FLUX = Family(
@@ -101,6 +125,7 @@ FLUX = Family(
         Reader("tokenizer_2", "text_encoder_2", prompt="prompt_2", length="max_sequence_length"),
         CLIP,
     ),
+    time="time_text_embed",
     joint=True,
     text_first=True,
     to_image=unpacked,
@@ -109,6 +134,7 @@ FLUX = Family(
 PIXART = Family(
     "transformer",
     (Reader("tokenizer", "text_encoder", length="max_sequence_length", masked=True, cleaned=True),),
+    time="adaln_single",
 )
 
 FAMILIES = {

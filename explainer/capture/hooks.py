@@ -36,17 +36,24 @@ def wrapped(owner: object, name: str, wrap: Callable[[Method], Method]) -> Itera
 
 
 @contextmanager
-def calls_of(module: torch.nn.Module, see: Callable[[dict[str, Any], Any], None]) -> Iterator[None]:
-    """Shows `see` the keyword arguments and the output of a module's every call in the block.
+def calls_of(
+    module: torch.nn.Module, see: Callable[[tuple[Any, ...], dict[str, Any], Any], None]
+) -> Iterator[None]:
+    """Shows `see` the arguments and the output of a module's every call in the block.
 
     The output itself stays as it is.
     """
 
-    def hook(_module: torch.nn.Module, _args: Any, kwargs: dict[str, Any], output: Any) -> None:
-        see(kwargs, output)
+    def hook(_module: torch.nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        see(args, kwargs, output)
 
     handle = module.register_forward_hook(hook, with_kwargs=True)
     try:
         yield
     finally:
         handle.remove()
+
+
+def is_compiled(module: Any) -> bool:
+    """Whether `torch.compile` keeps the parts of a module from being watched."""
+    return hasattr(module, "_orig_mod") or module._compiled_call_impl is not None  # noqa: SLF001

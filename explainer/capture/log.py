@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from explainer.capture.x0 import NoiseLevel
 
 _MOST_HIDDEN_BYTES = 16 * 2**20
+_MOST_HALF = float(np.finfo(np.float16).max)
 
 
 @dataclass
@@ -69,7 +70,9 @@ class Log:
         scales: Standard deviation of each state.
         frames: Predicted pictures that were decoded while the run went on.
         picture: What the pipeline returned.
-        attention: Attention maps by size, and for each size by step.
+        attention: Attention to words by the size of the maps, and for each size by step.
+        self_attention: Attention between places, likewise.
+        activations: What came out of parts of the denoiser by their names, and by step.
     """
 
     texts: list[Text]
@@ -81,6 +84,8 @@ class Log:
     frames: list[bytes] = field(default_factory=list)
     picture: Image.Image | None = None
     attention: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
+    self_attention: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
+    activations: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
 
     @property
     def negative_prompt(self) -> str:
@@ -120,7 +125,9 @@ def to_trace(log: Log, pipe: Any, family: Family, wanted: Previews) -> Trace:
         complete=len(log.steps) == calls_of_run(pipe),
         frames=_frames(log, pipe, wanted, picture),
         picture=previews.webp(picture, lossless=True),
-        attention={name: _maps(maps, len(log.steps)) for name, maps in log.attention.items()},
+        attention=_by_step(log.attention, len(log.steps)),
+        self_attention=_by_step(log.self_attention, len(log.steps)),
+        activations=_by_step(log.activations, len(log.steps)),
         **_text(log, pipe, family),
         **_numbers(log),
     )
@@ -210,10 +217,17 @@ def _numbers(log: Log) -> dict[str, Any]:
     }
 
 
-def _maps(by_step: dict[int, torch.Tensor], steps: int) -> NDArray[np.float16]:
-    """(steps, tokens, h, w), zero in steps that no attention was seen in."""
-    nothing = next(iter(by_step.values())) * 0
-    return _half(torch_stack([by_step.get(step, nothing) for step in range(steps)]))
+def _by_step(
+    seen: dict[str, dict[int, torch.Tensor]], steps: int
+) -> dict[str, NDArray[np.float16]]:
+    """All steps of each, zero in those that nothing was seen in."""
+    whole = {}
+    for name, by_step in seen.items():
+        nothing = next(iter(by_step.values())) * 0
+        # Activations may be too large for half precision: then the largest number stands for them.
+        stacked = torch_stack([by_step.get(step, nothing) for step in range(steps)])
+        whole[name] = _half(stacked.clamp(-_MOST_HALF, _MOST_HALF))
+    return whole
 
 
 def _half(tensor: torch.Tensor) -> NDArray[np.float16]:

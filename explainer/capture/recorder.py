@@ -6,13 +6,16 @@ import inspect
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from explainer.capture.activations import ActivationWatch
 from explainer.capture.attention import AttentionWatch
+from explainer.capture.errors import RunError
 from explainer.capture.families import FAMILIES, Family, family_of
+from explainer.capture.focus import Focus
 from explainer.capture.hooks import Method, calls_of, wrapped
 from explainer.capture.log import Log, Step, Text, calls_of_run, to_trace
 from explainer.capture.previews import Previews
@@ -39,10 +42,6 @@ _at_work: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _at_work_lock = threading.Lock()
 
 
-class RunError(ValueError):
-    """A run that cannot be started or recorded as asked; the message says what to change."""
-
-
 class _Cancelled(Exception):  # noqa: N818 - no error: it leads out of the pipeline
     """Ends a run of a pipeline that has no cancel button of its own."""
 
@@ -67,6 +66,7 @@ class Recorder:
         *,
         previews: Any = True,
         attention: bool | AttentionWatch = False,
+        activations: bool | Collection[str] | ActivationWatch = False,
         on_step: OnStep | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> None:
@@ -75,7 +75,8 @@ class Recorder:
         Args:
             pipe: A text-to-image or image-to-image pipeline of a known family.
             previews: Which frames to decode and how, see `record`.
-            attention: Whether to record the attention from picture to words.
+            attention: Whether to record the attention from picture to words, see `record`.
+            activations: Which parts of the denoiser to look into, see `record`.
             on_step: Called after each step with the number of steps done, their total, and the
                 picture predicted so far as WebP (None without "x0" previews).
             cancelled: Asked after each step; once it says True, the run ends and leaves a trace
@@ -91,6 +92,8 @@ class Recorder:
         self._watch = attention if isinstance(attention, AttentionWatch) else None
         if attention is True:
             self._watch = AttentionWatch()
+        self._activations = _activation_watch(activations)
+        self._focus = Focus()
         self._on_step = on_step
         self._cancelled = cancelled
         self._stack = ExitStack()
@@ -124,8 +127,11 @@ class Recorder:
             enter(wrapped(pipe.scheduler, "step", self._watch_step))
             enter(wrapped(pipe.image_processor, "postprocess", self._watch_picture))
             enter(calls_of(getattr(pipe, self._family.denoiser), self._see_prediction))
-            if self._watch is not None:
-                enter(self._watch.watching(pipe, self._family))
+            if self._watch is not None or self._activations is not None:
+                enter(self._focus.following(getattr(pipe, self._family.denoiser)))
+            for watch in (self._watch, self._activations):
+                if watch is not None:
+                    enter(watch.watching(pipe, self._family, self._focus))
             undo.pop_all()
         return self
 
@@ -179,13 +185,14 @@ class Recorder:
                 size = (int(given.get("height") or 0), int(given.get("width") or 0))
                 self._log = Log(self._texts, seed, size)
                 self._texts = []
+                self._focus.begin(self._log.texts[0].embeddings)
                 if self._watch is not None:
                     self._watch.begin(self._log.texts[0], self._pipe, self._family)
             return prepare_latents(*args, **kwargs)
 
         return watched
 
-    def _see_prediction(self, given: dict[str, Any], output: Any) -> None:
+    def _see_prediction(self, _args: Any, given: dict[str, Any], output: Any) -> None:
         self._predictions.append(_Prediction(output[0], given.get("encoder_hidden_states")))
 
     def _watch_step(self, step: Method) -> Method:
@@ -233,9 +240,20 @@ class Recorder:
         )
         log.states[-1:] = [first(sample), first(output.prev_sample)]
         log.scales[-1:] = [level.scale, state_scale(scheduler)]
+        self._add_inside(log, log.states[-1].shape[-2:])
+
+    def _add_inside(self, log: Log, size: Collection[int]) -> None:
+        """What the watches saw of the latest step."""
+        step = len(log.steps) - 1
         if self._watch is not None:
-            for name, maps in self._watch.taken(log.states[-1].shape[-2:]).items():
-                log.attention.setdefault(name, {})[len(log.steps) - 1] = maps
+            seen = self._watch.taken(size)
+            for name, maps in seen.words.items():
+                log.attention.setdefault(name, {})[step] = maps
+            for name, maps in seen.places.items():
+                log.self_attention.setdefault(name, {})[step] = maps
+        if self._activations is not None:
+            for name, values in self._activations.taken(size).items():
+                log.activations.setdefault(name, {})[step] = values
 
     def _report(self, log: Log) -> None:
         if self._on_step is not None:
@@ -279,6 +297,14 @@ def _checked_previews(asked: Any) -> Previews:
         return Previews.wanted(asked)
     except ValueError as error:
         raise RunError(str(error)) from error
+
+
+def _activation_watch(asked: Any) -> ActivationWatch | None:
+    if isinstance(asked, ActivationWatch):
+        return asked
+    if isinstance(asked, bool):
+        return ActivationWatch() if asked else None
+    return ActivationWatch((asked,) if isinstance(asked, str) else asked) if asked else None
 
 
 def _arguments(method: Method, args: Any, kwargs: Any) -> dict[str, Any]:

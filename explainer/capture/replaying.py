@@ -12,15 +12,16 @@ import math
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explainer.capture.activations import ActivationWatch
 from explainer.capture.attention import AttentionWatch
+from explainer.capture.errors import RunError
 from explainer.capture.families import Family, family_of
-from explainer.capture.hooks import Method, calls_of, wrapped
-from explainer.capture.recorder import OnStep, Recorder, RunError
+from explainer.capture.hooks import Method, wrapped
+from explainer.capture.recorder import OnStep, Recorder
 from explainer.capture.run import scheduled
 from explainer.capture.weights import weighted
 from explainer.capture.x0 import noise_level
@@ -52,6 +53,7 @@ def resume(
     without: str | None = None,
     previews: Any = False,
     attention: bool | AttentionWatch = False,
+    activations: bool | Collection[str] | ActivationWatch = False,
     on_step: OnStep | None = None,
     cancelled: Callable[[], bool] | None = None,
     **options: Any,
@@ -78,6 +80,7 @@ def resume(
         previews: Which frames to decode, as for `record`.
         attention: Whether to record attention, as for `record`. Of the steps taken over it is what
             the trace has, and zero where that has none or another prompt has other tokens.
+        activations: Which parts of the denoiser to look into, as for `record`; likewise.
         on_step: As for `record`; called for the steps that are taken over as well.
         cancelled: As for `record`.
         **options: What else the recorded call gave the pipeline, such as `eta`.
@@ -97,7 +100,12 @@ def resume(
     start = _Start(trace, step, None if new_noise else state, exact=exact)
     named = trace.seed if seed is None else seed
     recorder = Recorder(
-        pipe, previews=previews, attention=attention, on_step=on_step, cancelled=cancelled
+        pipe,
+        previews=previews,
+        attention=attention,
+        activations=activations,
+        on_step=on_step,
+        cancelled=cancelled,
     )
     weights = {} if prompt is not None else dict(trace.weights)
     if without is not None:
@@ -134,8 +142,13 @@ class Replayed:
         noise_cond: (C, h, w) Prediction for the prompt; None with guidance off.
         latents: (C, h, w) What the step led to.
         attention: Layer -> (heads, read tokens, h, w) float32, every head on its own.
-        activations: Part of the denoiser -> what came out of it for the prompt, (C, h, w) in a
-            UNet, (places, width) in a transformer; those parts only that were asked for.
+        self_attention: Layer -> (heads, h w, h, w) float32, of the layers that were asked for;
+            `[head, k, y, x]` is the share that place (y, x) gives to place k.
+        activations: Part of the denoiser -> what came out of it for the prompt, float32, of the
+            parts that were asked for, in the order of the computation: (C, h, w), (width,) of a
+            vector, (places, width) where the places make no picture.
+        inputs: The same of what went into them: the first thing that each was given. An upward
+            block of a UNet is given the downward blocks' output besides.
     """
 
     noise: NDArray[np.floating[Any]]
@@ -143,7 +156,9 @@ class Replayed:
     noise_cond: NDArray[np.floating[Any]] | None
     latents: NDArray[np.floating[Any]]
     attention: dict[str, NDArray[np.float32]]
+    self_attention: dict[str, NDArray[np.float32]]
     activations: dict[str, NDArray[np.float32]]
+    inputs: dict[str, NDArray[np.float32]]
 
 
 def replay(
@@ -151,7 +166,8 @@ def replay(
     trace: Trace,
     step: int,
     *,
-    activations: Collection[str] = (),
+    activations: bool | Collection[str] = False,
+    self_attention: Collection[str] = (),
     **options: Any,
 ) -> Replayed:
     """Computes one step of a recorded run again, to the bit, with every head's attention.
@@ -161,19 +177,25 @@ def replay(
         trace: A trace.
         step: Which denoiser call, from 0 to `trace.calls - 1`.
         activations: Parts of the denoiser to look into, by the names of its modules, such as
-            "time_embedding", "down_blocks.0", "mid_block" or "transformer_blocks.3".
+            "time_embedding", "down_blocks.0", "mid_block" or "transformer_blocks.3"; True for the
+            time embedding and all blocks.
+        self_attention: Layers whose attention from place to place to compute; whatever begins so is
+            meant. One that would take over 1 GB is left out, with a warning.
         **options: What else the recorded call gave the pipeline.
 
     Raises:
         RunError: The trace is of another model, has no such step, or its denoiser no such part.
     """
-    watch = _OneStep(step, _checked_parts(pipe, activations))
+    watch = AttentionWatch(self_attention=self_attention, heads=True)
+    parts = None if activations is True else activations or ()
+    inside = ActivationWatch(parts, whole=True)
     calls = iter(range(1, trace.calls + 1))
     again = resume(
         pipe,
         trace,
         step,
         attention=watch,
+        activations=inside,
         cancelled=lambda: next(calls) > step,
         **options,
     )
@@ -182,54 +204,15 @@ def replay(
         noise_uncond=None if again.noise_uncond is None else again.noise_uncond[step],
         noise_cond=None if again.noise_cond is None else again.noise_cond[step],
         latents=again.latents[step + 1],
-        attention=watch.maps,
-        activations=watch.activations,
+        attention=_arrays(watch.by_layer.words),
+        self_attention=_arrays(watch.by_layer.places),
+        activations=_arrays(inside.outputs),
+        inputs=_arrays(inside.inputs),
     )
 
 
-def _checked_parts(pipe: Any, names: Collection[str]) -> tuple[str, ...]:
-    family = family_of(pipe)
-    known = dict(getattr(pipe, family.denoiser).named_modules()) if family else {}
-    for name in names:
-        if name not in known:
-            parts = ", ".join(part for part in known if part and "." not in part)
-            raise RunError(f"The denoiser has no part {name!r}. It has: {parts}, and their parts.")
-    return tuple(names)
-
-
-class _OneStep(AttentionWatch):
-    """Keeps the maps and activations of one step, and keeps them out of the trace."""
-
-    def __init__(self, step: int, parts: tuple[str, ...]) -> None:
-        super().__init__(heads=True)
-        self._to_go = step
-        self._parts = parts
-        self.maps: dict[str, NDArray[np.float32]] = {}
-        self.activations: dict[str, NDArray[np.float32]] = {}
-
-    @contextmanager
-    def watching(self, pipe: Any, family: Family) -> Iterator[None]:
-        denoiser = getattr(pipe, family.denoiser)
-        with ExitStack() as stack:
-            for name in self._parts:
-                see = partial(self._keep, name)
-                stack.enter_context(calls_of(denoiser.get_submodule(name), see))
-            stack.enter_context(super().watching(pipe, family))
-            yield
-
-    def _keep(self, name: str, _given: dict[str, Any], output: Any) -> None:
-        if self.skips_call:
-            return
-        values = output[0] if isinstance(output, tuple) else output
-        values = values[self.row(len(values))]
-        self.activations[name] = values.detach().float().cpu().numpy().copy()
-
-    def taken(self, size: Any) -> dict[str, torch.Tensor]:
-        maps = super().taken(size)
-        if self._to_go == 0:
-            self.maps = {name: one.cpu().numpy() for name, one in maps.items()}
-        self._to_go -= 1
-        return {}
+def _arrays(tensors: dict[str, torch.Tensor]) -> dict[str, NDArray[np.float32]]:
+    return {name: tensor.float().cpu().numpy() for name, tensor in tensors.items()}
 
 
 class _Start:
@@ -362,22 +345,26 @@ def _joined(trace: Trace, again: Trace, start: _Start) -> Trace:
     names = ["noise", "x0"]
     if trace.noise_cond is not None and again.noise_cond is not None:
         names += ["noise_uncond", "noise_cond"]
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name in names:
         now = getattr(again, name).copy()
         now[:taken] = getattr(trace, name)[start.sources]
         arrays[name] = now
-    return replace(again, **arrays, attention=_attention(trace, again, start.sources))
+    for group in ("attention", "self_attention", "activations"):
+        arrays[group] = _taken_over(getattr(trace, group), getattr(again, group), start.sources)
+    return replace(again, **arrays)
 
 
-def _attention(trace: Trace, again: Trace, sources: list[int]) -> dict[str, NDArray[np.float16]]:
-    """Attention of the steps taken over too, where it was recorded for the same tokens."""
+def _taken_over(
+    before: dict[str, NDArray[np.float16]], now: dict[str, NDArray[np.float16]], sources: list[int]
+) -> dict[str, NDArray[np.float16]]:
+    """What was seen in the steps taken over, too, where it was recorded in the same shape."""
     joined = {}
-    for name, now in again.attention.items():
-        before = trace.attention.get(name)
-        joined[name] = now.copy()
-        if before is not None and before.shape[1:] == now.shape[1:]:
-            joined[name][: len(sources)] = before[sources]
+    for name, array in now.items():
+        recorded = before.get(name)
+        joined[name] = array.copy()
+        if recorded is not None and recorded.shape[1:] == array.shape[1:]:
+            joined[name][: len(sources)] = recorded[sources]
     return joined
 
 

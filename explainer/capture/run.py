@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from explainer.capture.activations import ActivationWatch
 from explainer.capture.attention import AttentionWatch
-from explainer.capture.recorder import OnStep, Recorder, RunError
+from explainer.capture.errors import RunError
+from explainer.capture.recorder import OnStep, Recorder
 from explainer.capture.weights import weighted
 from explainer.parameters import check
 
@@ -31,6 +33,7 @@ def record(
     height: int | None = None,
     previews: Any = True,
     attention: bool | AttentionWatch = False,
+    activations: bool | Collection[str] | ActivationWatch = False,
     weights: Mapping[str, float] | None = None,
     on_step: OnStep | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -59,8 +62,12 @@ def record(
             pipeline does; ("x0", "linear") combines the two, and {"x0": "full", "noisy": "linear"}
             says it for each. All but linear ones cost a decoder call a step.
         attention: Whether to record the attention from places of the picture to words; an
-            `AttentionWatch` chooses layers. Joint attention (Stable Diffusion 3, Flux) is computed
-            a second time, beside that of the model: choose some layers there.
+            `AttentionWatch` chooses layers, and tells what it costs in joint attention (Stable
+            Diffusion 3, Flux) and from place to place.
+        activations: Which parts of the denoiser to look into: their names, such as
+            ("down_blocks.0", "mid_block"), or True for the time embedding and all blocks. Of each
+            the trace keeps the strength at every place and a few channels; `replay` shows all of
+            one step.
         weights: Word of the prompt -> how much of what it says reaches the denoiser: 0 silences
             it, 1 leaves it as it is; see `explainer.capture.weights`.
         on_step: Called after each step with the number of steps done, their total, and the
@@ -91,7 +98,12 @@ def record(
     if width is not None:
         options |= {"width": width, "height": height}
     recorder = Recorder(
-        pipe, previews=previews, attention=attention, on_step=on_step, cancelled=cancelled
+        pipe,
+        previews=previews,
+        attention=attention,
+        activations=activations,
+        on_step=on_step,
+        cancelled=cancelled,
     )
     with scheduled(pipe, scheduler), weighted(pipe, weights or {}), recorder:
         pipe(

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from explainer.capture import tokens
+from explainer.capture.errors import RunError
 from explainer.capture.families import family_of
 from explainer.capture.hooks import Method, wrapped
-from explainer.capture.recorder import RunError
 
 if TYPE_CHECKING:
     import torch

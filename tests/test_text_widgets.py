@@ -8,9 +8,10 @@ from explainer import widgets
 from explainer.cache import TraceCache
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.runs import RunController
-from explainer.stages import clip, text
+from explainer.stages import clip, text, words
 from explainer.stages.compare import compare
 from explainer.turns import Turns
+from explainer.widgets import word_maps
 from explainer.widgets.phrases import MAX_LETTERS, MAX_PHRASES
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
@@ -223,3 +224,102 @@ def test_an_empty_sentence_is_answered_and_changes_nothing(pair):
     pair._handle_custom_msg({"type": "draw", "first": "a fox", "second": " "}, [])
     assert "empty" in pair.notice
     assert pair._prompts == before
+
+
+def test_the_second_run_is_told_what_to_avoid_and_how_much_words_count(pair):
+    pair._handle_custom_msg(
+        {
+            "type": "draw",
+            "first": "a fox in the snow",
+            "second": "a fox in the snow",
+            "negative": "trees",
+            "weights": {"fox": 2},
+        },
+        [],
+    )
+    runs = pair._asked
+    assert all(run.wait(SECONDS) for run in runs)
+    assert runs[0].trace.weights == {}
+    assert (runs[1].trace.negative_prompt, runs[1].trace.weights) == ("trees", {"fox": 2.0})
+    assert pair._facts["words"] == []
+    assert pair._facts["others"] == ["“fox” counts × 2", "told to avoid “trees”"]
+    assert pair._facts["picture_rms"] > 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"), [({"zebra": 2}, "no word 'zebra'"), ({"fox": 99}, "from 0 to 10")]
+)
+def test_weights_that_cannot_be_are_answered(pair, weights, message):
+    before = pair._prompts
+    pair._handle_custom_msg(
+        {"type": "draw", "first": "a fox", "second": "a fox", "weights": weights}, []
+    )
+    for run in pair._asked:
+        run.wait(SECONDS)
+    assert message in pair.notice
+    assert pair._prompts == before
+
+
+def test_half_of_the_difference_is_at_the_first_step_that_has_it():
+    x0 = np.zeros((4, 4, 8, 8), np.float16)
+    other = x0 + np.array([0, 1, 2, 4], np.float16)[:, None, None, None]
+    one, two = make_trace(steps=4, x0=x0), make_trace(steps=4, x0=other)
+    shown = widgets.TwoRuns(RunController(fingerprint="none"), one, two)
+    assert shown._facts["half"] == 2
+    shown.show(one, one)
+    assert shown._facts["half"] is None
+
+
+@pytest.fixture
+def maps(tmp_path):
+    controller = RunController(
+        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
+    )
+    shown = widgets.WordMaps(controller, make_trace(steps=3))
+    assert "recorded without attention" in shown.describe()
+    yield shown
+    controller.close()
+
+
+def test_a_drawn_sentence_has_maps_and_its_words_can_be_taken_away(maps):
+    run = maps.draw("a fox and a robot")
+    assert run.wait(SECONDS)
+    assert maps._words == ["a", "fox", "and", "a", "robot"]
+    found = words.attention_of(run.trace)
+    levels = np.concatenate([one.ravel() for one in found.values()])
+    sent = np.frombuffer(maps._attention, "<u2") / word_maps.LEVELS
+    np.testing.assert_allclose(sent, levels, atol=1e-5)
+    maps._handle_custom_msg({"type": "remove", "word": 1}, [])
+    (less,) = maps._asked or (None,)
+    assert less is None or less.wait(SECONDS)
+    (missing,) = maps._missing
+    assert (missing["word"], missing["prompt"]) == (1, "a and a robot")
+    assert len(maps._changes) == 4 * 3 * np.prod(run.trace.x0.shape[2:])
+    np.testing.assert_array_equal(
+        np.frombuffer(maps._changes, "<f4").reshape(3, *run.trace.x0.shape[2:]),
+        words.change(run.trace, maps._removed[1].trace),
+    )
+    assert set(missing["agreement"]) == set(found)
+    maps.word = 99
+    assert "no word" in maps.describe()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"type": "draw", "prompt": " "}, "empty"),
+        ({"type": "draw", "prompt": "x" * 5000}, "5,000 characters"),
+        ({"type": "remove", "word": 99}, "from 1 to 5"),
+    ],
+)
+def test_what_cannot_be_drawn_leaves_the_maps(maps, content, message):
+    before = maps._prompt
+    maps._handle_custom_msg(content, [])
+    assert message in maps.notice
+    assert maps._prompt == before
+
+
+def test_the_only_word_cannot_be_taken_away(maps):
+    assert maps.draw("fox").wait(SECONDS)
+    maps._handle_custom_msg({"type": "remove", "word": 0}, [])
+    assert "the only word" in maps.notice

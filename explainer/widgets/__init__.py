@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from explainer.widgets.token_row import TokenRow
     from explainer.widgets.two_runs import TwoRuns
     from explainer.widgets.two_sentences import TwoSentences
+    from explainer.widgets.word_maps import WordMaps
 
 _HOMES = {
     "Anatomy": "panels",
@@ -45,6 +46,7 @@ _HOMES = {
     "TwoRuns": "two_runs",
     "TwoSentences": "two_sentences",
     "Widget": "base",
+    "WordMaps": "word_maps",
 }
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "TwoRuns",
     "TwoSentences",
     "Widget",
+    "WordMaps",
 ]
 
 

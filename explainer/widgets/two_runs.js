@@ -10,7 +10,12 @@ const twoRuns = {
       one.control.disabled = !live;
       return one;
     });
-    const without = h("div", { class: "ex-chips", role: "group", "aria-label": "Take a word away" });
+    const choose = h("div", { class: "ex-chips", role: "group", "aria-label": "A word of the first sentence" });
+    const change = wordChange({ takeAway, swap, weigh });
+    const weighed = h("div", { class: "ex-chips ex-runs-weights", role: "group", "aria-label": "Words that count more or less" });
+    const negative = field("negative", "What the changed one should avoid", "Guidance leads away from these words", h("input", { class: "ex-input", type: "text", autocomplete: "off", disabled: !live }));
+    let weights = {};
+    let chosen = null;
     const draw = h("button", { class: "ex-button ex-button-main", type: "button", text: "Draw both", onclick: send });
     const panel = progressPanel(() => model.send({ type: "cancel" }));
     panel.canvas.hidden = true;
@@ -28,7 +33,7 @@ const twoRuns = {
     const range = h("input", { class: "ex-runs-range", type: "range", min: 0, step: 1, "aria-label": "Step of both runs" });
     const reading = h("p", { class: "ex-small ex-number" });
     root.append(
-      h("div", { class: "ex-runs-form" }, fields[0].node, h("details", { hidden: !live }, h("summary", { text: "Take a word away" }), without), fields[1].node, live ? h("div", {}, draw) : null, panel.node, view.noticeArea),
+      h("div", { class: "ex-runs-form" }, fields[0].node, live ? h("div", { class: "ex-runs-words" }, h("p", { class: "ex-small", text: "Choose a word to change:" }), choose, change.node) : null, fields[1].node, weighed, h("details", {}, h("summary", { text: "Tell it what to avoid" }), negative.node), live ? h("div", {}, draw) : null, panel.node, view.noticeArea),
       changed,
       pictures,
       h("p", { class: "ex-title ex-runs-caption", text: "How far apart the two predicted pictures are, step by step" }),
@@ -44,16 +49,20 @@ const twoRuns = {
     });
     fields[0].control.addEventListener("input", showWords);
     view.watch("step", ask);
-    view.watch(["_prompts", "_facts"], show);
+    view.watch(["_prompts", "_facts", "_weights", "_negative"], show);
     view.watch("_status", showStatus);
     show();
     showStatus();
 
     function show() {
       model.get("_prompts").forEach((prompt, i) => (fields[i].text = prompt));
+      negative.text = model.get("_negative");
+      weights = { ...model.get("_weights") };
       showWords();
-      const { words, count, apart } = model.get("_facts");
-      changed.replaceChildren("Changed: ", ...(words.length ? words.flatMap(changeOf) : ["nothing"]), ".");
+      showWeights();
+      const { words, others, count, apart } = model.get("_facts");
+      const all = [...words.flatMap(changeOf), ...others.map((text, i) => h("ins", { text: i || words.length ? `; ${text}` : text }))];
+      changed.replaceChildren("Changed: ", ...(all.length ? all : ["nothing"]), ".");
       range.max = count;
       const most = Math.max(...apart, 1e-9);
       const points = apart.map((value, k) => `${(100 * k) / Math.max(1, count)} ${100 - (96 * value) / most}`);
@@ -72,17 +81,59 @@ const twoRuns = {
     }
 
     function showWords() {
-      const words = [...fields[0].text.matchAll(/\S+/gu)].slice(0, 60);
-      without.replaceChildren(
+      const words = wordMatcher([])(fields[0].text).slice(0, 60);
+      choose.replaceChildren(
         ...words.map((found) =>
-          h("button", { class: "ex-chip", type: "button", text: found[0], onclick: () => takeAway(found) }),
+          h("button", { class: "ex-chip", type: "button", "aria-pressed": "false", text: fields[0].text.slice(found.start, found.end), onclick: (event) => pick(found, event.target) }),
         ),
       );
+      chosen = null;
+      change.show(null);
     }
 
-    function takeAway(found) {
-      const text = fields[0].text;
-      fields[1].text = `${text.slice(0, found.index).trimEnd()} ${text.slice(found.index + found[0].length).trimStart()}`.trim();
+    function pick(found, button) {
+      chosen = found;
+      for (const one of choose.children) one.setAttribute("aria-pressed", String(one === button));
+      change.show(button.textContent, weights[found.word] ?? 1);
+    }
+
+    function replaceWord(text) {
+      const [before, after] = [fields[0].text.slice(0, chosen.start).trimEnd(), fields[0].text.slice(chosen.end).trimStart()];
+      const middle = [before, text].filter(Boolean).join(" ");
+      fields[1].text = /^[,.;!?]/.test(after) || !after ? middle + after : [middle, after].filter(Boolean).join(" ");
+      delete weights[chosen.word];
+      showWeights();
+    }
+
+    function takeAway() {
+      replaceWord("");
+    }
+
+    function swap(text) {
+      replaceWord(text.trim());
+    }
+
+    function weigh(weight) {
+      // What is weighed must be there, also where it was taken away before.
+      if (!wordMatcher([])(fields[1].text).some(({ word }) => word === chosen.word)) fields[1].text = fields[0].text;
+      if (weight === 1) delete weights[chosen.word];
+      else weights[chosen.word] = weight;
+      showWeights();
+    }
+
+    function showWeights() {
+      weighed.replaceChildren(
+        ...Object.entries(weights).map(([word, weight]) =>
+          h("button", { class: "ex-button ex-button-quiet", type: "button", text: `“${word}” counts × ${weight}  ✕`, "aria-label": `“${word}” counts ${weight} times; press to undo`, disabled: !live, onclick: () => undo(word) }),
+        ),
+      );
+      weighed.hidden = weighed.children.length === 0;
+    }
+
+    function undo(word) {
+      delete weights[word];
+      showWeights();
+      if (chosen?.word === word) change.show(change.word, 1);
     }
 
     function send() {
@@ -91,7 +142,7 @@ const twoRuns = {
       for (const one of fields) one.complain(one === empty ? "This sentence is empty. Write what the picture should show." : "");
       if (empty) return empty.control.focus();
       view.notify({});
-      model.send({ type: "draw", first, second });
+      model.send({ type: "draw", first, second, negative: negative.text, weights });
     }
 
     function showStatus() {
@@ -130,3 +181,37 @@ const twoRuns = {
     }
   },
 };
+
+/** What can be done with a chosen word: take it away, put another in its place, let it count. */
+function wordChange({ takeAway, swap, weigh }) {
+  const name = h("strong");
+  const other = h("input", { class: "ex-input ex-runs-other", type: "text", autocomplete: "off", placeholder: "another word", "aria-label": "Another word in its place" });
+  const slider = h("input", { class: "ex-slider", type: "range", min: 0, max: 3, step: 0.25, value: 1, "aria-label": "How much the word counts" });
+  const told = h("output", { class: "ex-number" });
+  other.addEventListener("input", () => other.value.trim() && swap(other.value));
+  slider.addEventListener("input", () => {
+    told.textContent = `× ${slider.value}`;
+    weigh(Number(slider.value));
+  });
+  const node = h(
+    "div",
+    { class: "ex-runs-change", hidden: true },
+    name,
+    h("button", { class: "ex-button", type: "button", text: "Take it away", onclick: takeAway }),
+    h("label", { class: "ex-runs-part" }, "swap it for ", other),
+    h("label", { class: "ex-runs-part" }, "let it count ", slider, told),
+  );
+  const made = {
+    node,
+    word: "",
+    show(word, weight = 1) {
+      node.hidden = word === null;
+      made.word = word;
+      name.textContent = word === null ? "" : `“${word}”`;
+      other.value = "";
+      slider.value = weight;
+      told.textContent = `× ${weight}`;
+    },
+  };
+  return made;
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,13 @@ import numpy as np
 import traitlets as t
 from PIL import Image
 
-from explainer.parameters import ParameterError, RunParameters
 from explainer.stages.compare import compare
-from explainer.widgets.base import Widget, pack_frames
+from explainer.widgets.base import pack_frames
+from explainer.widgets.drawing import Drawing, parameters_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from explainer.runs import Run, RunController
     from explainer.stages.compare import Comparison
     from explainer.trace import Trace
@@ -23,11 +25,11 @@ if TYPE_CHECKING:
 NAMES = ("first", "second")
 
 
-class TwoRuns(Widget, scripts=("form", "two_runs")):
+class TwoRuns(Drawing, scripts=("form", "two_runs")):
     """Show two runs side by side, step by step, with what was changed and how far they part.
 
-    The reader may change both sentences and have them drawn from the same noise. Whatever goes
-    wrong, the runs on show stay.
+    The reader may change both sentences, let words of the second count more or less, tell it what
+    to avoid, and have both drawn from the same noise. Whatever goes wrong, the runs on show stay.
 
     Args:
         controller: Carries out the runs.
@@ -44,8 +46,8 @@ class TwoRuns(Widget, scripts=("form", "two_runs")):
     known_words = t.List(t.Unicode(), help="All words that training showed.").tag(sync=True)
     _prompts: t.List[Any] = t.List().tag(sync=True)
     _facts = t.Dict().tag(sync=True)
-    _status = t.Dict({"state": "idle"}).tag(sync=True)
-    _problem = t.Dict().tag(sync=True)
+    _negative = t.Unicode("").tag(sync=True)
+    _weights = t.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -55,20 +57,10 @@ class TwoRuns(Widget, scripts=("form", "two_runs")):
         *,
         known_words: tuple[str, ...] | list[str] = (),
     ) -> None:
-        super().__init__()
-        self._controller = controller
-        self._like = RunParameters(
-            prompt=first.prompt,
-            negative_prompt=first.negative_prompt,
-            seed=first.seed or 0,
-            steps=first.steps,
-            guidance_scale=first.guidance_scale,
-        )
-        self._asked: tuple[Run, ...] = ()
-        self._telling = threading.RLock()
+        super().__init__(controller)
+        self._like = replace(parameters_of(first), weights=())
         self.known_words = sorted(known_words)
         self.show(first, second)
-        self.on_msg(self._on_message)
 
     def show(self, first: Trace, second: Trace) -> None:
         """Replace both runs.
@@ -88,89 +80,49 @@ class TwoRuns(Widget, scripts=("form", "two_runs")):
         with self.hold_sync():
             self._frames, self._frame_index = pack_frames(frames)
             self._prompts = [first.prompt, second.prompt]
+            self._negative = second.negative_prompt
+            self._weights = dict(second.weights)
             self._facts = _facts(first, second, self.comparison)
             self.step = self._facts["count"]
 
-    def draw(self, first: str, second: str) -> tuple[Run, ...]:
+    def draw(
+        self,
+        first: str,
+        second: str,
+        *,
+        negative_prompt: str | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> tuple[Run, ...]:
         """Ask for runs of two sentences from the same noise; they are shown when both are done.
+
+        Args:
+            first: The first sentence.
+            second: The second one.
+            negative_prompt: What the second run is told to avoid; as in the first if not given.
+            weights: Word of the second sentence -> how much it counts.
 
         Raises:
             ParameterError: A sentence cannot be run.
         """
-        wanted = [replace(self._like, prompt=prompt) for prompt in (first, second)]
-        self.notify("")
-        self._problem = {}
-        runs = tuple(
-            self._controller.submit(one, reader=f"{id(self)}-{name}")
-            for name, one in zip(NAMES, wanted, strict=True)
-        )
-        with self._telling:
-            self._asked = runs
-        for run in runs:
-            run.observe(self._report)
-        return runs
-
-    def cancel(self) -> None:
-        """Stop what is being drawn; what is on show stays."""
-        for run in self._asked:
-            run.cancel()
+        changed = replace(self._like, prompt=second, weights=tuple((weights or {}).items()))
+        if negative_prompt is not None:
+            changed = replace(changed, negative_prompt=negative_prompt)
+        return self._have_drawn([replace(self._like, prompt=first), changed], self.show)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""
         first, second = self._prompts
         return f"“{first}” beside “{second}”, {self.comparison.picture_rms:.1f} grey levels apart"
 
-    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if content.get("type") == "cancel":
-            self.cancel()
-        elif content.get("type") == "draw":
-            try:
-                self.draw(str(content.get("first", "")), str(content.get("second", "")))
-            except ParameterError as error:
-                self.notify(str(error), error=True)
-
-    def _report(self, run: Run) -> None:
-        with self._telling:
-            if run not in self._asked:
-                return
-            runs = self._asked
-            states = [one.state for one in runs]
-            if "failed" in states:
-                self._end(next(one.error for one in runs if one.state == "failed"), error=True)
-            elif "cancelled" in states:
-                self._end("Stopped. The former runs are still on show.")
-            elif states == ["done", "done"]:
-                self._show_done(runs)
-            else:
-                self._status = _progress(runs)
-
-    def _show_done(self, runs: tuple[Run, ...]) -> None:
-        first, second = (run.trace for run in runs)
-        if first is None or second is None:
-            return
-        try:
-            self.show(first, second)
-        except ValueError as error:
-            self._end(str(error), error=True)
-        else:
-            self._end("".join(dict.fromkeys(run.notice for run in runs)))
-
-    def _end(self, text: str, *, error: bool = False) -> None:
-        runs, self._asked = self._asked, ()
-        for run in runs:
-            run.cancel()
-        self._status = {"state": "idle"}
-        self.notify(text, error=error)
-
-
-def _progress(runs: tuple[Run, ...]) -> dict[str, Any]:
-    begun = any(run.state in {"running", "done"} for run in runs)
-    return {
-        "state": "running" if begun else "queued",
-        "place": min(run.place for run in runs),
-        "step": sum(run.step for run in runs),
-        "total": sum(run.total for run in runs),
-    }
+    def _asked_for(self, content: dict[str, Any]) -> None:
+        if content.get("type") == "draw":
+            weights = content.get("weights", {})
+            self.draw(
+                str(content.get("first", "")),
+                str(content.get("second", "")),
+                negative_prompt=str(content.get("negative", "")),
+                weights=weights if isinstance(weights, dict) else {},
+            )
 
 
 def _facts(first: Trace, second: Trace, found: Comparison) -> dict[str, Any]:
@@ -180,9 +132,30 @@ def _facts(first: Trace, second: Trace, found: Comparison) -> dict[str, Any]:
         "width": first.width,
         "height": first.height,
         "words": [[" ".join(one.before), " ".join(one.after)] for one in found.words],
+        "others": _others(second, found),
+        "half": _half(found.x0_rms),
         "apart": [round(float(value), 5) for value in found.x0_rms],
         "picture_rms": round(found.picture_rms, 2),
     }
+
+
+def _others(second: Trace, found: Comparison) -> list[str]:
+    """What else was changed than words, in words."""
+    told = [f"“{word}” counts × {weight:g}" for word, weight in second.weights.items()]
+    if "negative_prompt" in found.parameters:
+        negative = second.negative_prompt
+        told.append(f"told to avoid “{negative}”" if negative else "not told to avoid anything")
+    return told
+
+
+def _half(apart: NDArray[np.float64]) -> int | None:
+    """The first step at which half of the last step's difference is there; None if there is none.
+
+    Steps before the last may lie further apart than the last one does.
+    """
+    if not apart[-1] > 0:
+        return None
+    return int(np.argmax(apart >= apart[-1] / 2))
 
 
 def _heat(difference: np.ndarray[Any, Any]) -> bytes:

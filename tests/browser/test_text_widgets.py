@@ -10,7 +10,7 @@ from PIL import Image
 from explainer import widgets
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.runs import RunController
-from explainer.stages import clip
+from explainer.stages import clip, words
 from explainer.widgets.host import static_page
 from tests.synthetic import make_trace
 
@@ -189,12 +189,105 @@ def test_two_runs_are_slid_through_together(open_page):
     assert fits(page)
 
 
-def test_a_word_is_taken_away_by_a_click(open_page):
-    pair = widgets.TwoRuns(
+@pytest.fixture
+def pair():
+    return widgets.TwoRuns(
         RunController(fingerprint="none"), make_trace(steps=3), make_trace(steps=3)
     )
-    page = open_page(listening(pair))
-    page.click("summary:text-is('Take a word away')")
-    page.click(".ex-chip:text-is('fox')")
-    assert page.input_value("textarea >> nth=1") == "a in the snow"
+
+
+def test_a_word_is_taken_away_swapped_and_weighed(open_page, pair):
+    page = open_page(listening(pair), viewport=PHONE)
     assert "Changed: nothing." in page.inner_text(".ex-runs-changed")
+    page.click(".ex-chip:text-is('fox')")
+    page.click("text=Take it away")
+    assert page.input_value("textarea >> nth=1") == "a in the snow"
+    page.fill(".ex-runs-other", "bear")
+    assert page.input_value("textarea >> nth=1") == "a bear in the snow"
+    page.fill(".ex-runs-change input[type=range]", "2.5")
+    assert page.input_value("textarea >> nth=1") == "a fox in the snow"
+    assert page.inner_text(".ex-runs-weights").strip().startswith("“fox” counts × 2.5")
+    page.click(".ex-runs-weights button")
+    assert not page.is_visible(".ex-runs-weights")
+    assert fits(page)
+
+
+def test_what_the_reader_changed_is_what_python_is_asked_for(open_page, pair):
+    page = open_page(listening(pair).replace("send() {}", "send(message) { this.sent = message; }"))
+    page.click(".ex-chip:text-is('snow')")
+    page.fill(".ex-runs-change input[type=range]", "0.5")
+    page.click("summary:text-is('Tell it what to avoid')")
+    page.fill(".ex-field-negative input", "trees")
+    page.click("text=Draw both")
+    sentence = "a fox in the snow"
+    assert page.evaluate("window.models[0].sent") == {
+        "type": "draw", "first": sentence, "second": sentence,
+        "negative": "trees", "weights": {"snow": 0.5},
+    }  # fmt: skip
+
+
+def test_every_change_is_named_above_the_pictures(open_page):
+    other = make_trace(steps=3, negative_prompt="trees", weights={"fox": 0.5})
+    pair = widgets.TwoRuns(RunController(fingerprint="none"), make_trace(steps=3), other)
+    page = open_page(static_page([pair]))
+    assert page.inner_text(".ex-runs-changed") == (
+        "Changed: “fox” counts × 0.5; told to avoid “trees”."
+    )
+
+
+def attentive(**changes):
+    """A run of three steps whose places look at the fox most, each in its own measure."""
+    dice = np.random.default_rng(5)
+    maps = {name: dice.dirichlet(np.ones(12), (3, side, side)).transpose(0, 3, 1, 2)[:, :7]
+            for name, side in (("8x8", 8), ("4x4", 4))}  # fmt: skip
+    attention = {name: one.astype(np.float16) for name, one in maps.items()}
+    x0 = dice.normal(size=(3, 4, 8, 8)).astype(np.float16)
+    return make_trace(**{"steps": 3, "attention": attention, "x0": x0} | changes)
+
+
+def test_a_words_map_is_read_place_by_place(open_page):
+    trace = attentive()
+    shown = widgets.WordMaps(RunController(fingerprint="none"), trace)
+    page = open_page(static_page([shown]), viewport=PHONE)
+    maps = words.attention_of(trace)
+    page.focus(".ex-words-chip:has-text('fox')")
+    assert page.evaluate("window.models[0].get('word')") == 1
+    label = page.get_attribute(".ex-words-chip[aria-pressed=true]", "aria-label")
+    assert label == f"fox, {100 * maps['8x8'][1, 1].mean():.1f} % of the attention"
+    page.click("text=4 × 4 places")
+    page.focus("canvas[data-part=looked]")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector("text=/Step 1 of 3, row 2, column 1:/")
+    read = page.inner_text(".ex-words-reading").split(": ")[1].split(" · ")
+    names = ["a", "fox", "in", "the", "snow", "no word"]
+    shares = dict(zip(names, maps["4x4"][1, :, 1, 0], strict=True))
+    best = sorted(shares.items(), key=lambda item: -item[1])[:4]
+    assert [one.rsplit(" ", 2)[0] for one in read] == [name for name, _ in best]
+    numbers = [float(one.rsplit(" ", 2)[1]) for one in read]
+    np.testing.assert_allclose(numbers, [100 * share for _, share in best], atol=0.51)
+    assert fits(page)
+
+
+def test_the_effect_of_a_word_is_shown_after_the_guess(open_page):
+    trace, other = attentive(), attentive(seed=8, x0=np.zeros((3, 4, 8, 8), np.float16))
+    shown = widgets.WordMaps(RunController(fingerprint="none"), trace, missing={"fox": other})
+    page = open_page(static_page([shown]))
+    assert not page.is_visible(".ex-words-verdict")
+    page.click("text=somewhere else")
+    found = words.agreement(words.attention_of(trace)["8x8"][1, 1], words.change(trace, other)[1])
+    told = page.inner_text(".ex-words-verdict").replace("−", "-")
+    assert told.startswith("You said: somewhere else.")
+    assert f"a correlation of {found:.2f} over all places" in told
+    top = words.change(trace, other)[1].max()
+    assert f"bright {top:.2f} apart" in page.inner_text(".ex-words-pictures")
+    page.focus(".ex-words-scrub input")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("text=/At step 2, looking up/")
+
+
+def test_a_run_without_attention_says_how_to_get_it(open_page):
+    shown = widgets.WordMaps(RunController(fingerprint="none"), make_trace(steps=3))
+    page = open_page(listening(shown))
+    assert "recorded without attention: draw the sentence" in page.inner_text(".ex-words-reading")
+    assert not page.is_visible(".ex-words-layers")

@@ -1,0 +1,131 @@
+"""Drawing: what every widget shares that has runs drawn and shows them once all are done."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import traitlets as t
+
+from explainer.parameters import ParameterError, RunParameters
+from explainer.widgets.base import Widget
+
+if TYPE_CHECKING:
+    from explainer.runs import Run, RunController
+    from explainer.trace import Trace
+
+
+class Drawing(Widget):
+    """A widget that asks for runs. Whatever goes wrong, what is on show stays.
+
+    A subclass says in `_asked_for` what its reader's messages ask for; "cancel" is answered here.
+
+    Args:
+        controller: Carries out the runs.
+    """
+
+    _status = t.Dict({"state": "idle"}).tag(sync=True)
+
+    def __init__(self, controller: RunController) -> None:
+        super().__init__()
+        self._controller = controller
+        self._asked: tuple[Run, ...] = ()
+        self._then: Callable[..., None] = lambda *_: None
+        self._telling = threading.RLock()
+        self.on_msg(self._on_message)
+
+    def cancel(self) -> None:
+        """Stop what is being drawn; what is on show stays."""
+        for run in self._asked:
+            run.cancel()
+
+    def _have_drawn(
+        self, wanted: Sequence[RunParameters], then: Callable[..., None]
+    ) -> tuple[Run, ...]:
+        """Ask for runs, in place of those asked for before; call `then(*traces)` with all."""
+        self.notify("")
+        runs = tuple(
+            self._controller.submit(one, reader=f"{id(self)}-{place}")
+            for place, one in enumerate(wanted)
+        )
+        with self._telling:
+            former, self._asked, self._then = self._asked, runs, then
+        for run in former:
+            run.cancel()
+        for run in runs:
+            run.observe(self._report)
+        return runs
+
+    def _asked_for(self, content: dict[str, Any]) -> None:
+        """Do what a message of the reader's asks for.
+
+        Raises:
+            ParameterError: It cannot be run; the reader is told why.
+        """
+        raise NotImplementedError
+
+    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        if content.get("type") == "cancel":
+            self.cancel()
+            return
+        try:
+            self._asked_for(content)
+        except ParameterError as error:
+            self.notify(str(error), error=True)
+
+    def _report(self, run: Run) -> None:
+        """Show how the runs stand; called from the controller's thread at every change."""
+        with self._telling:
+            if run not in self._asked:
+                return
+            runs = self._asked
+            states = [one.state for one in runs]
+            if "failed" in states:
+                self._end(next(one.error for one in runs if one.state == "failed"), error=True)
+            elif "cancelled" in states:
+                self._end("Stopped. What was there before is still on show.")
+            elif set(states) == {"done"}:
+                self._show_done(runs)
+            else:
+                self._status = _progress(runs)
+
+    def _show_done(self, runs: tuple[Run, ...]) -> None:
+        traces: list[Trace] = [run.trace for run in runs if run.trace is not None]
+        if len(traces) < len(runs):
+            return
+        try:
+            self._then(*traces)
+        except ValueError as error:
+            self._end(str(error), error=True)
+        else:
+            self._end("".join(dict.fromkeys(run.notice for run in runs)))
+
+    def _end(self, text: str, *, error: bool = False) -> None:
+        runs, self._asked = self._asked, ()
+        for run in runs:
+            run.cancel()
+        self._status = {"state": "idle"}
+        self.notify(text, error=error)
+
+
+def _progress(runs: tuple[Run, ...]) -> dict[str, Any]:
+    begun = any(run.state in {"running", "done"} for run in runs)
+    return {
+        "state": "running" if begun else "queued",
+        "place": min(run.place for run in runs),
+        "step": sum(run.step for run in runs),
+        "total": sum(run.total for run in runs),
+    }
+
+
+def parameters_of(trace: Trace) -> RunParameters:
+    """Return what asks for a run like this one; the scheduler is the pipeline's own."""
+    return RunParameters(
+        prompt=trace.prompt,
+        negative_prompt=trace.negative_prompt,
+        seed=trace.seed or 0,
+        steps=trace.steps,
+        guidance_scale=trace.guidance_scale,
+        weights=tuple(trace.weights.items()),
+    )

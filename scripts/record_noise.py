@@ -17,36 +17,49 @@ from PIL import Image
 import explainer
 from explainer import models, recorded
 from explainer.parameters import RunParameters
-from explainer.stages import guesses, knobs, noise
+from explainer.stages import broken, guesses, inside, knobs, noise, swap
 from storybook import captions, dataset
+from storybook.training import recipe
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from numpy.typing import NDArray
+
+    from explainer.trace import Trace
 
 FADE = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "fade.jpg"
 DRAWING = 37
 """The training picture that is hidden in noise."""
 SHARES = (1.0, 0.9, 0.6, 0.25, 0.05, 0.0)
 """Of the picture's variance, from left to right in the still."""
-CHECKPOINTS = 6
+CHECKPOINTS = 12
+SNAPSHOT_QUALITY = 70
+"""Of WebP: most of what is kept of a training is noise, which takes much room."""
+OTHER_PROMPT = "a dragon reads a book in the city at night, flat vector"
+"""What the running example turns into on the way."""
 GAP = 4
 
 
 def experiments(pipe: DiffusionPipeline, base: RunParameters) -> dict[str, dict[str, str]]:
     """Draw every run of every experiment; equal runs once."""
-    drawn: dict[RunParameters, str] = {}
+    drawn: dict[RunParameters | broken.Broken, str] = {}
     for runs in knobs.experiments(base).values():
-        for parameters in runs.values():
-            if parameters not in drawn:
-                drawn[parameters] = _text(_drawn(pipe, parameters))
+        for wanted in runs.values():
+            if wanted not in drawn:
+                drawn[wanted] = _text(_drawn(pipe, wanted))
     return {
-        knob: {label: drawn[parameters] for label, parameters in runs.items()}
+        knob: {label: drawn[wanted] for label, wanted in runs.items()}
         for knob, runs in knobs.experiments(base).items()
     }
 
 
-def _drawn(pipe: DiffusionPipeline, parameters: RunParameters) -> Image.Image:
+def _drawn(pipe: DiffusionPipeline, wanted: RunParameters | broken.Broken) -> Image.Image:
+    if isinstance(wanted, broken.Broken):
+        return broken.record(pipe, wanted, previews=False).image()
+    return _record(pipe, wanted).image()
+
+
+def _record(pipe: DiffusionPipeline, parameters: RunParameters) -> Trace:
     return explainer.record(
         pipe,
         parameters.prompt,
@@ -56,24 +69,37 @@ def _drawn(pipe: DiffusionPipeline, parameters: RunParameters) -> Image.Image:
         negative_prompt=parameters.negative_prompt,
         scheduler=parameters.scheduler,
         previews=False,
-    ).image()
+    )
 
 
-def _text(image: Image.Image) -> str:
+def _text(image: Image.Image, quality: int = 90) -> str:
     file = io.BytesIO()
-    image.save(file, "WEBP", quality=90)
+    image.save(file, "WEBP", quality=quality)
     return base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def learning(snapshots: Path) -> list[tuple[int, str]]:
-    """Take the first picture of some of the strips that training kept, evenly over their order."""
+def learned(snapshots: Path) -> dict[str, object] | None:
+    """Take the strips that training kept apart, some of them, evenly over their order."""
     strips = sorted(snapshots.glob("*.webp"))
+    if not strips:
+        return None
     chosen = np.linspace(0, len(strips) - 1, min(CHECKPOINTS, len(strips))).round().astype(int)
-    found = []
-    for strip in (strips[i] for i in chosen):
-        image = Image.open(strip).convert("RGB")
-        found.append((int(strip.stem), _text(image.crop((0, 0, image.height, image.height)))))
-    return found
+    kept = [strips[i] for i in chosen]
+    rows = [_cut(Image.open(strip).convert("RGB")) for strip in kept]
+    return {
+        "prompts": list(recipe.SHOWN_PROMPTS),
+        "steps": [int(strip.stem) for strip in kept],
+        "pictures": [list(pictures) for pictures in zip(*rows, strict=True)],
+    }
+
+
+def _cut(strip: Image.Image) -> list[str]:
+    """A picture for every prompt that training showed."""
+    side = strip.width // len(recipe.SHOWN_PROMPTS)
+    return [
+        _text(strip.crop((i * side, 0, (i + 1) * side, strip.height)), SNAPSHOT_QUALITY)
+        for i in range(len(recipe.SHOWN_PROMPTS))
+    ]
 
 
 def guessed(pipe: DiffusionPipeline, size: int) -> guesses.Guesses:
@@ -96,14 +122,34 @@ def fading(picture: NDArray[np.uint8]) -> Image.Image:
     return sheet
 
 
+def swapped(pipe: DiffusionPipeline, base: RunParameters) -> swap.Swap:
+    """Exchange the running example's prompt at some of its steps, and ask CLIP what it sees."""
+    judge = swap.clip_judge(models.embedded_folder())
+    found = swap.swap(pipe, base, OTHER_PROMPT, judge=judge)
+    assert found is not None  # noqa: S101 - it was not cancelled
+    return found
+
+
+def looked(pipe: DiffusionPipeline, base: RunParameters) -> inside.Look:
+    """Look into the denoiser at some steps of the running example."""
+    found = inside.look(pipe, _record(pipe, base))
+    assert found is not None  # noqa: S101 - it was not cancelled
+    return found
+
+
 def write(pipe: DiffusionPipeline, base: RunParameters, size: int, snapshots: Path) -> None:
     """Write all of it where the page looks for it."""
-    content = {
-        "fingerprint": models.fingerprint(pipe),
-        "experiments": experiments(pipe, base),
-        "learning": learning(snapshots),
-    }
-    recorded.NOISE.write_text(json.dumps(content, indent=1) + "\n")
+    made_with = {"fingerprint": models.fingerprint(pipe)}
+    _write(recorded.NOISE, made_with | {"experiments": experiments(pipe, base)})
+    kept = learned(snapshots)
+    if kept is not None:
+        _write(recorded.LEARNED, made_with | kept)
+    swapped(pipe, base).save(recorded.SWAP)
+    looked(pipe, base).save(recorded.INSIDE)
     guessed(pipe, size).save(recorded.GUESSES)
     FADE.parent.mkdir(parents=True, exist_ok=True)
     fading(dataset.picture(DRAWING, size)).save(FADE, quality=90)
+
+
+def _write(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -10,9 +10,11 @@ import traitlets
 
 from explainer import widgets
 from explainer.cache import TraceCache
-from explainer.parameters import RunParameters
+from explainer.capture import record
+from explainer.parameters import ParameterError, RunParameters
+from explainer.recorded import Learned
 from explainer.runs import RunController
-from explainer.stages import guesses, knobs, noise
+from explainer.stages import broken, guesses, inside, knobs, noise, swap
 from explainer.stages.guesses import Guesses
 from explainer.turns import Turns
 from tests.synthetic import make_trace, webp
@@ -183,6 +185,8 @@ def test_what_cannot_be_asked_is_told(controller):
     assert "2000 characters" in shown.notice
     with pytest.raises(RuntimeError, match="controller"):
         widgets.Guesses(made_guesses()).ask()
+    with pytest.raises(RuntimeError, match="controller"):
+        widgets.Guesses(made_guesses(), source=lambda: np.zeros((16, 16, 3), np.uint8)).ask()
 
 
 def test_cloud_takes_points_and_refuses_what_is_none():
@@ -255,7 +259,7 @@ def test_another_knob_shows_its_own_recorded_pictures(controller):
     sweep = widgets.Sweep(controller, RunParameters(prompt="a fox"), recorded)
     assert "done" not in states(sweep)
     sweep.knob = "Steps"
-    assert states(sweep) == ["done", *["empty"] * 5]
+    assert states(sweep) == ["done", *["empty"] * (len(knobs.STEPS) - 1)]
     with pytest.raises(traitlets.TraitError, match="no experiment 'Volume'"):
         sweep.knob = "Volume"
 
@@ -284,3 +288,179 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path):
     assert "no weights here" in sweep.notice
     assert set(states(sweep)) == {"empty"}
     controller.close()
+
+
+def test_broken_runs_are_drawn_as_their_stage_draws_them(controller):
+    base = RunParameters(prompt="a fox in the snow", seed=2, steps=2)
+    sweep = widgets.Sweep(controller, base, knob="Break it")
+    sweep.start()
+    ended(sweep)
+    assert set(states(sweep)) == {"done"}
+    labels = [cell["label"] for cell in sweep._cells]
+    sweep._handle_custom_msg({"type": "open", "place": labels.index("no text")}, [])
+    wanted = broken.record(stable_diffusion(), broken.Broken(base, "text"), previews=False)
+    np.testing.assert_array_equal(sweep.trace.latents, wanted.latents)
+    assert set(sweep.trace.frames) == {"noisy", "x0"}
+
+
+def test_pictures_are_measured_against_the_bases_own(controller):
+    greys = [webp(np.full((8, 8, 3), level), lossless=True) for level in (100, 130, 100)]
+    labels = ["guidance 1", "guidance 5", "guidance 8"]
+    base = RunParameters(prompt="a fox", guidance_scale=5)
+    sweep = widgets.Sweep(controller, base, {"Guidance": dict(zip(labels, greys, strict=True))})
+    assert sweep._beside == "guidance 5"
+    assert sweep._apart == [30, None, None, 0, 30, None, None]
+
+
+SWAPPED = swap.Swap(
+    first="a fox",
+    second="an owl",
+    seed=7,
+    steps=8,
+    fingerprint="0" * 16,
+    switches=np.array([0, 4, 8]),
+    pixels=np.array([0, 0.7, 1]),
+    clip=np.array([0.1, 0.2, np.nan]),
+    pictures=(webp(np.zeros((8, 8, 3))),) * 3,
+)
+BASE = RunParameters(prompt="a fox", seed=3, steps=3)
+
+
+def test_a_swap_sends_what_was_measured():
+    shown = widgets.Swap(BASE, "an owl", SWAPPED)
+    assert shown._facts["pixels"] == [0, 0.7, 1]
+    assert shown._facts["clip"] == [0.1, 0.2, None]
+    assert shown._facts["decided"] == {"pixels": 4, "clip": None}
+    assert repr(shown) == "<Swap: “a fox” for 4 of 8 steps, then “an owl”>"
+    shown.position = 99
+    assert shown.position == 2
+    assert "not drawn yet" in repr(widgets.Swap(BASE, "an owl"))
+
+
+def test_two_other_sentences_are_drawn_and_shown(controller):
+    shown = widgets.Swap(BASE, "an owl", SWAPPED, controller=controller)
+    shown._handle_custom_msg({"type": "ask", "first": "a bear", "second": "a robot"}, [])
+    assert shown._task.wait(SECONDS)
+    assert shown._status["state"] == "done"
+    assert shown._status["step"] == swap.calls_in_all(3)
+    wanted = swap.swap(
+        stable_diffusion(), RunParameters(prompt="a bear", seed=3, steps=3), "a robot"
+    )
+    assert shown._facts["pixels"] == pytest.approx(list(wanted.pixels), abs=1e-4)
+    assert shown.swapped.pictures == wanted.pictures
+    assert shown._form == {"first": "a bear", "second": "a robot"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [("a fox", " a fox", "the same"), ("", "an owl", "empty"), ("a fox", "x" * 5000, "Shorten")],
+)
+def test_a_swap_says_what_it_cannot_draw_and_keeps_what_it_shows(
+    controller, first, second, message
+):
+    shown = widgets.Swap(BASE, "an owl", SWAPPED, controller=controller)
+    shown._handle_custom_msg({"type": "ask", "first": first, "second": second}, [])
+    assert message in shown.notice
+    assert shown.swapped is SWAPPED
+    with pytest.raises(ParameterError):
+        shown.ask(first, second)
+
+
+def test_a_swap_can_be_cancelled(controller):
+    shown = widgets.Swap(BASE, "an owl", SWAPPED, controller=controller)
+    task = shown.ask("a bear", "a robot")
+    shown._handle_custom_msg({"type": "cancel"}, [])
+    assert task.wait(SECONDS)
+    assert shown._status["state"] == "cancelled"
+    assert shown.swapped is SWAPPED
+
+
+@pytest.fixture(scope="module")
+def run():
+    return record(stable_diffusion(), "a fox in the snow", seed=3, steps=5, previews=False)
+
+
+@pytest.fixture(scope="module")
+def look(run):
+    return inside.look(stable_diffusion(), run)
+
+
+def test_the_denoiser_is_drawn_before_anybody_looked_into_it():
+    config = stable_diffusion().unet.config
+    shown = widgets.Denoiser(config)
+    assert [part["name"] for part in shown._parts] == [
+        part.name for part in inside.blueprint(config)
+    ]
+    assert shown.part == "mid_block.resnets.0"
+    assert "not looked into yet" in repr(shown)
+    with pytest.raises(traitlets.TraitError, match="no part 'attic'"):
+        shown.part = "attic"
+    with pytest.raises(RuntimeError, match="controller"):
+        shown.ask()
+
+
+def test_the_denoiser_sends_what_went_in_and_out(look):
+    shown = widgets.Denoiser(
+        stable_diffusion().unet.config,
+        look,
+    )
+    values = np.frombuffer(shown._maps, "<f2")
+    for part in look.parts:
+        for direction, maps, sizes in (
+            ("in", look.inputs, look.input_sizes),
+            ("out", look.outputs, look.output_sizes),
+        ):
+            told = shown._facts["parts"][part.name][direction]
+            assert told["shape"] == list(maps[part.name].shape)
+            count = int(np.prod(told["shape"]))
+            sent = values[told["start"] : told["start"] + count].reshape(told["shape"])
+            np.testing.assert_array_equal(sent, maps[part.name])
+            assert told["rms"] == list(sizes[part.name])
+    shown.position = 99
+    assert shown.position == len(look.steps) - 1
+
+
+def test_a_run_of_the_readers_own_is_looked_into(controller, run, look):
+    shown = widgets.Denoiser(
+        stable_diffusion().unet.config, controller=controller, source=lambda: run
+    )
+    shown._handle_custom_msg({"type": "ask"}, [])
+    assert shown._task.wait(SECONDS)
+    assert shown._status == {"state": "done", "step": 4, "total": 4}
+    np.testing.assert_array_equal(shown.look.outputs["mid_block"], look.outputs["mid_block"])
+
+
+def test_a_run_of_another_model_is_told_and_the_drawing_stays(controller, look):
+    shown = widgets.Denoiser(
+        stable_diffusion().unet.config, look, controller=controller, source=make_trace
+    )
+    assert shown.ask().wait(SECONDS)
+    assert "other weights" in shown.notice
+    assert shown.look is look
+
+
+LOSSES = {"autoencoder": [(10, 0.9), (20, 0.5)], "denoiser": [(5, 1.0), (10, 0.4), (15, 0.2)]}
+
+
+def test_learning_begins_at_the_end_of_the_denoisers_training():
+    shade = webp(np.zeros((8, 8, 3)))
+    shown = widgets.Learning(LOSSES, Learned(("a fox", "an owl"), (4, 15), ((shade,) * 2,) * 2))
+    assert (shown.stage, shown.position) == ("denoiser", 2)
+    assert repr(shown) == "<Learning: the denoiser after 15 steps of training, error 0.200>"
+    assert shown._frame_index.keys() == {"pictures-0", "pictures-1"}
+    shown.stage = "autoencoder"
+    assert shown.position == 1
+    with pytest.raises(traitlets.TraitError, match="no stage 'cook'"):
+        shown.stage = "cook"
+    with pytest.raises(ValueError, match="no losses"):
+        widgets.Learning({"denoiser": []})
+
+
+def test_a_question_tells_its_answer_after_the_guess():
+    question = widgets.Question("When?", ["early", "late"], 0, "At step 2.")
+    assert repr(question) == "<Question: When? (early, late)>"
+    question.choice = 7
+    assert question.choice == 1
+    assert "At step 2." in repr(question)
+    with pytest.raises(ValueError, match="number 2 of 2"):
+        widgets.Question("When?", ["early", "late"], 2, "At step 2.")

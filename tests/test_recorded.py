@@ -79,6 +79,20 @@ def test_what_was_measured_about_text_is_found_with_its_weights(folder):
         recorded.text_facts()
 
 
+def test_what_was_not_recorded_is_left_out_rather_than_missed(folder, monkeypatch):
+    for name in ("LEARNED", "SWAP", "INSIDE"):
+        monkeypatch.setattr(recorded, name, folder / "nothing")
+    assert recorded.learned() is recorded.swap() is recorded.inside() is None
+
+
+def test_checkpoints_come_with_their_prompts(folder, monkeypatch):
+    monkeypatch.setattr(recorded, "LEARNED", folder / "learned.json")
+    pictures = [[base64.b64encode(b"early").decode(), base64.b64encode(b"late").decode()]]
+    kept = {"prompts": ["a fox"], "steps": [10, 90], "pictures": pictures, "fingerprint": "abc"}
+    recorded.LEARNED.write_text(json.dumps(kept))
+    assert recorded.learned() == (("a fox",), (10, 90), ((b"early", b"late"),))
+
+
 def test_a_package_without_its_recordings_says_how_to_make_them(folder):
     (folder / "stills.json").unlink()
     (folder / "fox.trace").unlink()

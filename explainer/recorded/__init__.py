@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from explainer.stages.guesses import Guesses
+    from explainer.stages.inside import Look
     from explainer.stages.originality import Neighbour
+    from explainer.stages.swap import Swap
     from explainer.trace import Trace
 
 FOLDER = Path(__file__).parent
@@ -21,6 +23,9 @@ STILLS = FOLDER / "stills.json"
 TEXT = FOLDER / "text.json"
 GUESSES = FOLDER / "guesses.npz"
 NOISE = FOLDER / "noise.json"
+LEARNED = FOLDER / "learned.json"
+SWAP = FOLDER / "swap.json"
+INSIDE = FOLDER / "inside.npz"
 _MISSING = (
     "The recorded runs are missing from this installation. Install the package again; in a clone, "
     "run `make assets` once the weights are there."
@@ -41,6 +46,20 @@ class Still(NamedTuple):
     prompt: str
     seed: int
     picture: bytes
+
+
+class Learned(NamedTuple):
+    """The same prompts and seeds, drawn at kept checkpoints of a training.
+
+    Attributes:
+        prompts: What was drawn.
+        steps: Steps of training at each checkpoint, rising.
+        pictures: For each prompt, its picture at each checkpoint, as WebP.
+    """
+
+    prompts: tuple[str, ...]
+    steps: tuple[int, ...]
+    pictures: tuple[tuple[bytes, ...], ...]
 
 
 class TextFacts(NamedTuple):
@@ -118,21 +137,46 @@ def experiments() -> dict[str, dict[str, bytes]]:
     }
 
 
-def learning() -> list[tuple[int, bytes]]:
-    """Return pictures of one prompt and seed at kept checkpoints, as WebP, by training step.
+def learned() -> Learned | None:
+    """Return what was drawn at kept checkpoints; None where none were kept in training."""
+    if not LEARNED.is_file():
+        return None
+    found = json.loads(LEARNED.read_text(encoding="utf-8"))
+    return Learned(
+        tuple(found["prompts"]),
+        tuple(found["steps"]),
+        tuple(tuple(map(base64.b64decode, pictures)) for pictures in found["pictures"]),
+    )
 
-    Empty where none were kept when the weights were trained.
+
+def swap() -> Swap | None:
+    """Return the running example with its prompt exchanged on the way; None if not recorded."""
+    from explainer.stages.swap import Swap
+
+    return Swap.load(SWAP) if SWAP.is_file() else None
+
+
+def inside() -> Look | None:
+    """Return what came out of the denoiser's parts in the running example; None if not recorded."""
+    from explainer.stages.inside import Look
+
+    return Look.load(INSIDE) if INSIDE.is_file() else None
+
+
+def losses() -> dict[str, list[tuple[int, float]]]:
+    """Return the loss by training step of everything that was trained, by its name.
+
+    Empty where the weights came without it.
     """
-    return [(step, base64.b64decode(picture)) for step, picture in _noise()["learning"]]
-
-
-def losses() -> list[tuple[int, float]]:
-    """Return the denoiser's loss by training step; empty where the weights came without it."""
     from explainer.models import embedded_folder
 
     path = embedded_folder() / "training.json"
     stages = json.loads(path.read_text(encoding="utf-8")).get("stages", {})
-    return [(int(step), float(loss)) for step, loss in stages.get("denoiser", {}).get("losses", [])]
+    return {
+        name: [(int(step), float(loss)) for step, loss in stage["losses"]]
+        for name, stage in stages.items()
+        if stage.get("losses")
+    }
 
 
 def noise_fingerprint() -> str:

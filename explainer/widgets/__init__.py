@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from explainer.widgets.base import Widget
     from explainer.widgets.cloud import Cloud
+    from explainer.widgets.denoiser import Denoiser
     from explainer.widgets.fade import Fade
     from explainer.widgets.fingerprint import Fingerprint
     from explainer.widgets.gallery import Gallery
     from explainer.widgets.latent_grid import LatentGrid
+    from explainer.widgets.learning import Learning
     from explainer.widgets.panels import Anatomy, Guesses
     from explainer.widgets.phrases import Phrases
     from explainer.widgets.picture_names import PictureNames
     from explainer.widgets.player import Player
     from explainer.widgets.plot import Plot
+    from explainer.widgets.question import Question
     from explainer.widgets.sentence import Sentence
     from explainer.widgets.studio import Studio
+    from explainer.widgets.swap import Swap
     from explainer.widgets.sweep import Sweep
     from explainer.widgets.token_layers import TokenLayers
     from explainer.widgets.token_row import TokenRow
@@ -29,17 +33,21 @@ if TYPE_CHECKING:
 _HOMES = {
     "Anatomy": "panels",
     "Cloud": "cloud",
+    "Denoiser": "denoiser",
     "Fade": "fade",
     "Fingerprint": "fingerprint",
     "Gallery": "gallery",
     "Guesses": "panels",
     "LatentGrid": "latent_grid",
+    "Learning": "learning",
     "Phrases": "phrases",
     "PictureNames": "picture_names",
     "Player": "player",
     "Plot": "plot",
+    "Question": "question",
     "Sentence": "sentence",
     "Studio": "studio",
+    "Swap": "swap",
     "Sweep": "sweep",
     "TokenLayers": "token_layers",
     "TokenRow": "token_row",
@@ -52,17 +60,21 @@ _HOMES = {
 __all__ = [
     "Anatomy",
     "Cloud",
+    "Denoiser",
     "Fade",
     "Fingerprint",
     "Gallery",
     "Guesses",
     "LatentGrid",
+    "Learning",
     "Phrases",
     "PictureNames",
     "Player",
     "Plot",
+    "Question",
     "Sentence",
     "Studio",
+    "Swap",
     "Sweep",
     "TokenLayers",
     "TokenRow",

@@ -9,8 +9,11 @@ const SAMPLE_STEPS = 50;
 const FULL_RATE = 2e-3;
 const LAST_RATE = 1e-4;
 const REACH = 1.35;
+const FEWEST = 10;
 const NO_POINTS = "There are no points to learn from. Choose a shape, or draw some in the left-hand square.";
 const ONE_SPOT = "All points lie on one spot, so there is no shape to learn. Draw more of them, further apart.";
+
+const tooFew = (count) => `${count} ${count === 1 ? "point makes" : "points make"} no shape yet. Draw at least ${FEWEST}.`;
 
 const cloud = {
   mount(view) {
@@ -123,6 +126,7 @@ const cloud = {
 
     function train() {
       if (!known.length) return complain(NO_POINTS);
+      if (known.length < FEWEST) return complain(tooFew(known.length));
       if (!scaled) return complain(ONE_SPOT);
       view.notify({});
       net = new PointDenoiser(3);

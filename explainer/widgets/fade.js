@@ -28,21 +28,6 @@ function decibelWords(signal) {
   return value === Infinity ? "no noise" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)} dB`;
 }
 
-/** The reader's file as RGB bytes of a square, transparent parts on white; only pixels are kept. */
-async function squarePixels(file, size) {
-  const bitmap = await createImageBitmap(file);
-  const side = Math.min(bitmap.width, bitmap.height);
-  const context = new OffscreenCanvas(size, size).getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.fillStyle = "white";
-  context.fillRect(0, 0, size, size);
-  const [x, y] = [(bitmap.width - side) / 2, (bitmap.height - side) / 2];
-  context.drawImage(bitmap, x, y, side, side, 0, 0, size, size);
-  bitmap.close();
-  const { data } = context.getImageData(0, 0, size, size);
-  return new DataView(Uint8Array.from({ length: 3 * size * size }, (_, i) => data[4 * Math.floor(i / 3) + (i % 3)]).buffer);
-}
-
 const fade = {
   mount(view) {
     const { model, root } = view;
@@ -63,8 +48,8 @@ const fade = {
       text: "Here I lose it",
       onclick: reveal,
     });
-    const file = h("input", { type: "file", accept: "image/*", hidden: true, onchange: () => open(file.files[0]) });
-    const own = h("button", { class: "ex-button", type: "button", text: "Your own picture…", onclick: () => file.click() });
+    const upload = uploadButton(() => size, (picture) => show(picture, -1), complain);
+    const own = upload.querySelector("button");
     const choices = model.get("_titles").map((title, i) =>
       h("button", { class: "ex-button", type: "button", text: title, "aria-pressed": "false", onclick: () => choose(i) }),
     );
@@ -77,7 +62,7 @@ const fade = {
     });
     slider.range.addEventListener("input", () => move(Number(slider.range.value)));
     root.append(
-      h("div", { class: "ex-fade-choices", role: "group", "aria-label": "Picture" }, ...choices, own, file),
+      h("div", { class: "ex-fade-choices", role: "group", "aria-label": "Picture" }, ...choices, upload),
       h(
         "div",
         { class: "ex-fade" },
@@ -107,17 +92,6 @@ const fade = {
       model.set("_pixels", picture);
       model.save_changes();
       ask();
-    }
-
-    async function open(given) {
-      file.value = "";
-      if (!given) return;
-      if (given.size > model.get("_most")) {
-        return complain(`This file is larger than ${Math.round(model.get("_most") / 2 ** 20)} MB. Choose a smaller one.`);
-      }
-      const picture = await squarePixels(given, size).catch(() => null);
-      if (!picture) return complain("This file is no picture that the browser can open. Try a PNG, JPEG or WebP.");
-      show(picture, -1);
     }
 
     function complain(text) {

@@ -14,10 +14,8 @@ from explainer.widgets.base import Widget
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_UPLOAD_BYTES = 40 * 2**20
 
-
-class Fade(Widget, scripts=("cells", "curve", "fade")):
+class Fade(Widget, scripts=("cells", "curve", "upload", "fade")):
     """Slide a picture, drawn or the reader's own, from clean to static.
 
     Everything happens in the browser. A picture that the reader opens is cut to a square and scaled
@@ -45,7 +43,6 @@ class Fade(Widget, scripts=("cells", "curve", "fade")):
     _titles: t.List[str] = t.List().tag(sync=True)
     _size = t.Int(1).tag(sync=True)
     _signal: t.List[float] = t.List().tag(sync=True)
-    _most = t.Int(MAX_UPLOAD_BYTES).tag(sync=True)
 
     def __init__(
         self, pictures: Mapping[str, NDArray[np.uint8]], scheduler_config: Mapping[str, Any]

@@ -1,15 +1,5 @@
 // Panels: pictures and latents of several kinds at one position of a slider that lies on a curve.
 
-/** IEEE 754 half precision to a number. */
-function fromHalf(bits) {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 const panels = {
   mount(view) {
     const { model, root } = view;

@@ -10,6 +10,7 @@ import traitlets as t
 
 from explainer.parameters import MAX_PROMPT
 from explainer.stages import noise
+from explainer.widgets.asking import Asking
 from explainer.widgets.base import Widget, pack_frames
 from explainer.widgets.player import noise_shares
 
@@ -153,7 +154,7 @@ def _steps_in_words(
     return words
 
 
-class Guesses(_Panels, scripts=("cells", "curve", "panels", "guesses")):
+class Guesses(Asking, _Panels, scripts=("cells", "curve", "panels", "asking", "guesses")):
     """Show the noise that was added beside the noise that a model guessed, level by level.
 
     Args:
@@ -167,8 +168,6 @@ class Guesses(_Panels, scripts=("cells", "curve", "panels", "guesses")):
     """
 
     guesses = t.Any(None, help="What is on show.")
-    _status = t.Dict({"state": "idle", "step": 0, "total": 0}).tag(sync=True)
-    _live = t.Bool(False).tag(sync=True)
 
     def __init__(
         self,
@@ -179,12 +178,10 @@ class Guesses(_Panels, scripts=("cells", "curve", "panels", "guesses")):
         source: Callable[[], NDArray[np.uint8]] | None = None,
     ) -> None:
         super().__init__()
-        self._controller, self._source = controller, source
-        self._task: Task | None = None
-        self._live = controller is not None and source is not None
+        self._source = source
         self.show(guesses)
         self.position = len(guesses.timesteps) // 2 if position is None else position
-        self.on_msg(self._on_message)
+        self._serve(None if source is None else controller)
 
     def ask(self, prompt: str = "") -> Task:
         """Ask the model about the source's picture and show what it says.
@@ -195,10 +192,10 @@ class Guesses(_Panels, scripts=("cells", "curve", "panels", "guesses")):
         Raises:
             RuntimeError: There is no controller or no source.
         """
-        if self._controller is None or self._source is None:
-            raise RuntimeError("Nobody can be asked: give Guesses a controller and a source.")
         from explainer.stages import guesses
 
+        if self._source is None:
+            raise self._nobody()
         picture = self._source().copy()
 
         def work(pipe: Any, task: Task) -> Guessed | None:
@@ -210,32 +207,17 @@ class Guesses(_Panels, scripts=("cells", "curve", "panels", "guesses")):
                 cancelled=task.asked_to_stop,
             )
 
-        self.notify("")
-        self._task = self._controller.ask(
-            work, total=len(guesses.TIMESTEPS), reader=f"guesses {id(self)}"
-        )
-        self._task.observe(self._report)
-        return self._task
+        return self._begin(work, len(guesses.TIMESTEPS))
 
-    def _report(self, task: Task) -> None:
-        """Show how the asking stands; called from the controller's thread at every change."""
-        if task is not self._task:
-            return
-        self._status = {"state": task.state, "step": task.step, "total": task.total}
-        if task.state == "failed":
-            self.notify(task.error, error=True)
-        elif task.state == "done":
-            self.show(task.result)
+    def _asked(self, content: dict[str, Any]) -> None:
+        prompt = str(content.get("prompt", ""))
+        if len(prompt) > MAX_PROMPT:
+            self.notify(f"Shorten the text to {MAX_PROMPT} characters.", error=True)
+        else:
+            self.ask(prompt)
 
-    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if content.get("type") == "cancel" and self._task is not None:
-            self._task.cancel()
-        elif content.get("type") == "ask":
-            prompt = str(content.get("prompt", ""))
-            if len(prompt) > MAX_PROMPT:
-                self.notify(f"Shorten the text to {MAX_PROMPT} characters.", error=True)
-            else:
-                self.ask(prompt)
+    def _answer(self, result: Any) -> None:
+        self.show(result)
 
     def show(self, guesses: Guessed) -> None:
         """Replace what is shown."""

@@ -21,9 +21,20 @@ const sweep = {
     const cancel = h("button", { class: "ex-button", type: "button", text: "Cancel", onclick: () => model.send({ type: "cancel" }) });
     const form = h("form", { class: "ex-sweep-form", onsubmit: ask }, prompt, seed, go, cancel);
     const grid = h("ul", { class: "ex-sweep" });
+    const measure = h("button", {
+      class: "ex-button",
+      type: "button",
+      text: "Measure how far they are apart",
+      onclick: () => {
+        measured = true;
+        showMeasured();
+      },
+    });
+    let measured = false;
     root.append(
       h("div", { class: "ex-sweep-knobs", role: "group", "aria-label": "Experiment" }, ...knobs),
       grid,
+      measure,
       live ? form : h("p", { class: "ex-small", text: "This page is a recording: it has no model beside it that could draw more." }),
     );
     let canvases = [];
@@ -32,6 +43,8 @@ const sweep = {
     view.watch("_cells", load);
     view.watch("_frames", redraw);
     view.watch(["_busy", "knob"], showState);
+    view.watch("_apart", showMeasured);
+    view.watch("knob", () => (measured = false));
     view.watch("_form", fill);
     fill();
     load();
@@ -60,7 +73,20 @@ const sweep = {
         canvases[i].setAttribute("aria-label", state === "done" ? label : `${label}: not drawn yet`);
       });
       showState();
+      showMeasured();
       redraw();
+    }
+
+    /** The numbers wait for the reader's guess. */
+    function showMeasured() {
+      const [apart, beside] = [model.get("_apart"), model.get("_beside")];
+      measure.hidden = measured || apart.filter((levels) => levels !== null).length < 2;
+      grid.querySelectorAll(".ex-sweep-apart").forEach((note, i) => {
+        const levels = apart[i] ?? null;
+        const own = model.get("_cells")[i].label === beside;
+        note.hidden = !measured || levels === null;
+        note.textContent = own ? "the others are measured against this one" : `${levels} grey levels away`;
+      });
     }
 
     function item({ label }, place) {
@@ -72,6 +98,7 @@ const sweep = {
         canvas,
         bar,
         h("span", { text: label }),
+        h("span", { class: "ex-small ex-number ex-sweep-apart", hidden: true }),
       );
       return { canvas, node: h("li", {}, choose) };
     }

@@ -8,14 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import traitlets as t
+from PIL import Image
 
 from explainer.parameters import MAX_PROMPT, ParameterError, RunParameters
+from explainer.stages import broken
 from explainer.stages.knobs import Runs, experiments
 from explainer.widgets.base import Widget, pack_frames
 
 if TYPE_CHECKING:
-    from explainer.runs import Run, RunController
+    from numpy.typing import NDArray
+
+    from explainer.runs import Job, RunController, Task
     from explainer.trace import Trace
 
 
@@ -42,6 +47,8 @@ class Sweep(Widget, scripts=("sweep",)):
     _knobs: t.List[str] = t.List().tag(sync=True)
     _cells: t.List[Any] = t.List().tag(sync=True)
     _form = t.Dict().tag(sync=True, echo_update=False)
+    _apart: t.List[Any] = t.List().tag(sync=True)
+    _beside = t.Unicode("").tag(sync=True)
     _busy = t.Bool(False).tag(sync=True)
     _longest = t.Int(MAX_PROMPT).tag(sync=True)
 
@@ -59,7 +66,7 @@ class Sweep(Widget, scripts=("sweep",)):
         self._recorded = recorded or {}
         self._lock = threading.RLock()
         self._waiting: list[int] = []
-        self._current: Run | None = None
+        self._current: Job | None = None
         self._pictures: list[bytes] = []
         self._traces: list[Trace | None] = []
         self._form = {"prompt": base.prompt, "seed": str(base.seed)}
@@ -129,6 +136,15 @@ class Sweep(Widget, scripts=("sweep",)):
         # In one message: a browser that has new frames and old offsets decodes nonsense.
         with self.hold_sync():
             self._frames, self._frame_index = pack_frames({"pictures": self._pictures})
+            self._measure()
+
+    def _measure(self) -> None:
+        """Compare every picture with the base's own, or with the first where that is not shown."""
+        runs = list(self._runs.values())
+        whole = runs.index(self._base) if self._base in runs else 0
+        self._beside = list(self._runs)[whole]
+        arrays = [_pixels(picture) for picture in self._pictures]
+        self._apart = [_apart(array, arrays[whole]) for array in arrays]
 
     def _next(self) -> None:
         """Ask for the next run, or stop; called again by each run that ends."""
@@ -137,20 +153,30 @@ class Sweep(Widget, scripts=("sweep",)):
                 self._current, self._busy = None, False
                 return
             place = self._waiting.pop(0)
-            parameters = list(self._runs.values())[place]
-            run = self._current = self._controller.submit(parameters, reader=f"sweep {id(self)}")
+            run = self._current = self._ask_for(list(self._runs.values())[place])
         run.observe(lambda run: self._follow(run, place))
 
-    def _follow(self, run: Run, place: int) -> None:
+    def _ask_for(self, wanted: RunParameters | broken.Broken) -> Job:
+        reader = f"sweep {id(self)}"
+        if isinstance(wanted, RunParameters):
+            return self._controller.submit(wanted, reader=reader)
+        return self._controller.ask(
+            lambda pipe, task: _broken(pipe, wanted, task),
+            total=wanted.parameters.steps,
+            reader=reader,
+        )
+
+    def _follow(self, run: Job, place: int) -> None:
         """Show how a run stands; called from the controller's thread at every change."""
         with self._lock:
             if run is not self._current:
                 return
             if run.state == "failed":
                 self.notify(f"{self._cells[place]['label']}: {run.error}", error=True)
-            if run.trace is not None:
-                self._traces[place] = run.trace
-                self._pictures[place] = _small(run.trace)
+            trace = _trace_of(run)
+            if trace is not None:
+                self._traces[place] = trace
+                self._pictures[place] = _small(trace)
                 self._send_pictures()
             states = {"done": "done", "failed": "empty", "cancelled": "empty"}
             self._tell(place, states.get(run.state, "drawing"), run.step / run.total)
@@ -192,6 +218,33 @@ class Sweep(Widget, scripts=("sweep",)):
     def _open(self, place: Any) -> None:
         if isinstance(place, int) and 0 <= place < len(self._traces) and self._traces[place]:
             self.trace = self._traces[place]
+
+
+def _broken(pipe: Any, wanted: broken.Broken, task: Task) -> Trace:
+    return broken.record(
+        pipe,
+        wanted,
+        # As for whole runs, so that the steps of these can be looked at too.
+        previews={"x0": "full", "noisy": "linear"},
+        on_step=lambda step, total, _preview: task.update(step=step, total=total),
+        cancelled=task.asked_to_stop,
+    )
+
+
+def _trace_of(job: Job) -> Trace | None:
+    trace: Trace | None = getattr(job, "trace", None) or getattr(job, "result", None)
+    return trace
+
+
+def _pixels(picture: bytes) -> NDArray[np.float64] | None:
+    return np.asarray(Image.open(io.BytesIO(picture)), np.float64) if picture else None
+
+
+def _apart(one: NDArray[np.float64] | None, other: NDArray[np.float64] | None) -> float | None:
+    """Root mean square of the difference in grey levels of 255; None where one is not there."""
+    if one is None or other is None or one.shape != other.shape:
+        return None
+    return round(float(np.sqrt(((one - other) ** 2).mean())), 1)
 
 
 def _small(trace: Trace) -> bytes:

@@ -2,6 +2,8 @@
 // Python, so that neither the file nor what else it holds (a place, a date) is ever there.
 
 const MOST_UPLOAD_BYTES = 40 * 2 ** 20;
+// Opened, a picture takes four bytes a pixel, whatever its file is like.
+const MOST_UPLOAD_PIXELS = 64e6;
 
 /** A button that opens a picture; `take(DataView)` gets RGB bytes of size × size, `refuse(text)` why not. */
 function uploadButton(size, take, refuse) {
@@ -15,14 +17,34 @@ function uploadButton(size, take, refuse) {
     if (given.size > MOST_UPLOAD_BYTES) {
       return refuse(`This file is larger than ${MOST_UPLOAD_BYTES / 2 ** 20} MB. Choose a smaller one.`);
     }
-    const pixels = await uploadedPixels(given, size()).catch(() => null);
-    if (!pixels) return refuse("This file is no picture that the browser can open. Try a PNG, JPEG or WebP.");
+    const pixels = await uploadedPixels(given, size()).catch((error) => error);
+    if (pixels instanceof TooLarge) return refuse(pixels.message);
+    if (pixels instanceof Error) return refuse("This file is no picture that the browser can open. Try a PNG, JPEG or WebP.");
     take(pixels);
+  }
+}
+
+class TooLarge extends Error {}
+
+/** Refuse what would take too much memory; a browser knows a picture's size before it opens it. */
+async function measured(file) {
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
+  try {
+    await new Promise((done, failed) => Object.assign(image, { onload: done, onerror: () => failed(new Error("no picture")) }));
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
+  const pixels = image.naturalWidth * image.naturalHeight;
+  if (pixels > MOST_UPLOAD_PIXELS) {
+    const most = MOST_UPLOAD_PIXELS / 1e6;
+    throw new TooLarge(`This picture has ${Math.round(pixels / 1e6)} million pixels; at most ${most} million are opened. Make it smaller first.`);
   }
 }
 
 /** RGB bytes of the middle square; what is transparent lies on white, of an animation the first frame counts. */
 async function uploadedPixels(file, size) {
+  await measured(file);
   const bitmap = await createImageBitmap(file);
   const side = Math.min(bitmap.width, bitmap.height);
   const context = new OffscreenCanvas(size, size).getContext("2d");

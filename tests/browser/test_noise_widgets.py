@@ -1,6 +1,7 @@
 """The noise page's widgets in a real browser, on pages with no kernel and no network."""
 
 import io
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,13 +10,27 @@ import pytest
 from PIL import Image
 
 import explainer.widgets.cloud
+from explainer.capture import record
 from explainer.parameters import RunParameters
 from explainer.runs import RunController
-from explainer.stages import noise
-from explainer.widgets import Anatomy, Cloud, Fade, Guesses, Plot, Sweep
+from explainer.recorded import Learned
+from explainer.stages import inside, knobs, noise
+from explainer.widgets import (
+    Anatomy,
+    Cloud,
+    Denoiser,
+    Fade,
+    Guesses,
+    Learning,
+    Plot,
+    Question,
+    Swap,
+    Sweep,
+)
 from explainer.widgets.host import static_page
 from tests.synthetic import make_trace, webp
-from tests.test_noise_widgets import made_guesses
+from tests.test_noise_widgets import BASE, LOSSES, SWAPPED, made_guesses
+from tests.tiny import stable_diffusion
 
 CONFIG = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 LAST = 1000
@@ -113,10 +128,41 @@ def test_a_file_that_is_no_picture_is_told_and_the_page_lives_on(open_page, tmp_
 
 def test_a_huge_file_is_refused_before_it_is_read(open_page, tmp_path):
     page = open_page(static_page([fade()]))
-    page.evaluate("models[0].set('_most', 2 ** 20)")
-    (tmp_path / "huge.png").write_bytes(bytes(2**21))
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(41 * 2**20)
     page.set_input_files("input[type=file]", tmp_path / "huge.png")
-    page.wait_for_selector(".ex-notice:has-text('larger than 1 MB')")
+    page.wait_for_selector(".ex-notice:has-text('larger than 40 MB')")
+
+
+def test_a_hundred_megapixels_are_refused_before_they_fill_the_memory(open_page, tmp_path):
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "wide.png")
+    assert (tmp_path / "wide.png").stat().st_size < 2**20
+    page = open_page(static_page([fade()]))
+    page.evaluate("window.before = models[0].get('_pixels')")
+    page.set_input_files("input[type=file]", tmp_path / "wide.png")
+    page.wait_for_selector(".ex-notice:has-text('100 million pixels; at most 64 million')")
+    assert page.evaluate("models[0].get('_pixels') === before")
+    assert page.get_attribute("button:has-text('one')", "aria-pressed") == "true"
+
+
+def test_where_a_picture_was_taken_never_leaves_its_file(open_page, tmp_path):
+    exif = Image.Exif()
+    exif[0x010E] = "SECRET-PLACE"
+    exif.get_ifd(0x8825)[2] = (48.0, 8.0, 11.5)
+    Image.new("RGB", (64, 48), (20, 120, 200)).save(tmp_path / "own.jpg", exif=exif)
+    assert b"SECRET-PLACE" in (tmp_path / "own.jpg").read_bytes()
+    page = open_page(static_page([fade()]))
+    page.set_input_files("input[type=file]", tmp_path / "own.jpg")
+    page.wait_for_selector("button[aria-pressed=true]:has-text('Your own')")
+    traits = page.evaluate(
+        """() => Object.values(models[0].state)
+          .map((value) => value instanceof DataView ? new TextDecoder().decode(value) : JSON.stringify(value))
+          .join("")"""
+    )
+    assert "SECRET" not in traits
+    assert "Exif" not in traits
+    assert page.evaluate("models[0].get('_pixels').byteLength") == 3 * SIZE**2
+    assert page.evaluate("document.body.innerText").count("SECRET") == 0
 
 
 def test_the_anatomy_reads_out_the_traces_numbers(open_page):
@@ -277,6 +323,9 @@ def test_points_on_one_spot_or_none_are_told_and_the_page_lives_on(open_page):
     page.click("text=Clear")
     page.click("text=Train")
     page.wait_for_selector(".ex-notice:has-text('no points to learn from')")
+    page.evaluate("models[0].set('points', [[0, 0], [0.5, 0.1], [-0.3, 0.4]])")
+    page.click("text=Train")
+    page.wait_for_selector(".ex-notice:has-text('3 points make no shape yet. Draw at least 10')")
     page.click("text=ring")
     assert page.is_hidden(".ex-notice")
     page.click("text=Train")
@@ -321,9 +370,117 @@ def test_a_sweep_without_a_kernel_shows_what_was_recorded(open_page):
         RunController(fingerprint="none"), RunParameters(prompt="a fox"), recorded, knob="Steps"
     )
     page = open_page(static_page([sweep]), viewport={"width": 400, "height": 900})
-    assert page.locator(".ex-sweep li").count() == 6
+    assert page.locator(".ex-sweep li").count() == len(knobs.STEPS)
     assert page.locator(".ex-sweep canvas[data-state=done]").count() == 2
+    assert page.locator(".ex-sweep-apart:visible").count() == 0
+    page.click("text=Measure how far they are apart")
+    page.wait_for_selector(f"text={sweep._apart[3]} grey levels away")
     assert page.is_visible("text=This page is a recording")
     shade = pixels(page, ".ex-sweep canvas >> nth=0")
     np.testing.assert_allclose(shade[8, 8], (30, 160, 60), atol=6)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def shade(level):
+    return webp(np.full((16, 16, 3), level), lossless=True)
+
+
+def test_the_swap_shows_its_curves_after_the_guess(open_page):
+    swapped = replace(SWAPPED, pictures=(shade(20), shade(120), shade(220)))
+    page = open_page(
+        static_page([Swap(BASE, "an owl", swapped)]), viewport={"width": 400, "height": 900}
+    )
+    assert page.get_attribute(".ex-curve-line >> nth=0", "d") == ""
+    assert page.is_visible("text=The first 4 of 8 steps for the first sentence, the other 4")
+    page.focus(".ex-curve input")
+    page.keyboard.press("End")
+    page.wait_for_selector("text=changed after step 8")
+    np.testing.assert_allclose(pixels(page, ".ex-swap canvas >> nth=1")[5, 5], 220, atol=2)
+    np.testing.assert_allclose(pixels(page, ".ex-swap canvas >> nth=0")[5, 5], 20, atol=2)
+    page.click("text=Here the scene is decided")
+    verdict = page.inner_text(".ex-swap-verdict")
+    assert "You said: after 8 of 8 steps" in verdict
+    assert "once it had 4 of 8 steps; CLIP finds" in verdict
+    assert "never for good" in verdict
+    assert page.get_attribute(".ex-curve .ex-curve-line", "d").startswith("M0 100L50 30")
+    page.focus(".ex-curve input")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(
+        "document.querySelector('.ex-curve input').ariaValueText.includes('70 % by pixels, 20 %')"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_a_swap_that_nobody_drew_says_so(open_page):
+    page = open_page(static_page([Swap(BASE, "an owl")]))
+    assert page.is_visible("text=Nothing is drawn yet")
+    assert page.is_hidden(".ex-swap")
+
+
+def test_a_part_of_the_denoiser_opens_on_a_click(open_page):
+    run = record(stable_diffusion(), "a fox in the snow", seed=3, steps=5, previews=False)
+    look = inside.look(stable_diffusion(), run)
+    shown = Denoiser(stable_diffusion().unet.config, look)
+    page = open_page(static_page([shown]), viewport={"width": 400, "height": 900})
+    assert page.locator(".ex-unet-part").count() == len(look.parts)
+    name = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
+    page.click(f"[data-part='{name}']")
+    assert page.evaluate("models[0].get('part')") == name
+    page.focus(".ex-unet-range")
+    page.keyboard.press("End")
+    page.wait_for_selector("text=step 5 of 5")
+    told = page.locator(".ex-unet-flow p").all_inner_texts()
+    assert f"4 × 4 places, RMS {look.input_sizes[name][-1]:.2f}" in told[0]
+    assert f"4 × 4 places, RMS {look.output_sizes[name][-1]:.2f}" in told[1]
+    most = int(np.argmax(look.reads[name][-1]))
+    share = round(100 * float(look.reads[name][-1][most]))
+    assert f"Looks most at: {look.words[most]} {share} %" in page.inner_text(".ex-unet-panel")
+    above, below = (
+        page.locator(f"[data-part='{one}']").bounding_box()["y"]
+        for one in ("up_blocks.1.resnets.0", "up_blocks.0")
+    )
+    assert above < below, "the finest level is on top"
+    page.click("[data-part=time_embedding]")
+    page.wait_for_selector("text=32 numbers")
+    assert page.locator(".ex-unet-flow canvas").count() == 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_the_denoiser_is_drawn_where_nobody_looked_into_it(open_page):
+    page = open_page(static_page([Denoiser(stable_diffusion().unet.config)]))
+    assert page.is_visible("text=Nobody has looked into it yet")
+    assert page.is_hidden(".ex-unet-range")
+
+
+def test_learning_links_its_pictures_to_its_error(open_page):
+    learned = Learned(("a fox", "an owl"), (6, 14), ((shade(30), shade(200)),) * 2)
+    page = open_page(
+        static_page([Learning(LOSSES, learned)]), viewport={"width": 400, "height": 900}
+    )
+    assert page.is_visible("text=Step 15 · error 0.200 · drawn after step 14")
+    np.testing.assert_allclose(pixels(page, ".ex-learning canvas >> nth=1")[4, 4], 200, atol=2)
+    page.focus(".ex-curve input")
+    page.keyboard.press("Home")
+    page.wait_for_selector("text=Step 5 · error 1.00 · drawn after step 6")
+    np.testing.assert_allclose(pixels(page, ".ex-learning canvas >> nth=1")[4, 4], 30, atol=2)
+    page.click("button:text-is('autoencoder')")
+    page.wait_for_selector("text=Step 20 · error 0.500")
+    assert page.is_hidden(".ex-learning")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_learning_without_pictures_says_so(open_page):
+    page = open_page(static_page([Learning(LOSSES)]))
+    assert page.is_visible("text=No pictures of this training were kept")
+    assert page.is_hidden(".ex-learning")
+
+
+def test_a_question_waits_for_the_guess(open_page):
+    page = open_page(static_page([Question("When?", ["early", "late"], 0, "At step 2 of 25.")]))
+    assert page.is_hidden("text=At step 2 of 25.")
+    page.focus("button:text-is('late')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=No: early. At step 2 of 25.")
+    assert page.evaluate("models[0].get('choice')") == 1
+    page.click("button:text-is('early')")
+    page.wait_for_selector("text=Yes. At step 2 of 25.")

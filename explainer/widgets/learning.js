@@ -1,0 +1,83 @@
+// Learning: a slider on the curve of the error; above it what the model drew with what it knew then.
+
+const STAGE_WORDS = {
+  denoiser: "Error of the guessed noise, the more noise the less it counts",
+  clip: "How badly sentences and pictures are matched (contrastive loss)",
+  autoencoder: "How far pictures come back changed (reconstruction loss)",
+};
+
+const learning = {
+  mount(view) {
+    const { model, root } = view;
+    const steps = model.get("_steps");
+    const prompts = model.get("_prompts");
+    const shown = prompts.map((prompt) => {
+      const canvas = h("canvas", { role: "img" });
+      return { prompt, canvas, node: h("figure", {}, canvas, h("figcaption", { class: "ex-small", text: `“${prompt}”` })) };
+    });
+    const pictures = h("div", { class: "ex-learning" }, ...shown.map(({ node }) => node));
+    const without = h("p", { class: "ex-small", text: "No pictures of this training were kept: here is its error alone." });
+    const stages = Object.keys(model.get("_losses")).map((name) =>
+      h("button", { class: "ex-button", type: "button", text: name, onclick: () => choose(name) }),
+    );
+    const title = h("p", { class: "ex-title ex-number" });
+    const words = h("p", { class: "ex-small" });
+    const slot = h("div");
+    root.append(
+      h("div", { class: "ex-learning-stages", role: "group", "aria-label": "What was trained" }, ...stages),
+      title,
+      pictures,
+      without,
+      slot,
+      words,
+    );
+    let slider;
+    const ask = view.redraw(draw);
+    const frames = new Frames(model, view.signal, ask);
+    view.watch("position", ask);
+    view.watch("stage", load);
+    load();
+
+    function choose(name) {
+      model.set("stage", name);
+      model.set("position", model.get("_losses")[name].length - 1);
+      model.save_changes();
+    }
+
+    function load() {
+      const stage = model.get("stage");
+      const losses = model.get("_losses")[stage];
+      slider = curveSlider({ label: `Training of the ${stage}`, from: `step ${grouped(losses[0][0])}`, to: `step ${grouped(losses.at(-1)[0])}` });
+      slider.draw(losses.map(([, loss]) => loss), { floor: 0, ceiling: 1.05 * Math.max(...losses.map(([, loss]) => loss)) });
+      slider.range.addEventListener("input", () => {
+        model.set("position", Number(slider.range.value));
+        model.save_changes();
+      });
+      slot.replaceChildren(slider.node);
+      words.textContent = STAGE_WORDS[stage] ?? "Loss";
+      const pictured = stage === model.get("_pictured");
+      pictures.hidden = !pictured || !steps.length;
+      without.hidden = !pictured || Boolean(steps.length);
+      stages.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === stage)));
+      ask();
+    }
+
+    function draw() {
+      const losses = model.get("_losses")[model.get("stage")];
+      const [step, loss] = losses[clamp(model.get("position"), 0, losses.length - 1)];
+      const known = Math.max(0, steps.filter((kept) => kept <= step).length - 1);
+      const drawn = pictures.hidden ? "" : ` · drawn after step ${grouped(steps[known])}`;
+      title.textContent = `Step ${grouped(step)} · error ${loss.toPrecision(3)}${drawn}`;
+      slider.place(clamp(model.get("position"), 0, losses.length - 1), title.textContent);
+      shown.forEach(({ canvas, prompt }, i) => {
+        const bitmap = frames.get(`pictures-${i}`, known);
+        if (bitmap) paint(canvas, bitmap, false);
+        canvas.setAttribute("aria-label", `${prompt}, drawn after ${steps[known]} steps of training`);
+      });
+    }
+  },
+};
+
+function grouped(count) {
+  return count.toLocaleString("en-GB");
+}

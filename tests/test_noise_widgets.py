@@ -310,6 +310,7 @@ def test_pictures_are_measured_against_the_bases_own(controller):
     sweep = widgets.Sweep(controller, base, {"Guidance": dict(zip(labels, greys, strict=True))})
     assert sweep._beside == "guidance 5"
     assert sweep._apart == [30, None, None, 0, 30, None, None]
+    assert sweep.apart == {"guidance 1": 30, "guidance 5": 0, "guidance 8": 30}
 
 
 SWAPPED = swap.Swap(
@@ -421,9 +422,7 @@ def test_the_denoiser_sends_what_went_in_and_out(look):
 
 
 def test_a_run_of_the_readers_own_is_looked_into(controller, run, look):
-    shown = widgets.Denoiser(
-        stable_diffusion().unet.config, controller=controller, source=lambda: run
-    )
+    shown = widgets.Denoiser(stable_diffusion().unet.config, controller=controller, trace=run)
     shown._handle_custom_msg({"type": "ask"}, [])
     assert shown._task.wait(SECONDS)
     assert shown._status == {"state": "done", "step": 4, "total": 4}
@@ -432,7 +431,7 @@ def test_a_run_of_the_readers_own_is_looked_into(controller, run, look):
 
 def test_a_run_of_another_model_is_told_and_the_drawing_stays(controller, look):
     shown = widgets.Denoiser(
-        stable_diffusion().unet.config, look, controller=controller, source=make_trace
+        stable_diffusion().unet.config, look, controller=controller, trace=make_trace()
     )
     assert shown.ask().wait(SECONDS)
     assert "other weights" in shown.notice

@@ -35,16 +35,19 @@ WIDGETS = {
     },
     "02_noise.ipynb": {
         "Fade": 1,
+        "Question": 4,
         "Guesses": 1,
         "Cloud": 1,
         "Anatomy": 2,
-        "Plot": 2,
+        "Plot": 4,
+        "Denoiser": 1,
+        "Swap": 1,
         "Sweep": 2,
         "Studio": 1,
     },
 }
 """How many of which widgets a page shows."""
-TRAINED = {"02_noise.ipynb": {"Gallery": 1, "Plot": 1}}
+TRAINED = {"02_noise.ipynb": {"Learning": 1}}
 """How many more where the weights came with a record of their training."""
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"

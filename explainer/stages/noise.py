@@ -208,8 +208,12 @@ def likeness(trace: Trace) -> dict[str, NDArray[np.float64]]:
     return found
 
 
-def reached(likeness: NDArray[np.float64], level: float = 0.9) -> int | None:
-    """Returns the first step from which on a likeness stays at a level or above; None if never."""
+def reached(likeness: NDArray[np.float64], level: float = 0.9) -> int:
+    """Returns the first step from which on a likeness stays at a level or above; n if never.
+
+    Args:
+        likeness: shape (n,), one band of what `likeness` returns.
+        level: from -1 to 1.
+    """
     below = np.flatnonzero(~(likeness >= level))  # a comparison with NaN is False
-    after = int(below[-1]) + 1 if len(below) else 0
-    return after if after < len(likeness) else None
+    return int(below[-1]) + 1 if len(below) else 0

@@ -53,7 +53,7 @@ class Asking(Widget):
         return self._task
 
     def _nobody(self) -> RuntimeError:
-        needs = "a controller and, where it asks about something of the page's, its source"
+        needs = "a controller, and whatever it is to ask about"
         return RuntimeError(f"Nobody can be asked: give {type(self).__name__} {needs}.")
 
     def _report(self, task: Task) -> None:

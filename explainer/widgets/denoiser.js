@@ -30,7 +30,7 @@ const denoiser = {
     const reads = h("p", { class: "ex-small ex-number" });
     const scale = h("p", { class: "ex-small" });
     root.append(drawing, h("div", { class: "ex-unet-panel" }, title, words, steps, flow, reads, scale));
-    if (canAsk(view)) root.append(askRow(view, { words: "Look into my last run", unit: "step", send: () => ({}), done: "The parts show your run." }));
+    if (canAsk(view)) root.append(askRow(view, { words: "Look into the last run", unit: "step", send: () => ({}), done: "The parts show your run." }));
     let parts;
     let bits;
     let tiles = [];

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,12 +25,13 @@ class Denoiser(Asking, scripts=("cells", "asking", "denoiser")):
         config: Configuration of the UNet, see `explainer.stages.inside.blueprint`.
         look: What came out of its parts; None to begin with the drawing alone.
         controller: Looks into another run; None for a page that only shows.
-        source: Gives the run to look into.
+        trace: The run to look into when the reader asks for it.
 
     Attributes:
         part: The module name of the part on show.
         position: Which of the steps that were looked at, from 0.
         look: What is on show, or None.
+        trace: The run to look into next; set it to another as the reader goes on.
 
     Raises:
         ValueError: The config is of no UNet that can be drawn.
@@ -39,6 +40,7 @@ class Denoiser(Asking, scripts=("cells", "asking", "denoiser")):
     part = t.Unicode(help="The part on show.").tag(sync=True, echo_update=False)
     position = t.Int(0, help="Which step is on show.").tag(sync=True, echo_update=False)
     look = t.Any(None, allow_none=True, help="What is on show.")
+    trace = t.Any(None, allow_none=True, help="The run to look into next.")
     _parts: t.List[Any] = t.List().tag(sync=True)
     _facts = t.Dict().tag(sync=True)
     _maps = t.Bytes(b"").tag(sync=True)
@@ -49,15 +51,15 @@ class Denoiser(Asking, scripts=("cells", "asking", "denoiser")):
         look: inside.Look | None = None,
         *,
         controller: RunController | None = None,
-        source: Callable[[], Trace] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         super().__init__()
-        self._source = source
+        self.trace = trace
         self._draw(inside.blueprint(config))
         self.part = next(part["name"] for part in self._parts if part["side"] == "middle")
         if look is not None:
             self.show(look)
-        self._serve(None if source is None else controller)
+        self._serve(None if trace is None else controller)
 
     def show(self, look: inside.Look) -> None:
         """Replace what came out of the parts."""
@@ -89,14 +91,14 @@ class Denoiser(Asking, scripts=("cells", "asking", "denoiser")):
             self.position = min(self.position, len(look.steps) - 1)
 
     def ask(self) -> Task:
-        """Look into the source's run.
+        """Look into the run that `trace` names.
 
         Raises:
-            RuntimeError: There is no controller or no source.
+            RuntimeError: There is no controller or no run.
         """
-        if self._source is None:
+        trace = self.trace
+        if trace is None:
             raise self._nobody()
-        trace = self._source()
 
         def work(pipe: Any, task: Task) -> inside.Look | None:
             return inside.look(

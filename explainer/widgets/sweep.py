@@ -98,6 +98,12 @@ class Sweep(Widget, scripts=("sweep",)):
         if run is not None:
             run.cancel()
 
+    @property
+    def apart(self) -> dict[str, float]:
+        """How far each picture on show is from the base's own: root mean square in grey levels."""
+        found = zip(self._runs, self._apart, strict=True)
+        return {label: levels for label, levels in found if levels is not None}
+
     def describe(self) -> str:
         """Say in a sentence what is shown."""
         done = sum(cell["state"] == "done" for cell in self._cells)

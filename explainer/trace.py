@@ -172,7 +172,8 @@ class Trace:
         attention: Attention from places of the picture to tokens of the prompt, by the size of the
             map, such as "16x16" (height x width): (n, read tokens, h, w) float16 shares from 0 to
             1, the mean over heads and over the layers of that size, for the conditional
-            prediction. Token i is `tokens[i]`, padding left out. Empty where not asked for.
+            prediction. Token i is `tokens[i]`, padding left out; where the caller gave embeddings,
+            it is their row i. Empty where not asked for.
         readings: What further text encoders made of the prompt; `tokens`, `hidden_states` and
             `pooled_embedding` are those of the encoder whose tokens the denoiser attends to.
         self_attention: Attention between places of the picture, by the size of the map, such as
@@ -268,7 +269,11 @@ class Trace:
         Raises:
             TraceError: The file cannot be written; nothing is left behind.
         """
-        _write_atomically(Path(path), _to_bytes(self))
+        _write_atomically(Path(path), self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The file that `save` writes."""
+        return _to_bytes(self)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Trace:
@@ -360,10 +365,11 @@ def _check_attention(trace: Trace) -> None:
         _check_floats(f"attention {name}", maps)
         if maps.ndim != 4 or "{2}x{3}".format(*maps.shape) != name:
             raise TraceError(f"attention {name} has shape {maps.shape}.")
-        if len(maps) != trace.calls or maps.shape[1] > max(len(trace.tokens), 1):
+        tokens = len(trace.tokens) or trace.hidden_states.shape[1]
+        if len(maps) != trace.calls or maps.shape[1] > tokens:
             raise TraceError(
-                f"attention {name} has shape {maps.shape}, for {trace.calls} steps and "
-                f"{len(trace.tokens)} tokens."
+                f"attention {name} has shape {maps.shape}, for {trace.calls} steps and {tokens} "
+                "tokens."
             )
 
 

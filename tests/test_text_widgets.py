@@ -323,3 +323,14 @@ def test_the_only_word_cannot_be_taken_away(maps):
     assert maps.draw("fox").wait(SECONDS)
     maps._handle_custom_msg({"type": "remove", "word": 0}, [])
     assert "the only word" in maps.notice
+
+
+def test_a_link_opens_its_run_in_the_maps(maps):
+    maps.query = "?prompt=a+robot&seed=3&steps=2&weights=robot:2"
+    (run,) = maps._asked
+    assert run.wait(SECONDS)
+    assert (maps._prompt, maps._count) == ("a robot", 2)
+    assert maps._link == "prompt=a+robot&seed=3&steps=2&weights=robot%3A2"
+    maps.query = "?prompt=fox&steps=0"
+    assert "from 1 to 200" in maps.notice
+    assert maps._prompt == "a robot"

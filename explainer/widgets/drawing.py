@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from explainer.parameters import ParameterError, RunParameters
-from explainer.widgets.base import Widget
+from explainer.widgets.saving import Saving
 
 if TYPE_CHECKING:
     from explainer.runs import Run, RunController
     from explainer.trace import Trace
 
 
-class Drawing(Widget):
+class Drawing(Saving):
     """A widget that asks for runs. Whatever goes wrong, what is on show stays.
 
     A subclass says in `_asked_for` what its reader's messages ask for; "cancel" is answered here.
@@ -117,15 +117,3 @@ def _progress(runs: tuple[Run, ...]) -> dict[str, Any]:
         "step": sum(run.step for run in runs),
         "total": sum(run.total for run in runs),
     }
-
-
-def parameters_of(trace: Trace) -> RunParameters:
-    """Return what asks for a run like this one; the scheduler is the pipeline's own."""
-    return RunParameters(
-        prompt=trace.prompt,
-        negative_prompt=trace.negative_prompt,
-        seed=trace.seed or 0,
-        steps=trace.steps,
-        guidance_scale=trace.guidance_scale,
-        weights=tuple(trace.weights.items()),
-    )

@@ -113,6 +113,7 @@ const player = {
       partial,
       unread,
       h("div", { class: "ex-player-caption" }, h("div", {}, caption, facts), smooth),
+      saveMenu(view),
     );
     root.append(stage);
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from explainer.widgets.base import Widget, pack_frames
+from explainer.widgets.base import pack_frames
+from explainer.widgets.saving import Saving
 
 if TYPE_CHECKING:
     from explainer.trace import Trace
@@ -23,7 +24,7 @@ def noise_shares(trace: Trace) -> list[float | None]:
     return [*shares, 0.0 if trace.complete else None]
 
 
-class Player(Widget, scripts=("player",)):
+class Player(Saving, scripts=("saving", "player")):
     """Slide through a run: what the state is after each step, and what the model makes of it.
 
     All of it happens in the browser, with or without a kernel. The arrow keys, Page Up and Page
@@ -105,6 +106,7 @@ class Player(Widget, scripts=("player",)):
                     trace.frames | {"picture": (trace.picture,)}
                 )
                 self._run = _run_facts(trace)
+            self._offer(trace)
             self.step = self.last_step
 
 

@@ -2,7 +2,6 @@
 
 const DICE =
   "M6 4h12a2 2 0 0 1 2 2v12a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2zM8.5 8.5h.01M15.5 8.5h.01M12 12h.01M8.5 15.5h.01M15.5 15.5h.01";
-const LINK = "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.7-5.7L12 7M14 10a4 4 0 0 0-6-.4l-3 3a4 4 0 0 0 5.7 5.7L12 17";
 const ANSWER_MS = 8000;
 const FIELDS = ["prompt", "negative_prompt", "seed", "steps", "guidance_scale"];
 const RECORDED =
@@ -65,18 +64,6 @@ function seedField() {
   return made;
 }
 
-/** The link that opens the run on show; a server's token never travels in it. */
-function linkTo(run) {
-  const url = new URL(location.href);
-  url.searchParams.delete("token");
-  url.hash = "";
-  for (const name of FIELDS) url.searchParams.delete(name);
-  for (const name of FIELDS) {
-    if (run[name] !== "" && run[name] !== null && run[name] !== undefined) url.searchParams.set(name, run[name]);
-  }
-  return url.href;
-}
-
 const studio = {
   start(model, signal) {
     player.start(model, signal);
@@ -104,13 +91,7 @@ const studio = {
     const [prompt, negative, seed, steps, guidance] = fields;
     const chips = h("div", { class: "ex-chips", role: "group", "aria-label": "Examples" });
     const generate = h("button", { class: "ex-button ex-button-main", type: "submit", text: "Generate" });
-    const share = h(
-      "button",
-      { class: "ex-button ex-button-quiet", type: "button", onclick: copyLink },
-      icon(LINK),
-      "Copy link",
-    );
-    const shared = h("input", { class: "ex-input ex-shared", readonly: true, hidden: true, "aria-label": "Link to this run" });
+    const link = linkCopier(view);
     const panel = progressPanel(cancel);
     const form = h(
       "form",
@@ -128,9 +109,9 @@ const studio = {
         { class: "ex-studio-actions" },
         live ? generate : h("p", { class: "ex-small", text: RECORDED }),
         live ? h("span", { class: "ex-small ex-shortcut", text: "Ctrl + Enter" }) : null,
-        share,
+        link.button,
       ),
-      shared,
+      link.shown,
       panel.node,
     );
     root.append(form);
@@ -154,12 +135,10 @@ const studio = {
     view.watch("_problem", showProblem);
     view.watch("_status", showStatus);
     view.watch("_preview", loadPreview);
-    view.watch("_run", showShare);
     fill();
     showChips();
     showProblem();
     showStatus();
-    showShare();
     loadPreview();
 
     function fill() {
@@ -274,24 +253,6 @@ const studio = {
     function drawPreview() {
       panel.canvas.hidden = !preview;
       if (preview && !panel.node.hidden) paint(panel.canvas, preview, model.get("pixelated"));
-    }
-
-    function showShare() {
-      share.hidden = !model.get("_run")?.count || location.protocol === "about:";
-      shared.hidden = true;
-    }
-
-    async function copyLink() {
-      const link = linkTo(model.get("_run"));
-      try {
-        await navigator.clipboard.writeText(link);
-        view.notify({ kind: "info", text: "The link to this run is copied." });
-      } catch {
-        // Browsers keep the clipboard from pages that came without encryption: let the reader copy.
-        shared.value = link;
-        shared.hidden = false;
-        shared.select();
-      }
     }
   },
 };

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import traitlets as t
 
+from explainer import sharing
 from explainer.parameters import (
     MAX_GUIDANCE_SCALE,
     MAX_PROMPT,
@@ -36,7 +37,7 @@ _LIMITS = {
 _IDLE = {"state": "idle", "step": 0, "total": 0, "place": 0, "elapsed": 0.0}
 
 
-class Studio(Player, scripts=("player", "form", "studio")):
+class Studio(Player, scripts=("saving", "player", "form", "studio")):
     """A player whose runs the reader makes: prompt, seed, steps, guidance, Generate and Cancel.
 
     Whatever goes wrong, the run on show stays. A page whose address holds a run's parameters, as
@@ -167,13 +168,7 @@ class Studio(Player, scripts=("player", "form", "studio")):
 def _parameters_of(trace: Trace | None) -> RunParameters | None:
     if trace is None:
         return None
-    return RunParameters(
-        prompt=trace.prompt,
-        negative_prompt=trace.negative_prompt,
-        seed=trace.seed or 0,
-        steps=trace.steps,
-        guidance_scale=trace.guidance_scale,
-    )
+    return sharing.parameters_of(trace)
 
 
 def _form_texts(parameters: RunParameters | None) -> dict[str, str]:

@@ -40,6 +40,7 @@ const twoRuns = {
       h("div", { class: "ex-runs-plot" }, h("svg:svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, area, line, mark)),
       range,
       reading,
+      saveMenu(view, "Save the changed run"),
     );
     const frames = new Frames(model, view.signal, () => paintAll());
     const ask = view.redraw(paintAll);

@@ -11,9 +11,10 @@ import numpy as np
 import traitlets as t
 from PIL import Image
 
+from explainer.sharing import parameters_of
 from explainer.stages.compare import compare
 from explainer.widgets.base import pack_frames
-from explainer.widgets.drawing import Drawing, parameters_of
+from explainer.widgets.drawing import Drawing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 NAMES = ("first", "second")
 
 
-class TwoRuns(Drawing, scripts=("form", "two_runs")):
+class TwoRuns(Drawing, scripts=("saving", "form", "two_runs")):
     """Show two runs side by side, step by step, with what was changed and how far they part.
 
     The reader may change both sentences, let words of the second count more or less, tell it what
@@ -80,6 +81,7 @@ class TwoRuns(Drawing, scripts=("form", "two_runs")):
         with self.hold_sync():
             self._frames, self._frame_index = pack_frames(frames)
             self._prompts = [first.prompt, second.prompt]
+            self._offer(second)
             self._negative = second.negative_prompt
             self._weights = dict(second.weights)
             self._facts = _facts(first, second, self.comparison)

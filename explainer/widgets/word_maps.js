@@ -11,6 +11,13 @@ function wordShare(share) {
 }
 
 const wordMaps = {
+  /** A page whose address names a run opens it. */
+  start(model) {
+    if (!model.send || !new URLSearchParams(location.search).has("prompt")) return;
+    model.set("query", location.search);
+    model.save_changes();
+  },
+
   mount(view) {
     const { model, root } = view;
     const live = typeof model.send === "function";
@@ -28,6 +35,7 @@ const wordMaps = {
     const question = h("div", { class: "ex-words-guess" });
     const range = h("input", { class: "ex-runs-range", type: "range", min: 0, step: 1, "aria-label": "Step of the run" });
     const reading = h("p", { class: "ex-small ex-number ex-words-reading" });
+    const link = linkCopier(view);
     const verdict = h("p", { class: "ex-words-verdict", role: "status" });
     root.append(
       h("div", { class: "ex-words-form" }, own.node, live ? h("div", {}, draw) : null, panel.node, view.noticeArea),
@@ -39,6 +47,8 @@ const wordMaps = {
       reading,
       question,
       verdict,
+      h("div", { class: "ex-words-share" }, saveMenu(view), link.button),
+      link.shown,
     );
     let maps = {};
     let changes = [];

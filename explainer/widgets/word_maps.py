@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qs
 
 import numpy as np
 import traitlets as t
 
-from explainer.parameters import ParameterError
+from explainer.parameters import ParameterError, RunParameters
+from explainer.sharing import parameters_of
 from explainer.stages.compare import compare
 from explainer.stages.words import agreement, attention_of, change, read_words, without
 from explainer.widgets.base import pack_frames
-from explainer.widgets.drawing import Drawing, parameters_of
+from explainer.widgets.drawing import Drawing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +35,7 @@ class _Missing(NamedTuple):
     picture_rms: float
 
 
-class WordMaps(Drawing, scripts=("form", "cells", "token_row", "word_maps")):
+class WordMaps(Drawing, scripts=("saving", "form", "cells", "token_row", "word_maps")):
     """Lay each word's attention over the picture predicted at a step, beside its true effect.
 
     The reader points at words, moves through the steps, guesses where the picture will change
@@ -50,6 +52,7 @@ class WordMaps(Drawing, scripts=("form", "cells", "token_row", "word_maps")):
         word: Which word is on show, counted from 0; the last number stands for no word.
         step: Step on show, from 0 to n - 1.
         size: Which layers are on show, by the size of their maps, such as "16x16".
+        query: The query of the page's address. Setting it opens the run that it names.
     """
 
     word = t.Int(0, help="Which word is on show.").tag(sync=True, echo_update=False)
@@ -57,6 +60,7 @@ class WordMaps(Drawing, scripts=("form", "cells", "token_row", "word_maps")):
     size = t.Unicode("", help="Layers on show, by the size of their maps.").tag(
         sync=True, echo_update=False
     )
+    query = t.Unicode("", help="Query of the page's address.").tag(sync=True)
     known_words = t.List(t.Unicode(), help="All words that training showed.").tag(sync=True)
     _prompt = t.Unicode("").tag(sync=True)
     _words = t.List(t.Unicode()).tag(sync=True)
@@ -94,6 +98,7 @@ class WordMaps(Drawing, scripts=("form", "cells", "token_row", "word_maps")):
         self._removed: dict[int, _Missing] = {}
         levels = [np.rint(maps * LEVELS).astype("<u2") for maps in self._found.values()]
         with self.hold_sync():
+            self._offer(trace)
             self._prompt = trace.prompt
             self._words = [word.text for word in read_words(trace.tokens)]
             self._count = trace.calls
@@ -145,6 +150,15 @@ class WordMaps(Drawing, scripts=("form", "cells", "token_row", "word_maps")):
     @t.validate("step")
     def _stay_in_the_run(self, proposal: dict[str, Any]) -> int:
         return min(max(int(proposal["value"]), 0), max(0, self._count - 1))
+
+    @t.observe("query")
+    def _open_query(self, change: dict[str, Any]) -> None:
+        if "prompt" not in parse_qs(change["new"].removeprefix("?")):
+            return
+        try:
+            self._have_drawn([RunParameters.from_query(change["new"])], self.show)
+        except ParameterError as error:
+            self.notify(str(error), error=True)
 
     def _asked_for(self, content: dict[str, Any]) -> None:
         if content.get("type") == "draw":

@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 from explainer.runs import RunController
+from explainer.trace import Trace
 from explainer.widgets import Studio, TokenRow
 from explainer.widgets.host import static_page
 from tests.synthetic import make_trace
@@ -137,6 +138,29 @@ def test_a_prompt_is_drawn_and_its_link_opens_it_again(page, served):
     page.goto(link, wait_until="domcontentloaded")
     shown_prompt(page, "a fox in snow")
     assert page.input_value("textarea") == "a fox in snow"
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "start"),
+    [
+        ("Picture", ".png", b"\x89PNG"),
+        ("Animation", ".webp", b"RIFF"),
+        ("The whole run", ".trace", None),
+    ],
+)
+def test_a_run_is_saved_by_the_browser(page, tmp_path, text, suffix, start):
+    if not page.is_visible(".ex-save .ex-chips"):
+        page.click("summary:text-is('Save this run')")
+    with page.expect_download() as waiting:
+        page.click(f".ex-save button:text-is('{text}')")
+    assert waiting.value.suggested_filename.endswith(suffix)
+    page.wait_for_selector(f"text=Saved as {waiting.value.suggested_filename}")
+    path = tmp_path / "saved"
+    waiting.value.save_as(path)
+    if start is None:
+        assert f"“{Trace.load(path).prompt}”" == page.inner_text(".ex-player-prompt")
+    else:
+        assert path.read_bytes().startswith(start)
 
 
 def test_a_long_run_shows_progress_and_can_be_cancelled(page):

@@ -1,0 +1,157 @@
+"""What of a run can be taken away: its link, its picture, a moving picture, and the run itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import textwrap
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+
+import explainer
+from explainer.parameters import RunParameters
+
+if TYPE_CHECKING:
+    from explainer.trace import Trace
+
+__all__ = ["animation", "file_name", "parameters_of", "query", "still"]
+
+MOST_FRAMES = 60
+SIDE = 256
+"""Smaller pictures are enlarged to this many pixels, so that the caption below can be read."""
+GAP = 8
+STEP_MS = 130
+END_MS = 2500
+PAPER, INK, SOFT = (255, 253, 248), (42, 37, 33), (106, 95, 85)
+LETTERS = 60
+"""In a line of the caption."""
+LINE = 20
+"""Pixels from one line of the caption to the next."""
+
+
+def parameters_of(trace: Trace) -> RunParameters:
+    """Returns what asks for this run; its scheduler only where the embedded model has another."""
+    return RunParameters(
+        prompt=trace.prompt,
+        negative_prompt=trace.negative_prompt,
+        seed=trace.seed or 0,
+        steps=trace.steps,
+        guidance_scale=trace.guidance_scale,
+        scheduler=None if trace.scheduler == _usual_scheduler() else trace.scheduler,
+        weights=tuple(trace.weights.items()),
+    )
+
+
+def query(trace: Trace) -> str:
+    """Returns the query of a link that opens this run; "" where no prompt and seed name it."""
+    if trace.seed is None or not trace.prompt.strip():
+        return ""
+    return parameters_of(trace).to_query()
+
+
+def file_name(trace: Trace, suffix: str) -> str:
+    """Returns a name for a file of this run: its first words and its seed."""
+    words = re.sub(r"[^\w]+", "-", trace.prompt.lower()).strip("-")[:48].rstrip("-")
+    seed = "" if trace.seed is None else f"-seed-{trace.seed}"
+    return f"{words or 'run'}{seed}{suffix}"
+
+
+def still(trace: Trace) -> bytes:
+    """Returns the final picture as PNG, with all that names the run in its text fields.
+
+    They are `prompt`, `negative_prompt`, `seed`, `steps`, `guidance_scale`, `scheduler`,
+    `weights`, `model` and `fingerprint`; what is no text is JSON. `Software` names this package.
+    """
+    about = PngImagePlugin.PngInfo()
+    about.add_itxt("Software", f"storybook-explainer {explainer.__version__}")
+    about.add_itxt("model", trace.model)
+    for name, value in trace.parameters.items():
+        about.add_itxt(name, value if isinstance(value, str) else json.dumps(value))
+    file = io.BytesIO()
+    trace.image().save(file, "PNG", pnginfo=about)
+    return file.getvalue()
+
+
+def animation(trace: Trace, kind: Literal["WEBP", "GIF"] = "WEBP") -> bytes:
+    """Returns the run as a moving picture: noisy state, predicted picture, and what they are.
+
+    At most 60 steps are shown, evenly chosen; the finished picture stands at the end for a while.
+
+    Raises:
+        ValueError: The trace was recorded without frames.
+    """
+    if not {"noisy", "x0"} <= trace.frames.keys():
+        raise ValueError("This run holds no frames to move. Record it with previews=True.")
+    count = min(MOST_FRAMES, trace.calls)
+    steps = [round(i * (trace.calls - 1) / max(1, count - 1)) for i in range(count)]
+    frames = [_step(trace, k) for k in steps]
+    frames.append(_sheet(trace, [trace.image()] * 2, _words(trace, None)))
+    file = io.BytesIO()
+    if kind == "GIF":  # Pillow's own way to 256 colours takes ten times as long
+        frames = [frame.quantize(method=Image.Quantize.FASTOCTREE) for frame in frames]
+    options = {"quality": 80, "method": 0} if kind == "WEBP" else {"optimize": False}
+    frames[0].save(
+        file,
+        kind,
+        save_all=True,
+        append_images=frames[1:],
+        duration=[STEP_MS] * len(steps) + [END_MS],
+        loop=0,
+        **options,
+    )
+    return file.getvalue()
+
+
+def _step(trace: Trace, step: int) -> Image.Image:
+    pictures = [
+        Image.open(io.BytesIO(trace.frames[name][step])).convert("RGB") for name in ("noisy", "x0")
+    ]
+    return _sheet(trace, pictures, _words(trace, step))
+
+
+def _words(trace: Trace, step: int | None) -> str:
+    seed = "" if trace.seed is None else f"seed {trace.seed} · "
+    if step is None:
+        state = "finished" if trace.complete else "stopped"
+        return f"{seed}{trace.calls} steps · guidance {trace.guidance_scale:g} · {state}"
+    noise = round(100 * (1 - float(trace.signal[step])))
+    return f"{seed}step {step} of {trace.calls} · {noise} % noise · what the model predicts now →"
+
+
+def _sheet(trace: Trace, pictures: list[Image.Image], words: str) -> Image.Image:
+    """Two pictures side by side, below them the prompt and a line of words."""
+    scale = max(1, -(-SIDE // max(trace.width, trace.height)))
+    width, height = scale * trace.width, scale * trace.height
+    prompt = textwrap.wrap(f"“{trace.prompt}”", LETTERS * (2 * width + GAP) // (2 * SIDE + GAP))
+    lines = prompt[:3] or [""]
+    sheet = Image.new("RGB", (2 * width + GAP, height + 2 * GAP + LINE * (len(lines) + 1)), PAPER)
+    for place, picture in enumerate(pictures):
+        fitted = picture.resize((width, height), Image.Resampling.BICUBIC)
+        sheet.paste(fitted, (place * (width + GAP), 0))
+    draw = ImageDraw.Draw(sheet)
+    for line, text in enumerate(lines):
+        draw.text((GAP, height + GAP + line * LINE), text, INK, font=_font("Serif-Italic", 15))
+    last = height + GAP + len(lines) * LINE
+    draw.text((GAP, last), words, SOFT, font=_font("Sans", 12))
+    return sheet
+
+
+@cache
+def _font(style: str, size: int) -> ImageFont.FreeTypeFont:
+    """A font that knows most alphabets; it comes with matplotlib."""
+    from matplotlib import get_data_path
+
+    path = Path(get_data_path()) / "fonts" / "ttf" / f"DejaVu{style}.ttf"
+    return ImageFont.truetype(path, size)
+
+
+@cache
+def _usual_scheduler() -> str:
+    from explainer.models import embedded_folder
+
+    path = embedded_folder() / "model_index.json"
+    return str(json.loads(path.read_text("utf-8"))["scheduler"][1]) if path.is_file() else ""

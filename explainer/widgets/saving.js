@@ -1,0 +1,85 @@
+// Save and share: Python makes the file, the browser saves it; the link is made here.
+
+const LINK = "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.7-5.7L12 7M14 10a4 4 0 0 0-6-.4l-3 3a4 4 0 0 0 5.7 5.7L12 17";
+const SAVE_KINDS = {
+  picture: ["Picture", "PNG; prompt and seed are inside"],
+  webp: ["Animation", "WebP, step by step"],
+  gif: ["Animation as GIF", "for programs that know no WebP"],
+  trace: ["The whole run", "opens with Trace.load"],
+};
+const RUN_NAMES = ["prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "weights"];
+
+/** The address of this page with the run on show; a server's token never travels in it. */
+function linkTo(query) {
+  const url = new URL(location.href);
+  for (const name of [...RUN_NAMES, "token"]) url.searchParams.delete(name);
+  url.hash = "";
+  for (const [name, value] of new URLSearchParams(query)) url.searchParams.set(name, value);
+  return url.href;
+}
+
+/** A copy button for the link to the run on show, and where it is shown if it cannot be copied. */
+function linkCopier(view) {
+  const { model } = view;
+  const button = h("button", { class: "ex-button ex-button-quiet", type: "button", onclick: copy }, icon(LINK), "Copy link");
+  const shown = h("input", { class: "ex-input ex-shared", readonly: true, hidden: true, "aria-label": "Link to this run" });
+  view.watch("_link", show);
+  show();
+  return { button, shown };
+
+  function show() {
+    button.hidden = !model.get("_link") || location.protocol === "about:";
+    shown.hidden = true;
+  }
+
+  async function copy() {
+    const link = linkTo(model.get("_link"));
+    try {
+      await navigator.clipboard.writeText(link);
+      view.notify({ kind: "info", text: "The link to this run is copied." });
+    } catch {
+      // Browsers keep the clipboard from pages that came without encryption: let the reader copy.
+      shown.value = link;
+      shown.hidden = false;
+      shown.select();
+    }
+  }
+}
+
+/** What saves the run on show; nothing where no kernel could make the files. */
+function saveMenu(view, words = "Save this run") {
+  const { model } = view;
+  if (typeof model.send !== "function") return null;
+  const told = h("p", { class: "ex-small", role: "status" });
+  const buttons = Object.entries(SAVE_KINDS).map(([kind, [text, title]]) =>
+    h("button", { class: "ex-button", type: "button", title, text, onclick: () => save(kind, text) }),
+  );
+  const menu = h(
+    "details",
+    { class: "ex-save" },
+    h("summary", { text: words }),
+    h("div", { class: "ex-chips" }, ...buttons),
+    told,
+  );
+  model.on("msg:custom", receive);
+  view.signal.addEventListener("abort", () => model.off("msg:custom", receive));
+  let waiting = false;
+  return menu;
+
+  function save(kind, text) {
+    waiting = true;
+    told.textContent = `${text}: being made…`;
+    model.send({ type: "save", kind });
+  }
+
+  /** Only the view in which the reader asked saves the file. */
+  function receive(message, buffers) {
+    if (!waiting || !["file", "unsaved"].includes(message.type)) return;
+    waiting = false;
+    if (message.type === "unsaved") return (told.textContent = message.text);
+    const url = URL.createObjectURL(new Blob([buffers[0]], { type: message.mime }));
+    h("a", { href: url, download: message.name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    told.textContent = `Saved as ${message.name}`;
+  }
+}

@@ -1,0 +1,121 @@
+"""What is taken away of a run holds the run."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explainer import sharing, widgets
+from explainer.parameters import RunParameters
+from explainer.trace import Trace
+from tests.synthetic import make_trace, webp
+
+
+def test_a_still_is_the_picture_and_tells_how_to_make_it_again():
+    trace = make_trace(prompt="a fox 🦊 & 雪", seed=2**64 - 1, weights={"fox": 2.0})
+    with Image.open(io.BytesIO(sharing.still(trace))) as found:
+        assert found.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(trace.image()))
+        assert found.text["prompt"] == "a fox 🦊 & 雪"
+        told = {name: json.loads(found.text[name]) for name in ("seed", "steps", "weights")}
+        assert told == {"seed": 2**64 - 1, "steps": 10, "weights": {"fox": 2.0}}
+        assert found.text["fingerprint"] == trace.fingerprint
+        assert found.text["Software"].startswith("storybook-explainer")
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "GIF"])
+@pytest.mark.parametrize(("steps", "frames"), [(1, 2), (10, 11), (100, 61)])
+def test_an_animation_has_its_steps_and_the_picture_at_the_end(kind, steps, frames):
+    trace = make_trace(steps=steps, size=32)
+    with Image.open(io.BytesIO(sharing.animation(trace, kind))) as found:
+        assert (found.format, found.n_frames) == (kind, frames)
+        found.seek(frames - 1)
+        last = np.asarray(found.convert("RGB").crop((0, 0, 256, 256)), float)
+        found.load()
+        assert found.info["duration"] > 2000
+    whole = np.asarray(trace.image().resize((256, 256), Image.Resampling.BICUBIC), float)
+    assert np.sqrt(((last - whole) ** 2).mean()) < 12
+
+
+def test_the_caption_names_prompt_step_and_noise():
+    trace = make_trace(steps=10)
+    assert sharing._words(trace, 0) == (
+        "seed 7 · step 0 of 10 · 100 % noise · what the model predicts now →"
+    )
+    assert sharing._words(trace, None) == "seed 7 · 10 steps · guidance 5 · finished"
+    white = tuple([webp(np.full((64, 64, 3), 255), quality=80)] * 10)
+    frames = {"x0": white, "noisy": (*white, white[0])}
+    sheets = [sharing._step(make_trace(prompt=p, frames=frames), 3) for p in ("a fox", "an owl")]
+    first, second = (np.asarray(sheet) for sheet in sheets)
+    changed = np.nonzero((first != second).any(axis=(1, 2)))[0]
+    assert changed.min() >= 256, "the prompt stands below the pictures"
+
+
+def test_a_long_prompt_is_cut_to_three_lines():
+    short, long = make_trace(prompt="fox " * 400), make_trace(prompt="fox")
+    heights = [sharing._step(trace, 0).height for trace in (short, long)]
+    assert heights[0] - heights[1] == 2 * sharing.LINE
+
+
+def test_a_run_without_frames_cannot_move():
+    with pytest.raises(ValueError, match="previews=True"):
+        sharing.animation(make_trace(frames={}))
+
+
+def test_a_link_holds_what_names_the_run():
+    trace = make_trace(scheduler="EulerDiscreteScheduler", weights={"fox": 0.5}, seed=3)
+    assert RunParameters.from_query(sharing.query(trace)) == RunParameters(
+        prompt="a fox in the snow",
+        seed=3,
+        steps=10,
+        scheduler="EulerDiscreteScheduler",
+        weights=(("fox", 0.5),),
+    )
+    assert "scheduler" not in sharing.query(make_trace())
+    assert sharing.query(make_trace(seed=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("A fox, in the snow!", "a-fox-in-the-snow-seed-7.png"),
+        ("../../etc/passwd", "etc-passwd-seed-7.png"),
+        ("🦊", "run-seed-7.png"),
+        ("x" * 500, "x" * 48 + "-seed-7.png"),
+    ],
+)
+def test_files_have_names_that_any_system_takes(prompt, name):
+    assert sharing.file_name(make_trace(prompt=prompt), ".png") == name
+
+
+def asked(player, kind):
+    sent = []
+    player.send = lambda content, buffers=None: sent.append((content, buffers))
+    player._handle_custom_msg({"type": "save", "kind": kind}, [])
+    return sent
+
+
+def test_a_player_hands_over_its_run(tmp_path):
+    trace = make_trace(steps=3)
+    ((content, buffers),) = asked(widgets.Player(trace), "trace")
+    assert content["name"] == "a-fox-in-the-snow-seed-7.trace"
+    (tmp_path / "fox.trace").write_bytes(buffers[0])
+    again = Trace.load(tmp_path / "fox.trace")
+    assert again.parameters == trace.parameters
+    np.testing.assert_array_equal(again.latents, trace.latents)
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"), [("picture", b"\x89PNG"), ("webp", b"RIFF"), ("gif", b"GIF8")]
+)
+def test_a_player_makes_pictures_of_its_run(kind, start):
+    ((content, buffers),) = asked(widgets.Player(make_trace(steps=2)), kind)
+    assert content["type"] == "file"
+    assert buffers[0].startswith(start)
+
+
+def test_nothing_is_made_of_no_run_or_of_no_kind():
+    assert asked(widgets.Player(), "picture") == []
+    assert asked(widgets.Player(make_trace(steps=2)), "exe") == []

@@ -62,7 +62,20 @@ def _of_pipeline(pipe: Any) -> Iterator[_Weights]:
     for network in _NETWORKS:
         module: torch.nn.Module | None = getattr(pipe, network, None)
         if module is not None:
-            yield from (_Weights(network, name, p) for name, p in module.named_parameters())
+            for name, parameter in module.named_parameters():
+                values = _offloaded(module, name) if parameter.is_meta else parameter
+                yield _Weights(network, name, values)
+
+
+def _offloaded(module: torch.nn.Module, name: str) -> torch.Tensor:
+    """Weights that accelerate keeps elsewhere between two calls (sequential offload)."""
+    owner, _, leaf = name.rpartition(".")
+    hook: Any = getattr(module.get_submodule(owner), "_hf_hook", None)
+    for one in getattr(hook, "hooks", (hook,)):
+        if getattr(one, "weights_map", None) is not None:
+            values: torch.Tensor = one.weights_map[leaf]
+            return values
+    raise ValueError(f"The weights {name} are on the 'meta' device and hold nothing. Load again.")
 
 
 def _of_folder(folder: Path) -> Iterator[_Weights]:

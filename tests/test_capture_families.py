@@ -123,8 +123,8 @@ def plain_run(pipe: Any, family: str, **options: Any) -> tuple[list[torch.Tensor
 
 
 def everything_of(pipe: Any, family: str) -> list[Any]:
-    denoiser = pipe.unet if "stable_diffusion" in family and family[-1] != "3" else None
-    denoiser = denoiser or pipe.transformer
+    has_unet = family in {"stable_diffusion", "stable_diffusion_xl"}
+    denoiser = pipe.unet if has_unet else pipe.transformer
     hooks = [
         (len(m._forward_hooks), len(m._forward_pre_hooks), "forward" in vars(m))
         for m in denoiser.modules()
@@ -458,7 +458,8 @@ def test_the_linear_matrix_sorts_the_colours_out() -> None:
     picture = torch.stack([ramp, ramp.T, 1 - ramp])[None]
     with torch.no_grad():
         latents = scaled(vae.config, vae.encode(picture * 2 - 1).latents)
-    (shown,) = linear.pictures(SimpleNamespace(vae=vae, vae_scale_factor=2), latents)
+    pipe = SimpleNamespace(vae=vae, vae_scale_factor=2, _execution_device=vae.device)
+    (shown,) = linear.pictures(pipe, latents)
     assert shown.size == (side, side)
     ours = np.asarray(shown, np.float32).transpose(2, 0, 1) / 255
     np.testing.assert_allclose(ours, picture[0], atol=0.05)

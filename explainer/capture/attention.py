@@ -122,7 +122,7 @@ class AttentionWatch:
     def _wanted(self, denoiser: Any, family: Family) -> Iterator[_Layer]:
         for name, module in denoiser.named_modules():
             kind = name.rpartition(".")[2]
-            if not hasattr(module, "to_q") or getattr(module, "fused_projections", False):
+            if not hasattr(module, "to_q") or (_is_fused(module) and not family.joint):
                 continue
             words = self._layers is None or name.startswith(self._layers)
             words &= kind == ("attn" if family.joint else "attn2")
@@ -212,6 +212,11 @@ class _Layer:
     words: bool
     places: bool
     told: bool = False
+
+
+def _is_fused(module: Any) -> bool:
+    """By the processor: the layer's own flag stays when its projections are taken apart again."""
+    return type(module.processor).__name__.startswith("Fused")
 
 
 def _kind(layer: _Layer) -> str:

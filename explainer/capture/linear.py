@@ -81,7 +81,8 @@ def _fitted(pipe: Any) -> NDArray[np.float32]:
     rows, colours = [], []
     with torch.no_grad():
         for picture in shown.split(1):
-            inputs = (picture * 2 - 1).to(vae.device, vae.dtype)
+            # Not the autoencoder's own device: offloaded, it only visits the one that computes.
+            inputs = (picture * 2 - 1).to(pipe._execution_device, vae.dtype)  # noqa: SLF001
             output = vae.encode(inputs)
             # Tiny autoencoders give latents, the others a distribution of them.
             encoded = output.latents if "latents" in output else output.latent_dist.mode()

@@ -21,6 +21,7 @@ from explainer.capture.log import Log, Step, Text, calls_of_run, to_trace
 from explainer.capture.previews import Previews
 from explainer.capture.x0 import (
     NoiseLevel,
+    check,
     clean_latents,
     noise_level,
     prediction_type,
@@ -120,6 +121,7 @@ class Recorder:
         pipe, enter = self._pipe, self._stack.enter_context
         with ExitStack() as undo:
             undo.callback(self._stack.close)
+            check(pipe.scheduler)
             enter(_one_thread(pipe))
             self._previews.prepare(pipe)
             enter(wrapped(pipe, "encode_prompt", self._watch_text))
@@ -287,7 +289,8 @@ def _checked_family(pipe: DiffusionPipeline) -> Family:
         raise RunError(
             f"A {type(pipe).__name__} cannot be recorded. These can: {', '.join(FAMILIES)}."
         )
-    if getattr(pipe, family.denoiser).device.type == "meta":
+    denoiser = getattr(pipe, family.denoiser)
+    if denoiser.device.type == "meta" and not hasattr(denoiser, "_hf_hook"):  # not offloaded
         raise RunError("The pipeline is on the 'meta' device and holds no weights. Load it again.")
     return family
 

@@ -11,11 +11,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from explainer.capture.errors import RunError
+
 if TYPE_CHECKING:
     import torch
 
 
-class UnknownSchedulerError(ValueError):
+PREDICTIONS = ("epsilon", "v_prediction", "flow_prediction", "sample")
+
+
+class UnknownSchedulerError(RunError):
     """A scheduler, or what it predicts, that we have no formula for."""
 
 
@@ -37,6 +42,30 @@ class NoiseLevel:
         return math.hypot(self.alpha, self.sigma)
 
 
+def check(scheduler: Any) -> None:
+    """Refuses a scheduler that there is no formula for, before a run begins.
+
+    Raises:
+        UnknownSchedulerError: There is none.
+    """
+    name, better = type(scheduler).__name__, "Use another one, such as DPMSolverMultistepScheduler."
+    if all(getattr(scheduler, kept, None) is None for kept in ("sigmas", "alphas_cumprod")):
+        raise UnknownSchedulerError(
+            f"{name} keeps neither sigmas nor alphas_cumprod, so its noise level is unknown. "
+            + better
+        )
+    if hasattr(scheduler, "precondition_outputs"):
+        raise UnknownSchedulerError(
+            f"{name} rescales what the denoiser says (Karras et al. 2022), which cannot be "
+            f"recorded. {better}"
+        )
+    if prediction_type(scheduler) not in PREDICTIONS:
+        raise UnknownSchedulerError(
+            f"Prediction type {prediction_type(scheduler)!r} is unknown. Known are: "
+            f"{', '.join(PREDICTIONS)}."
+        )
+
+
 def noise_level(scheduler: Any, timestep: Any = None) -> NoiseLevel:
     """Level of the state that `scheduler.step` is to be given next.
 
@@ -47,13 +76,8 @@ def noise_level(scheduler: Any, timestep: Any = None) -> NoiseLevel:
     """
     if getattr(scheduler, "sigmas", None) is not None:
         return _from_sigma(scheduler, _next_sigma(scheduler, timestep))
-    if getattr(scheduler, "alphas_cumprod", None) is not None:
-        signal = float(scheduler.alphas_cumprod[int(timestep)])
-        return NoiseLevel(math.sqrt(signal), math.sqrt(1 - signal))
-    raise UnknownSchedulerError(
-        f"{type(scheduler).__name__} keeps neither sigmas nor alphas_cumprod, so its noise level "
-        "is unknown. Use another scheduler, such as DPMSolverMultistepScheduler."
-    )
+    signal = float(scheduler.alphas_cumprod[int(timestep)])
+    return NoiseLevel(math.sqrt(signal), math.sqrt(1 - signal))
 
 
 def state_scale(scheduler: Any) -> float:
@@ -101,8 +125,8 @@ def clean_latents(
         prediction: (B, C, h, w) What the denoiser predicts.
         sample: (B, C, h, w) The state, in the scheduler's own scale.
         level: Level of that state.
-        prediction_type: "epsilon" (Ho et al. 2020), "v_prediction" (Salimans & Ho 2022),
-            "flow_prediction" (Lipman et al. 2023) or "sample".
+        prediction_type: One of `PREDICTIONS`: "epsilon" (Ho et al. 2020), "v_prediction" (Salimans
+            & Ho 2022), "flow_prediction" (Lipman et al. 2023) or "sample".
     """
     prediction, sample = prediction.float(), sample.float()
     alpha, sigma = level.alpha, level.sigma
@@ -112,9 +136,7 @@ def clean_latents(
         return (alpha * sample / level.scale - sigma * prediction) / level.scale
     if prediction_type == "flow_prediction":
         return sample - sigma * prediction
-    if prediction_type == "sample":
-        return prediction
-    raise UnknownSchedulerError(f"Prediction type {prediction_type!r} is unknown.")
+    return prediction
 
 
 def prediction_type(scheduler: Any) -> str:

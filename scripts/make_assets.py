@@ -48,6 +48,8 @@ RUNS = {
     ),
 }
 """The runs that the pages open with, by the name of their file."""
+ATTENTIVE = "running_example"
+"""The one of them whose attention to its words is on show."""
 
 SENTENCES = 1000
 NAMED_PICTURES = 200
@@ -57,7 +59,13 @@ GAP = 4
 """Pixels between two pictures of the strip."""
 
 
-def record(pipe: DiffusionPipeline, parameters: RunParameters, *, previews: bool = True) -> Trace:
+def record(
+    pipe: DiffusionPipeline,
+    parameters: RunParameters,
+    *,
+    previews: bool = True,
+    attention: bool = False,
+) -> Trace:
     """Draw a run with the embedded model and return what it left behind."""
     return explainer.record(
         pipe,
@@ -67,6 +75,7 @@ def record(pipe: DiffusionPipeline, parameters: RunParameters, *, previews: bool
         guidance_scale=parameters.guidance_scale,
         negative_prompt=parameters.negative_prompt,
         previews=previews,
+        attention=attention,
     )
 
 
@@ -177,7 +186,10 @@ def main() -> int:
     except ModelError as error:
         print(error, file=sys.stderr)
         return 1
-    traces = {name: record(pipe, parameters) for name, parameters in RUNS.items()}
+    traces = {
+        name: record(pipe, parameters, attention=name == ATTENTIVE)
+        for name, parameters in RUNS.items()
+    }
     for name, trace in traces.items():
         trace.save(recorded.FOLDER / f"{name}.trace")
     example = traces["running_example"]

@@ -12,9 +12,11 @@ from PIL import Image
 
 from explainer import recorded
 from explainer.models import embedded_fingerprint, embedded_folder
+from explainer.parameters import RunParameters
 from explainer.stages import clip, knobs
 from explainer.trace import Trace
 from tests.synthetic import make_trace
+from tests.tiny import stable_diffusion
 
 
 @pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
@@ -119,3 +121,12 @@ def test_the_strip_goes_from_the_first_step_to_the_last():
     last = strip.crop((5 * 36, 36, 5 * 36 + 32, 68)).convert("RGB")
     first = strip.crop((0, 36, 32, 68)).convert("RGB")
     assert last.tobytes() != first.tobytes()
+
+
+def test_the_run_that_shows_attention_is_recorded_with_it():
+    pipe = stable_diffusion()
+    wanted = RunParameters(prompt="a fox", steps=2)
+    assert make_assets.ATTENTIVE in make_assets.RUNS
+    trace = make_assets.record(pipe, wanted, previews=False, attention=True)
+    assert {name: maps.shape[:2] for name, maps in trace.attention.items()} == {"4x4": (2, 4)}
+    assert make_assets.record(pipe, wanted, previews=False).attention == {}

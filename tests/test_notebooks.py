@@ -26,11 +26,13 @@ WIDGETS = {
         "Studio": 1,
     },
     "01_text.ipynb": {
+        "Question": 5,
         "Sentence": 1,
         "TokenLayers": 1,
         "TwoSentences": 1,
         "Phrases": 1,
         "PictureNames": 1,
+        "WordMaps": 1,
         "TwoRuns": 1,
     },
     "02_noise.ipynb": {

@@ -60,10 +60,13 @@ const wordMaps = {
     range.addEventListener("input", () => set("step", Number(range.value)));
     view.watch(["_attention", "_sizes", "_words", "_count", "_prompt"], later);
     view.watch(["_missing", "_changes"], later);
+    view.watch("sentence", () => (own.text = model.get("sentence")));
+    own.control.addEventListener("input", () => set("sentence", own.text));
     view.watch(["word", "step", "size"], show);
     view.watch("_status", showStatus);
     let loading = 0;
     view.signal.addEventListener("abort", () => cancelAnimationFrame(loading));
+    own.text = model.get("sentence");
     load();
     showStatus();
 
@@ -132,7 +135,6 @@ const wordMaps = {
         start += length;
       }
       changes = new Float32Array(bytesOf(model.get("_changes")).slice().buffer);
-      own.text = model.get("_prompt");
       range.max = Math.max(0, count - 1);
       row.replaceChildren(...[...model.get("_words"), NO_WORD].map(chip));
       layers.replaceChildren(...model.get("_sizes").map(layer));

@@ -52,6 +52,7 @@ class WordMaps(Drawing, scripts=("saving", "form", "cells", "token_row", "word_m
         word: Which word is on show, counted from 0; the last number stands for no word.
         step: Step on show, from 0 to n - 1.
         size: Which layers are on show, by the size of their maps, such as "16x16".
+        sentence: What stands in the box, to be drawn next.
         query: The query of the page's address. Setting it opens the run that it names.
     """
 
@@ -60,6 +61,7 @@ class WordMaps(Drawing, scripts=("saving", "form", "cells", "token_row", "word_m
     size = t.Unicode("", help="Layers on show, by the size of their maps.").tag(
         sync=True, echo_update=False
     )
+    sentence = t.Unicode("", help="What stands in the box.").tag(sync=True, echo_update=False)
     query = t.Unicode("", help="Query of the page's address.").tag(sync=True)
     known_words = t.List(t.Unicode(), help="All words that training showed.").tag(sync=True)
     _prompt = t.Unicode("").tag(sync=True)
@@ -99,7 +101,7 @@ class WordMaps(Drawing, scripts=("saving", "form", "cells", "token_row", "word_m
         levels = [np.rint(maps * LEVELS).astype("<u2") for maps in self._found.values()]
         with self.hold_sync():
             self._offer(trace)
-            self._prompt = trace.prompt
+            self._prompt = self.sentence = trace.prompt
             self._words = [word.text for word in read_words(trace.tokens)]
             self._count = trace.calls
             self._sizes = [[name, *maps.shape[2:]] for name, maps in self._found.items()]

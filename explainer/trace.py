@@ -167,7 +167,8 @@ class Trace:
         noise: (n, C, h, w) float16. The prediction that the scheduler was given.
         x0: (n, C, h, w) float16. Clean latents that the prediction amounts to.
         frames: WebP pictures by name: "x0", predicted picture of each step (n of them); "noisy",
-            each state decoded, scaled to unit variance (n + 1). Empty where none were asked for.
+            each state decoded, scaled to unit variance (n + 1). At most 512 pixels a side, where
+            the picture is larger. Empty where none were asked for.
         picture: The final picture as lossless WebP.
         attention: Attention from places of the picture to tokens of the prompt, by the size of the
             map, such as "16x16" (height x width): (n, read tokens, h, w) float16 shares from 0 to

@@ -459,7 +459,7 @@ def test_the_linear_matrix_sorts_the_colours_out() -> None:
     with torch.no_grad():
         latents = scaled(vae.config, vae.encode(picture * 2 - 1).latents)
     pipe = SimpleNamespace(vae=vae, vae_scale_factor=2, _execution_device=vae.device)
-    (shown,) = linear.pictures(pipe, latents)
+    (shown,) = linear.pictures(pipe, latents, (side, side))
     assert shown.size == (side, side)
     ours = np.asarray(shown, np.float32).transpose(2, 0, 1) / 255
     np.testing.assert_allclose(ours, picture[0], atol=0.05)

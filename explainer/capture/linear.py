@@ -57,17 +57,13 @@ def matrix(pipe: Any) -> NDArray[np.float32]:
     return known[1]
 
 
-def pictures(pipe: Any, latents: torch.Tensor) -> list[Image.Image]:
-    """Shows latents of unit variance, (B, C, h, w), at the picture's full size."""
+def pictures(pipe: Any, latents: torch.Tensor, size: tuple[int, int]) -> list[Image.Image]:
+    """Shows latents of unit variance, (B, C, h, w), at a size of so many pixels (width, height)."""
     values = latents.float().cpu().numpy()
     weights = matrix(pipe)
     colours = np.einsum("bchw,cr->bhwr", values, weights[:-1]) + weights[-1]
     pixels = (colours.clip(0, 1) * 255).round().astype(np.uint8)
-    height, width = (side * pipe.vae_scale_factor for side in latents.shape[-2:])
-    return [
-        Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
-        for picture in pixels
-    ]
+    return [Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC) for picture in pixels]
 
 
 def _fitted(pipe: Any) -> NDArray[np.float32]:

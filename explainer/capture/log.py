@@ -248,7 +248,7 @@ def _frames(
         frames["noisy"] = wanted.frames("noisy", pipe, torch_stack(states))
         if wanted.qualities["noisy"] == "linear" and len(log.steps) == calls_of_run(pipe):
             # The last state is the picture itself, and that is decoded already.
-            frames["noisy"] = (*frames["noisy"][:-1], previews.webp(picture))
+            frames["noisy"] = (*frames["noisy"][:-1], previews.frame(picture))
     return frames
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 KINDS = ("x0", "noisy")
 QUALITIES = ("linear", "full")
 
+# Frames are looked at in a page, and a long run has a hundred of them.
+_MOST_SIDE = 512
+
 # The decoder's widest layers hold some hundred channels a pixel: bounds a batch to tens of MB.
 _PIXELS_AT_ONCE = 2**17
 
@@ -62,12 +65,13 @@ class Previews:
     def frames(self, kind: str, pipe: Any, latents: torch.Tensor) -> tuple[bytes, ...]:
         """Shows latents of unit variance, (B, C, h, w), as many at once as memory allows."""
         quality = self.qualities[kind]
-        if quality == "linear":
-            return tuple(webp(picture) for picture in linear.pictures(pipe, latents))
         height, width = (side * pipe.vae_scale_factor for side in latents.shape[-2:])
+        if quality == "linear":
+            size = _shrunk(width, height)
+            return tuple(webp(picture) for picture in linear.pictures(pipe, latents, size))
         batches = latents.split(max(1, _PIXELS_AT_ONCE // (height * width)))
         tiny = None if quality == "full" else quality
-        return tuple(webp(picture) for batch in batches for picture in decode(pipe, batch, tiny))
+        return tuple(frame(picture) for batch in batches for picture in decode(pipe, batch, tiny))
 
 
 def _sorted_out(words: Collection[str]) -> dict[str, str]:
@@ -103,6 +107,18 @@ def decode(pipe: Any, latents: torch.Tensor, tiny: Any = None) -> list[Image.Ima
     return [Image.fromarray(picture) for picture in pixels.permute(0, 2, 3, 1).cpu().numpy()]
 
 
+def encode(pipe: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """Encodes pictures, (B, 3, H, W) from -1 to 1, as latents of unit variance, (B, C, h, w)."""
+    import torch
+
+    with torch.no_grad(), _fit_for_decoding(pipe):
+        # Not the autoencoder's own device: offloaded, it only visits the one that computes.
+        output = pipe.vae.encode(pixels.to(pipe._execution_device, pipe.vae.dtype))  # noqa: SLF001
+        # Tiny autoencoders give latents, the others a distribution of them.
+        encoded = output.latents if "latents" in output else output.latent_dist.mode()
+        return scaled(pipe.vae.config, encoded.float())
+
+
 def unscaled(config: Any, latents: torch.Tensor) -> torch.Tensor:
     """Undoes the scaling that keeps latents near unit variance (Rombach et al. 2022)."""
     mean, deviation = (
@@ -135,6 +151,17 @@ def _fit_for_decoding(pipe: Any) -> Iterator[None]:
     finally:
         if upcast:
             vae.to(torch.float16)
+
+
+def frame(picture: Image.Image) -> bytes:
+    """Encodes a picture as a frame: WebP, at most 512 pixels a side."""
+    size = _shrunk(*picture.size)
+    return webp(picture if size == picture.size else picture.resize(size, reducing_gap=2))
+
+
+def _shrunk(width: int, height: int) -> tuple[int, int]:
+    share = min(1, _MOST_SIDE / max(width, height))
+    return max(1, round(share * width)), max(1, round(share * height))
 
 
 def webp(picture: Image.Image, *, lossless: bool = False) -> bytes:

@@ -392,7 +392,7 @@ def test_the_denoiser_is_drawn_before_anybody_looked_into_it():
     assert [part["name"] for part in shown._parts] == [
         part.name for part in inside.blueprint(config)
     ]
-    assert shown.part == "mid_block.resnets.0"
+    assert shown.part == "up_blocks.0.attentions.0.transformer_blocks.0.attn2"
     assert "not looked into yet" in repr(shown)
     with pytest.raises(traitlets.TraitError, match="no part 'attic'"):
         shown.part = "attic"
@@ -458,8 +458,10 @@ def test_learning_begins_at_the_end_of_the_denoisers_training():
 def test_a_question_tells_its_answer_after_the_guess():
     question = widgets.Question("When?", ["early", "late"], 0, "At step 2.")
     assert repr(question) == "<Question: When? (early, late)>"
+    assert not question.answered
     question.choice = 7
     assert question.choice == 1
+    assert question.answered
     assert "At step 2." in repr(question)
     with pytest.raises(ValueError, match="number 2 of 2"):
         widgets.Question("When?", ["early", "late"], 2, "At step 2.")

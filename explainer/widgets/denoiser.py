@@ -56,7 +56,8 @@ class Denoiser(Asking, scripts=("cells", "asking", "denoiser")):
         super().__init__()
         self.trace = trace
         self._draw(inside.blueprint(config))
-        self.part = next(part["name"] for part in self._parts if part["side"] == "middle")
+        doors = [part["name"] for part in self._parts if part["kind"] == "cross-attention"]
+        self.part = doors[-1] if doors else self._parts[0]["name"]
         if look is not None:
             self.show(look)
         self._serve(None if trace is None else controller)

@@ -25,7 +25,7 @@ function decibels(signal) {
 
 function decibelWords(signal) {
   const value = decibels(signal);
-  return value === Infinity ? "no noise" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)} dB`;
+  return value === Infinity ? "no noise" : `signal to noise ${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)} dB`;
 }
 
 const fade = {
@@ -120,7 +120,7 @@ const fade = {
       offscreen.getContext("2d").putImageData(pixels, 0, 0);
       paint(canvas, offscreen, true);
       formula.textContent = `${keep.toFixed(3)} × picture + ${add.toFixed(3)} × noise`;
-      facts.textContent = `timestep ${level} of ${last} · signal to noise ${decibelWords(signal[level])}`;
+      facts.textContent = `timestep ${level} of ${last} · ${decibelWords(signal[level])}`;
       canvas.setAttribute("aria-label", `The picture at ${facts.textContent}`);
       choices.forEach((button, i) => button.setAttribute("aria-pressed", String(i === chosen)));
       own.setAttribute("aria-pressed", String(chosen < 0));

@@ -30,7 +30,7 @@ const panels = {
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     view.watch("position", ask);
-    view.watch("_layout", load);
+    view.watch(["_layout", "shown"], load);
     load();
 
     function load() {
@@ -48,13 +48,14 @@ const panels = {
       );
       slider = curveSlider(layout.slider);
       const known = layout.curve.filter((value) => value !== null);
-      slider.draw(layout.curve, { floor: 0, ceiling: 1.08 * Math.max(...known, 1e-9) });
+      const curve = model.get("shown") ? layout.curve : layout.curve.map(() => null);
+      slider.draw(curve, { floor: 0, ceiling: 1.08 * Math.max(...known, 1e-9) });
       slider.range.addEventListener("input", () => {
         model.set("position", Number(slider.range.value));
         model.save_changes();
       });
       slot.replaceChildren(slider.node);
-      words.textContent = layout.curve_words;
+      words.textContent = model.get("shown") ? layout.curve_words : "The curve waits for your guess.";
       ask();
     }
 

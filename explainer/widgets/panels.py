@@ -35,6 +35,7 @@ class _Panels(Widget, scripts=("cells", "curve", "panels")):
     """What both widgets below share; panels of one scale have the same colours."""
 
     position = t.Int(0, help="Where the slider stands.").tag(sync=True)
+    shown = t.Bool(True, help="Whether the curve is shown, or waits for a guess.").tag(sync=True)
     _values = t.Bytes(b"").tag(sync=True)
     _layout = t.Dict().tag(sync=True)
 

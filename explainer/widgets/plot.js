@@ -23,10 +23,11 @@ const plot = {
     const svg = h("svg:svg", { class: "ex-plot", role: "img" });
     const key = h("p", { class: "ex-plot-key ex-small" });
     const reading = h("p", { class: "ex-small ex-number ex-plot-reading" });
-    root.append(key, svg, reading);
+    const waits = h("p", { class: "ex-small", text: "The curves wait for your guess." });
+    root.append(waits, key, svg, reading);
     let pointed = null;
     const ask = view.redraw(draw);
-    view.watch(["_curves", "position"], ask);
+    view.watch(["_curves", "position", "shown"], ask);
     svg.addEventListener("pointermove", (event) => {
       pointed = { x: event.offsetX, y: event.offsetY };
       ask();
@@ -55,6 +56,8 @@ const plot = {
     }
 
     function draw() {
+      waits.hidden = model.get("shown");
+      for (const node of [key, svg, reading]) node.toggleAttribute("hidden", !model.get("shown"));
       const curves = model.get("_curves");
       const words = model.get("_words");
       const full = svg.clientWidth;

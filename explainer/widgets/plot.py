@@ -25,12 +25,14 @@ class Plot(Widget, scripts=("plot",)):
 
     Attributes:
         position: The point that is marked on every curve; linked to a step, it walks along.
+        shown: Whether the curves are shown, or wait for a guess.
 
     Raises:
         ValueError: There is no curve, or one is no list of pairs.
     """
 
     position = t.Int(-1, help="The marked point; -1 for none.").tag(sync=True)
+    shown = t.Bool(True, help="Whether the curves are shown.").tag(sync=True)
     _curves = t.Dict().tag(sync=True)
     _words = t.Dict().tag(sync=True)
 

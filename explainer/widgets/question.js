@@ -20,6 +20,7 @@ const question = {
 
     function guess(i) {
       model.set("choice", i);
+      model.set("answered", true);
       model.save_changes();
       show();
       view.say(told.textContent);

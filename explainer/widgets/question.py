@@ -21,12 +21,15 @@ class Question(Widget, scripts=("question",)):
 
     Attributes:
         choice: The place of the reader's guess; -1 before it.
+        answered: Whether there was a guess. Linked to a plot's `shown` in the browser, it keeps the
+            answer out of sight till then.
 
     Raises:
         ValueError: There are fewer than two choices, or the right one is not among them.
     """
 
     choice = t.Int(-1, help="The reader's guess.").tag(sync=True, echo_update=False)
+    answered = t.Bool(False, help="Whether there was a guess.").tag(sync=True, echo_update=False)
     _question = t.Unicode().tag(sync=True)
     _choices: t.List[str] = t.List().tag(sync=True)
     _right = t.Int(0).tag(sync=True)
@@ -46,6 +49,10 @@ class Question(Widget, scripts=("question",)):
         """Say what is asked, and the answer once there was a guess."""
         told = f" {self._because}" if self.choice >= 0 else ""
         return f"{self._question} ({', '.join(self._choices)}){told}"
+
+    @t.observe("choice")
+    def _note_answer(self, change: dict[str, Any]) -> None:
+        self.answered = change["new"] >= 0
 
     @t.validate("choice")
     def _among_them(self, proposal: dict[str, Any]) -> int:

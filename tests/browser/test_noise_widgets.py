@@ -12,8 +12,8 @@ from PIL import Image
 import explainer.widgets.cloud
 from explainer.capture import record
 from explainer.parameters import RunParameters
-from explainer.runs import RunController
 from explainer.recorded import Learned
+from explainer.runs import RunController
 from explainer.stages import inside, knobs, noise
 from explainer.widgets import (
     Anatomy,
@@ -156,7 +156,8 @@ def test_where_a_picture_was_taken_never_leaves_its_file(open_page, tmp_path):
     page.wait_for_selector("button[aria-pressed=true]:has-text('Your own')")
     traits = page.evaluate(
         """() => Object.values(models[0].state)
-          .map((value) => value instanceof DataView ? new TextDecoder().decode(value) : JSON.stringify(value))
+          .map((value) => new TextDecoder().decode(value instanceof DataView
+            ? value : new TextEncoder().encode(JSON.stringify(value))))
           .join("")"""
     )
     assert "SECRET" not in traits
@@ -484,3 +485,22 @@ def test_a_question_waits_for_the_guess(open_page):
     assert page.evaluate("models[0].get('choice')") == 1
     page.click("button:text-is('early')")
     page.wait_for_selector("text=Yes. At step 2 of 25.")
+
+
+def test_curves_wait_for_the_guess_that_they_would_answer(open_page):
+    trace = make_trace(steps=4)
+    x0 = np.random.default_rng(0).normal(size=trace.x0.shape).astype(np.float16)
+    question = Question("When?", ["early", "late"], 0, "At step 2 of 4.")
+    anatomy = Anatomy(replace(trace, x0=x0))
+    page = static_page(
+        [question, anatomy, Plot({"way": [[0, 1], [1, 2]]})],
+        links=[((0, "answered"), (place, "shown")) for place in (1, 2)],
+    )
+    page = open_page(page)
+    assert page.is_visible("text=The curve waits for your guess")
+    assert page.get_attribute(".ex-curve-line", "d") == ""
+    assert page.is_hidden(".ex-plot")
+    page.click("button:text-is('late')")
+    page.wait_for_selector(".ex-plot:visible .ex-plot-line")
+    assert page.get_attribute(".ex-curve-line", "d").startswith("M")
+    assert page.is_hidden("text=The curve waits for your guess")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from explainer.widgets.base import Widget
     from explainer.widgets.cloud import Cloud
+    from explainer.widgets.compression import Compression
     from explainer.widgets.denoiser import Denoiser
     from explainer.widgets.fade import Fade
     from explainer.widgets.fingerprint import Fingerprint
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Anatomy": "panels",
     "Cloud": "cloud",
+    "Compression": "compression",
     "Denoiser": "denoiser",
     "Fade": "fade",
     "Fingerprint": "fingerprint",
@@ -60,6 +62,7 @@ _HOMES = {
 __all__ = [
     "Anatomy",
     "Cloud",
+    "Compression",
     "Denoiser",
     "Fade",
     "Fingerprint",

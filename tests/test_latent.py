@@ -220,6 +220,13 @@ def test_a_round_trip_is_measured_between_what_went_in_and_what_came_out(pipe):
     assert trip.ssim == likeness.ssim(picture, trip.after)
 
 
+def test_the_photograph_is_square():
+    photograph = latent.photograph(24)
+    assert photograph.shape == (24, 24, 3)
+    assert photograph.dtype == np.uint8
+    assert photograph.std() > 20
+
+
 def test_what_is_no_picture_or_no_latents_is_told(pipe):
     with pytest.raises(ValueError, match="multiple of 2"):
         latent.encode(pipe, noise_picture(15))
@@ -283,6 +290,10 @@ def test_the_reach_of_a_cell_is_what_moves_when_it_does(pipe):
     found = latent.reach(pipe, clean, 3, 5)
     np.testing.assert_allclose(found, np.sqrt(np.mean(squares, axis=0)))
     assert found.max() > 0
+    done = []
+    latent.reach(pipe, clean, 3, 5, on_channel=done.append)
+    assert done == list(range(1, 9))
+    assert latent.reach(pipe, clean, 3, 5, cancelled=lambda: True) is None
     with pytest.raises(ValueError, match="row 9, column 1"):
         latent.reach(pipe, clean, 8, 0)
 

@@ -1,12 +1,17 @@
 """The Python side of the latent page's widgets."""
 
+import io
+import json
+
 import numpy as np
 import pytest
+import traitlets
+from PIL import Image
 
 from explainer import widgets
 from explainer.cache import TraceCache
 from explainer.runs import RunController
-from explainer.stages import cost
+from explainer.stages import cost, latent
 from explainer.turns import Turns
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
@@ -65,3 +70,68 @@ def test_a_step_that_cannot_be_timed_leaves_the_table(controller):
     assert shown._facts["rows"] == rows
     with pytest.raises(RuntimeError, match="controller"):
         widgets.Compression(tiny_trace()).ask()
+
+
+def square(seed=0, size=16):
+    return np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
+
+
+def frame(widget, name):
+    start, end = widget._frame_index[name]
+    return np.asarray(Image.open(io.BytesIO(widget._frames[start:end])))
+
+
+def test_round_trips_show_what_was_measured():
+    trip = latent.RoundTrip(square(), square(1))
+    shown = widgets.RoundTrips({"one": square(), "two": square(2)}, {"one": trip})
+    one, two = shown._facts["rows"]
+    assert one == {
+        "title": "one",
+        "done": True,
+        "psnr": trip.psnr,
+        "ssim": trip.ssim,
+        "most": trip.errors.max(),
+    }
+    assert two == {"title": "two", "done": False}
+    np.testing.assert_array_equal(frame(shown, "before-0"), trip.before)
+    np.testing.assert_array_equal(frame(shown, "after-0"), trip.after)
+    wanted = np.rint(trip.errors / trip.errors.max() * 255)
+    np.testing.assert_array_equal(frame(shown, "error-0")[..., 0], wanted)
+    assert f"PSNR {trip.psnr:.1f} dB, SSIM {trip.ssim:.3f}" in repr(shown)
+    shown.chosen = "two"
+    assert "not sent" in repr(shown)
+
+
+def test_a_perfect_round_trip_can_be_told():
+    shown = widgets.RoundTrips({"one": square()}, {"one": latent.RoundTrip(square(), square())})
+    json.dumps(shown._facts, allow_nan=False)
+    assert shown._facts["rows"][0]["psnr"] is None
+    assert frame(shown, "error-0").max() == 0
+
+
+def test_the_readers_picture_goes_through_the_pipeline(controller):
+    shown = widgets.RoundTrips({"one": square()}, controller=controller)
+    own = square(5)
+    shown.set_state({"_pixels": memoryview(own.tobytes())})
+    assert shown.chosen == "your own"
+    shown._handle_custom_msg({"type": "ask", "title": "your own"}, [])
+    assert shown._task.wait(SECONDS)
+    wanted = latent.round_trip(stable_diffusion(), own)
+    np.testing.assert_array_equal(frame(shown, "after-1"), wanted.after)
+    assert shown._facts["rows"][1]["psnr"] == wanted.psnr
+    shown.set_state({"_pixels": memoryview(square(6).tobytes())})
+    assert not shown._facts["rows"][1]["done"]
+
+
+def test_round_trips_refuse_what_is_no_picture(controller):
+    with pytest.raises(ValueError, match="squares"):
+        widgets.RoundTrips({})
+    with pytest.raises(ValueError, match="squares"):
+        widgets.RoundTrips({"one": square(), "two": square(size=24)})
+    shown = widgets.RoundTrips({"one": square(size=15)}, controller=controller)
+    with pytest.raises(traitlets.TraitError, match="5 bytes"):
+        shown._pixels = b"12345"
+    assert shown.ask("one").wait(SECONDS)
+    assert "multiple of 2" in shown.notice
+    shown._handle_custom_msg({"type": "ask", "title": "gone"}, [])
+    assert "no such picture" in shown.notice

@@ -6,8 +6,9 @@ scaled and shifted by its configuration. One picture is float32 of shape (C, h, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +73,19 @@ def decode(pipe: Any, latents: ArrayLike) -> Picture:
         )
     inputs = torch.from_numpy(values.copy())[None].to(pipe._execution_device)  # noqa: SLF001
     return np.asarray(previews.decode(pipe, inputs)[0])
+
+
+def photograph(size: int) -> Picture:
+    """Returns a photograph, uint8 of shape (size, size, 3).
+
+    It is the portrait of Grace Hopper (public domain) that comes with matplotlib, cut to a square.
+    """
+    from matplotlib import get_data_path
+    from PIL import Image, ImageOps
+
+    with Image.open(Path(get_data_path()) / "sample_data" / "grace_hopper.jpg") as file:
+        square = ImageOps.fit(file.convert("RGB"), (size, size), centering=(0.5, 0.2))
+    return np.asarray(square)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,10 +220,26 @@ def inside(latents: Latents, row: int, column: int) -> bool:
     return 0 <= row < latents.shape[1] and 0 <= column < latents.shape[2]
 
 
-def reach(pipe: Any, latents: Latents, row: int, column: int) -> NDArray[np.float64]:
+def reach(
+    pipe: Any,
+    latents: Latents,
+    row: int,
+    column: int,
+    *,
+    on_channel: Callable[[int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> NDArray[np.float64] | None:
     """Measures which pixels hang on one cell: how far each moves when the cell does.
 
     Each channel of the cell is raised by 1, one after another, and the picture is decoded anew.
+
+    Args:
+        pipe: any pipeline with an autoencoder.
+        latents: shape (C, h, w).
+        row: of the cell, from 0.
+        column: of the cell, from 0.
+        on_channel: called after each channel with the number of channels done.
+        cancelled: asked before each channel; once it says True, None is returned.
 
     Returns:
         float64, shape (height, width): the root mean square over channels and colours of each
@@ -227,9 +257,13 @@ def reach(pipe: Any, latents: Latents, row: int, column: int) -> NDArray[np.floa
     clean = decode(pipe, latents)
     squares = np.zeros(clean.shape[:2])
     for channel in range(len(latents)):
+        if cancelled is not None and cancelled():
+            return None
         moved = latents.copy()
         moved[channel, row, column] += 1
         squares += likeness.errors(clean, decode(pipe, moved)) ** 2
+        if on_channel is not None:
+            on_channel(channel + 1)
     return np.sqrt(squares / len(latents))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from explainer.widgets.player import Player
     from explainer.widgets.plot import Plot
     from explainer.widgets.question import Question
+    from explainer.widgets.round_trips import RoundTrips
     from explainer.widgets.sentence import Sentence
     from explainer.widgets.studio import Studio
     from explainer.widgets.swap import Swap
@@ -47,6 +48,7 @@ _HOMES = {
     "Player": "player",
     "Plot": "plot",
     "Question": "question",
+    "RoundTrips": "round_trips",
     "Sentence": "sentence",
     "Studio": "studio",
     "Swap": "swap",
@@ -75,6 +77,7 @@ __all__ = [
     "Player",
     "Plot",
     "Question",
+    "RoundTrips",
     "Sentence",
     "Studio",
     "Swap",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import traitlets as t
 
 from explainer.stages import cost
+from explainer.widgets import pixels
 from explainer.widgets.asking import Asking
 from explainer.widgets.base import pack_frames
 
@@ -53,12 +53,11 @@ class Compression(Asking, scripts=("cells", "asking", "compression")):
     def show(self, trace: Trace, unet: Mapping[str, Any] | None = None) -> None:
         """Replace the run on show."""
         self._compression = cost.of_trace(trace, unet)
-        values = trace.latents[-1].astype(np.float32)
-        limit = max(float(3 * values.std()), 1e-6)
-        levels = np.clip(np.rint(127.5 + 127.5 * values / limit), 0, 255).astype(np.uint8)
+        values = trace.latents[-1]
+        limit = pixels.limit_of(values)
         with self.hold_sync():
             self._frames, self._frame_index = pack_frames({"picture": [trace.picture]})
-            self._latents = levels.tobytes()
+            self._latents = pixels.levels(values, limit)
             self._seconds, self.timing = {}, None
             self._facts = {
                 "limit": limit,

@@ -1,7 +1,9 @@
 """The latent page's widgets in a real browser, on pages with no kernel and no network."""
 
-from explainer.stages import cost
-from explainer.widgets import Compression
+import numpy as np
+
+from explainer.stages import cost, latent
+from explainer.widgets import Compression, RoundTrips
 from explainer.widgets.host import static_page
 from tests.synthetic import make_trace
 
@@ -25,4 +27,36 @@ def test_the_compression_is_drawn_to_scale_and_told(open_page):
     # Three planes of 64 and two gaps of 3 across, 64 + 3 + 8 + 3 down, two canvas pixels a number.
     page.wait_for_function("document.querySelector('canvas').width === 2 * (3 * 64 + 6)")
     assert page.evaluate("document.querySelector('canvas').height") == 2 * (64 + 3 + 8 + 3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def square(level, size=32):
+    return np.full((size, size, 3), level, np.uint8)
+
+
+def test_the_wipe_shows_before_on_the_left_and_after_on_the_right(open_page):
+    trip = latent.RoundTrip(square(40), square(200))
+    shown = RoundTrips({"grey": square(40), "other": square(90)}, {"grey": trip})
+    page = open_page(static_page([shown]), **NARROW)
+    page.wait_for_selector(f"text=grey: PSNR {trip.psnr:.1f} dB, SSIM {trip.ssim:.3f}")
+    row = """canvas => {
+      const { width, height } = canvas;
+      const { data } = canvas.getContext("2d").getImageData(0, height >> 1, width, 1);
+      return [0.1, 0.6, 0.9].map((share) => data[4 * Math.floor(share * width)]);
+    }"""
+    canvas = page.locator(".ex-trips-wipe canvas")
+    page.wait_for_function(
+        "() => document.querySelector('.ex-trips-wipe canvas').getContext('2d')"
+        ".getImageData(290, 100, 1, 1).data[0] === 200"
+    )
+    assert canvas.evaluate(row) == [40, 200, 200]
+    page.focus(".ex-trips-wipe input")
+    for _ in range(2):
+        page.keyboard.press("PageUp")
+    page.wait_for_selector("[aria-valuetext='70 % before']")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert canvas.evaluate(row) == [40, 40, 200]
+    assert "white 160 of 255" in page.inner_text(".ex-trips")
+    page.click("text=other")
+    page.wait_for_selector("text=other: not sent through yet")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

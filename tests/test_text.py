@@ -141,6 +141,52 @@ def test_capitals_and_blanks_are_one_sentence_and_word_order_is_not(encoder):
     assert not np.array_equal(one, other)
 
 
+LONG = "the fox " * 60
+
+
+@weights
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a fox on the beach", "A FOX on the Beach"),
+        ("a fox on the beach", " a  fox\ton the\nbeach "),
+        ("a naïve fox", "a nai\u0308ve fox"),
+        (f"{LONG} at night", f"{LONG} in the snow"),
+    ],
+    ids=["case", "blanks", "composed letters", "truncation"],
+)
+def test_what_never_reaches_the_encoder_breaks_uniqueness(encoder, one, other):
+    ids = [[token.id for token in encoder.reader.read(text).tokens] for text in (one, other)]
+    assert ids[0] == ids[1]
+    np.testing.assert_array_equal(*encoder.embed([one, other]))
+
+
+@weights
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a quokka on the beach", "a xylophone on the beach"),
+        ("🦊", "🐻"),
+        ("雪", "雨"),
+        ("a cat", "a bat"),
+        ("a fox, night", "a fox night"),
+    ],
+    ids=["unknown words", "emoji", "other scripts", "a letter", "a comma"],
+)
+def test_what_the_model_never_met_still_has_numbers_of_its_own(encoder, one, other):
+    a, b = encoder.embed([one, other])
+    assert np.abs(a - b).max() > 1e-4
+
+
+@weights
+def test_no_two_captions_with_other_tokens_share_a_fingerprint(encoder):
+    """The claim of the text page, on fewer sentences than `make assets` takes."""
+    texts = {captions.captions_of(number, 1)[0].text for number in range(60)}
+    distinct = {tuple(t.id for t in encoder.reader.read(one).tokens): one for one in texts}
+    vectors = encoder.embed(list(distinct.values()))
+    assert len(np.unique(vectors, axis=0)) == len(distinct)
+
+
 @weights
 def test_pictures_get_the_vectors_of_transformers():
     eyes = clip.ImageEncoder(embedded_folder())

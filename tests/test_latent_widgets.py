@@ -135,3 +135,118 @@ def test_round_trips_refuse_what_is_no_picture(controller):
     assert "multiple of 2" in shown.notice
     shown._handle_custom_msg({"type": "ask", "title": "gone"}, [])
     assert "no such picture" in shown.notice
+
+
+def test_channels_are_decoded_as_the_reader_wants_them(controller):
+    trace, other = tiny_trace(), tiny_trace(seed=8)
+    shown = widgets.Channels(trace, other, controller=controller)
+    assert "none changed" in repr(shown)
+    shown.set_state({"gains": [0, 9] + [1] * 6, "swapped": [False] * 7 + [True]})
+    assert shown.gains == [0, 4] + [1] * 6
+    shown._handle_custom_msg({"type": "ask"}, [])
+    assert shown._task.wait(SECONDS)
+    wanted = latent.mixed(trace.latents[-1], other.latents[-1], shown.gains, shown.swapped)
+    np.testing.assert_array_equal(frame(shown, "result"), latent.decode(stable_diffusion(), wanted))
+    assert shown._facts["shown"] == {"gains": shown.gains, "swapped": shown.swapped}
+    assert "channel 1 × 0, channel 2 × 4, channel 8 of the other picture × 1" in repr(shown)
+
+
+def test_channels_send_their_own_levels():
+    trace, other = tiny_trace(), tiny_trace(seed=8)
+    shown = widgets.Channels(trace, other)
+    both = np.stack([trace.latents[-1], other.latents[-1]])
+    limit = 3 * both.std()
+    assert shown._facts["limit"] == pytest.approx(limit)
+    wanted = np.clip(np.rint(127.5 + 127.5 * both / limit), 0, 255)
+    sent = np.frombuffer(shown._levels, np.uint8).reshape(both.shape)
+    assert np.abs(sent - wanted).max() <= 1
+
+
+def test_what_cannot_be_decoded_leaves_the_picture(controller):
+    wrong = make_trace(size=16)
+    shown = widgets.Channels(wrong, wrong, controller=controller)
+    before = shown._frames
+    assert shown.ask().wait(SECONDS)
+    assert "8 channels" in shown.notice
+    assert shown._frames == before
+    shown.gains = [1.0]
+    shown._handle_custom_msg({"type": "ask"}, [])
+    assert "one size" in shown.notice
+    with pytest.raises(traitlets.TraitError, match="finite"):
+        shown.gains = [float("nan")] * 4
+    with pytest.raises(ValueError, match="one size"):
+        widgets.Channels(wrong, tiny_trace())
+
+
+def stroke(**changes):
+    told = {"tool": "shift", "cells": [[2, 3], [99, 0]], "channel": 1, "amount": 2}
+    return {"type": "ask", "what": "paint", **told, **changes}
+
+
+def test_what_was_painted_is_decoded(controller):
+    trace = tiny_trace()
+    shown = widgets.Brush(trace, controller=controller)
+    shown._handle_custom_msg(stroke(), [])
+    assert shown._task.wait(SECONDS)
+    wanted = trace.latents[-1].copy()
+    wanted[1, 2, 3] += 2
+    np.testing.assert_array_equal(shown.latents, wanted)
+    np.testing.assert_array_equal(frame(shown, "after"), latent.decode(stable_diffusion(), wanted))
+    assert shown._facts["strokes"] == 1
+    shown._handle_custom_msg(stroke(tool="noise", channel=None), [])
+    shown._handle_custom_msg({"type": "ask", "what": "undo"}, [])
+    np.testing.assert_array_equal(shown.latents, wanted)
+    shown._handle_custom_msg({"type": "ask", "what": "reset"}, [])
+    assert shown._task.wait(SECONDS)
+    np.testing.assert_array_equal(shown.latents, trace.latents[-1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cells": [[-1, 0], [8, 8]]}, "outside the picture"),
+        ({"cells": []}, "outside the picture"),
+        ({"cells": [[1]]}, "not enough values"),
+        ({"cells": None}, "could not be read"),
+        ({"cells": [[float("inf"), 0]]}, "could not be read"),
+        ({"tool": "erase"}, "no brush"),
+        ({"amount": float("nan")}, "strength between"),
+        ({"channel": 12}, "no channel 13 of 8"),
+        ({"what": "reach", "row": 8, "column": 0}, "outside the picture"),
+        ({"what": "reach", "row": 1}, "could not be read"),
+    ],
+)
+def test_a_brush_that_cannot_paint_says_so_and_nothing_is_lost(controller, changes, message):
+    shown = widgets.Brush(tiny_trace(), controller=controller)
+    before = shown._frames
+    shown._handle_custom_msg(stroke(**changes), [])
+    assert message in shown.notice
+    assert shown.strokes == ()
+    assert shown._frames == before
+
+
+def test_the_reach_of_a_cell_is_shown_as_measured(controller):
+    trace = tiny_trace()
+    shown = widgets.Brush(trace, controller=controller)
+    shown._handle_custom_msg({"type": "ask", "what": "reach", "row": 3, "column": 4}, [])
+    assert shown._task.wait(SECONDS)
+    assert shown._status["step"] == shown._status["total"] == 8
+    found = latent.reach(stable_diffusion(), trace.latents[-1], 3, 4)
+    told = shown._facts["reach"]
+    assert told["most"] == found.max()
+    assert told["pixels"] == (found >= 1).sum()
+    assert told["own"] == pytest.approx((found[6:8, 8:10] ** 2).sum() / (found**2).sum())
+    wanted = np.rint(found / found.max() * 255)
+    np.testing.assert_array_equal(frame(shown, "reach")[..., 0], wanted)
+
+
+def test_without_a_controller_nothing_is_painted():
+    shown = widgets.Brush(tiny_trace())
+    for act in (
+        lambda: shown.paint(latent.Stroke("noise", ((0, 0),))),
+        shown.undo,
+        lambda: shown.reach(0, 0),
+    ):
+        with pytest.raises(RuntimeError, match="controller"):
+            act()
+    assert shown.strokes == ()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from explainer.widgets.base import Widget
+    from explainer.widgets.brush import Brush
+    from explainer.widgets.channels import Channels
     from explainer.widgets.cloud import Cloud
     from explainer.widgets.compression import Compression
     from explainer.widgets.denoiser import Denoiser
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Anatomy": "panels",
+    "Brush": "brush",
+    "Channels": "channels",
     "Cloud": "cloud",
     "Compression": "compression",
     "Denoiser": "denoiser",
@@ -63,6 +67,8 @@ _HOMES = {
 
 __all__ = [
     "Anatomy",
+    "Brush",
+    "Channels",
     "Cloud",
     "Compression",
     "Denoiser",

@@ -1,11 +1,17 @@
 """The latent page's widgets in a real browser, on pages with no kernel and no network."""
 
 import numpy as np
+import pytest
 
+from explainer.cache import TraceCache
+from explainer.runs import RunController
 from explainer.stages import cost, latent
-from explainer.widgets import Compression, RoundTrips
+from explainer.turns import Turns
+from explainer.widgets import Brush, Channels, Compression, RoundTrips
 from explainer.widgets.host import static_page
 from tests.synthetic import make_trace
+from tests.test_latent_widgets import tiny_trace
+from tests.tiny import stable_diffusion
 
 NARROW = {"viewport": {"width": 400, "height": 900}}
 
@@ -60,3 +66,118 @@ def test_the_wipe_shows_before_on_the_left_and_after_on_the_right(open_page):
     page.click("text=other")
     page.wait_for_selector("text=other: not sent through yet")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+@pytest.fixture
+def listening(open_page, tmp_path):
+    """Open a page whose widgets have somebody to send to: `window.sent` keeps what they send."""
+    controller = RunController(
+        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
+    )
+
+    def listening(make, **options):
+        html = static_page([make(controller)])
+        assert html.count("save_changes() {}") == 1
+        sending = "save_changes() {}\n  send(content) { (window.sent ??= []).push(content); }"
+        return open_page(html.replace("save_changes() {}", sending), **options)
+
+    yield listening
+    controller.close()
+
+
+def test_channels_change_their_tiles(open_page):
+    shown = Channels(tiny_trace(), tiny_trace(seed=8))
+    page = open_page(static_page([shown]), **NARROW)
+    assert page.locator(".ex-channels-tiles input:disabled").count() == 8
+    page.evaluate("models[0].set('gains', [0, 1.5, 1, 1, 1, 1, 1, 1])")
+    page.evaluate("models[0].set('swapped', [false, false, true, ...Array(5).fill(false)])")
+    page.wait_for_selector("output:has-text('1: off')")
+    page.wait_for_selector("output:has-text('2: × 1.5')")
+    assert page.get_attribute("button >> nth=2", "aria-pressed") == "true"
+    label = page.get_attribute(".ex-channels figure:nth-child(2) canvas", "aria-label")
+    assert label == "Decoded with channels 1 × 0, 2 × 1.5, 3 swapped × 1"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_channels_ask_once_the_hand_rests(listening):
+    page = listening(
+        lambda controller: Channels(tiny_trace(), tiny_trace(seed=8), controller=controller)
+    )
+    page.focus(".ex-channels-tiles input >> nth=2")
+    for _ in range(4):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_function("window.sent")
+    assert page.evaluate("window.sent") == [{"type": "ask"}]
+    assert page.evaluate("models[0].get('gains')") == [1, 1, 0, *[1] * 5]
+    page.click("text=All as they were")
+    page.wait_for_function("window.sent.length === 2")
+    assert page.evaluate("models[0].get('gains')") == [1] * 8
+
+
+def brush(controller):
+    return Brush(tiny_trace(), controller=controller)
+
+
+def test_the_brush_paints_what_the_pointer_goes_over(listening):
+    page = listening(brush, **NARROW)
+    page.click("text=wide brush")
+    page.click("text=Shift")
+    page.click(".ex-brush-row button:text-is('3')")
+    box = page.locator(".ex-brush-grid").bounding_box()
+    cell = box["width"] / 8
+    page.mouse.move(box["x"] + 1.5 * cell, box["y"] + 6.5 * cell)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * cell, box["y"] + 6.5 * cell)
+    page.mouse.move(box["x"] - 3 * cell, box["y"] + 6.5 * cell)
+    page.mouse.up()
+    page.wait_for_function("window.sent")
+    cells = [cell for message in page.evaluate("window.sent") for cell in message["cells"]]
+    assert [6, 1] in cells
+    assert [6, 0] in cells
+    assert all(0 <= row < 8 and 0 <= column < 8 for row, column in cells)
+    first = page.evaluate("window.sent[0]")
+    assert {name: first[name] for name in ("what", "tool", "channel", "amount")} == {
+        "what": "paint",
+        "tool": "shift",
+        "channel": 2,
+        "amount": 2,
+    }
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_the_brush_works_with_keys_alone(listening):
+    page = listening(brush)
+    page.click("text=Ask a cell")
+    page.focus(".ex-brush-grid")
+    for key in ("ArrowUp", "ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    assert page.evaluate("window.sent") == [{"type": "ask", "what": "reach", "row": 1, "column": 2}]
+    page.click("text=Copy")
+    page.click("text=wide brush")
+    page.focus(".ex-brush-grid")
+    page.keyboard.press("Enter")
+    for key in ("ArrowRight", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_function("window.sent.length === 2")
+    assert page.evaluate("window.sent[1]") == {
+        "type": "ask",
+        "what": "paint",
+        "tool": "copy",
+        "cells": [[2, 3]],
+        "amount": 2,
+        "source": [1, 2],
+    }
+    page.click("text=Undo")
+    assert page.evaluate("window.sent[2]") == {"type": "ask", "what": "undo"}
+
+
+def test_the_brush_reads_out_its_latents(open_page):
+    trace = tiny_trace()
+    page = open_page(static_page([Brush(trace)]))
+    assert page.locator(".ex-brush-row button:disabled").count() == 4
+    page.focus(".ex-brush-grid")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_selector("text=row 1, column 4")
+    told = page.inner_text(".ex-brush-told").split(": ")[1].replace("−", "-")
+    assert float(told) == pytest.approx(trace.latents[-1][0, 0, 3], abs=0.03)

@@ -1,0 +1,121 @@
+"""Channels: the latents one by one, to be switched off, turned up, or exchanged, and decoded."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import traitlets as t
+
+from explainer.stages import latent
+from explainer.widgets import pixels
+from explainer.widgets.asking import Asking
+from explainer.widgets.base import pack_frames
+
+if TYPE_CHECKING:
+    from explainer.runs import RunController, Task
+    from explainer.trace import Trace
+
+MOST = 4.0
+"""How far a channel can be turned up."""
+
+
+class Channels(Asking, scripts=("cells", "asking", "channels")):
+    """Change the channels of a picture's latents and see what the decoder makes of them.
+
+    Args:
+        trace: A finished run, whose picture is changed.
+        other: Another run of the same size, whose channels can take the place of the first's.
+        controller: Decodes; None for a page that only shows.
+
+    Attributes:
+        gains: What each channel is multiplied by, 0 (off) to 4.
+        swapped: Whether each channel is the other picture's.
+
+    Raises:
+        ValueError: The two runs differ in size.
+    """
+
+    gains: t.List[float] = t.List(help="What each channel is multiplied by.").tag(sync=True)
+    swapped: t.List[bool] = t.List(help="Whether each is the other's.").tag(sync=True)
+    _facts = t.Dict().tag(sync=True)
+    _levels = t.Bytes(b"").tag(sync=True)
+
+    def __init__(
+        self, trace: Trace, other: Trace, *, controller: RunController | None = None
+    ) -> None:
+        super().__init__()
+        self.show(trace, other)
+        self._serve(controller)
+
+    def show(self, trace: Trace, other: Trace) -> None:
+        """Replace the runs on show; every channel is as it was made.
+
+        Raises:
+            ValueError: They differ in size.
+        """
+        first, second = (one.latents[-1].astype(np.float32) for one in (trace, other))
+        channels, height, width = first.shape
+        latent.mixed(first, second, [1.0] * channels, [False] * channels)
+        self._first, self._second = first, second
+        limit = pixels.limit_of(np.stack([first, second]))
+        self._pictures = [trace.picture, other.picture]
+        with self.hold_sync():
+            self.gains, self.swapped = [1.0] * channels, [False] * channels
+            self._levels = pixels.levels(np.stack([first, second]), limit)
+            self._draw(trace.picture)
+            self._facts = {
+                "shape": [channels, height, width],
+                "limit": limit,
+                "prompts": [trace.prompt, other.prompt],
+                "shown": {"gains": self.gains, "swapped": self.swapped},
+            }
+
+    def ask(self) -> Task:
+        """Have the channels decoded as `gains` and `swapped` say.
+
+        Raises:
+            RuntimeError: There is no controller.
+        """
+        gains, swapped = list(self.gains), list(self.swapped)
+        wanted = latent.mixed(self._first, self._second, gains, swapped)
+
+        def work(pipe: Any, task: Task) -> tuple[list[float], list[bool], bytes]:
+            picture = pixels.lossless(latent.decode(pipe, wanted))
+            task.update(step=1)
+            return gains, swapped, picture
+
+        return self._begin(work, 1)
+
+    def describe(self) -> str:
+        """Say in a sentence what is shown."""
+        changed = [
+            f"channel {place + 1} {'of the other picture ' if swapped else ''}× {gain:g}"
+            for place, (gain, swapped) in enumerate(zip(self.gains, self.swapped, strict=True))
+            if gain != 1 or swapped
+        ]
+        return f"{len(self.gains)} channels: {', '.join(changed) or 'none changed'}"
+
+    def _draw(self, picture: bytes) -> None:
+        frames = {"pictures": self._pictures, "result": [picture]}
+        self._frames, self._frame_index = pack_frames(frames)
+
+    @t.validate("gains")
+    def _check_gains(self, proposal: dict[str, Any]) -> list[float]:
+        gains = [float(gain) for gain in proposal["value"]]
+        if not all(math.isfinite(gain) for gain in gains):
+            raise t.TraitError("A channel can be multiplied by finite numbers only.")
+        return [min(max(gain, 0.0), MOST) for gain in gains]
+
+    def _asked(self, _content: dict[str, Any]) -> None:
+        try:
+            self.ask()
+        except ValueError as error:
+            self.notify(str(error), error=True)
+
+    def _answer(self, result: Any) -> None:
+        gains, swapped, picture = result
+        with self.hold_sync():
+            self._draw(picture)
+            self._facts = {**self._facts, "shown": {"gains": gains, "swapped": swapped}}

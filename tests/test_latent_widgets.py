@@ -11,7 +11,7 @@ from PIL import Image
 from explainer import widgets
 from explainer.cache import TraceCache
 from explainer.runs import RunController
-from explainer.stages import cost, latent
+from explainer.stages import cost, latent, sketch
 from explainer.turns import Turns
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
@@ -250,3 +250,39 @@ def test_without_a_controller_nothing_is_painted():
         with pytest.raises(RuntimeError, match="controller"):
             act()
     assert shown.strokes == ()
+
+
+def test_the_sketch_is_redrawn_through_the_controller(controller):
+    shown = widgets.Sketch({"one": square()}, "a fox", controller=controller, steps=4)
+    assert "not redrawn" in repr(shown)
+    own = square(9)
+    shown.set_state({"_pixels": memoryview(own.tobytes())})
+    shown._handle_custom_msg({"type": "ask", "prompt": "a bear", "strength": 0.5}, [])
+    assert shown._task.wait(SECONDS)
+    assert shown._status == {"state": "done", "step": 2, "total": 2}
+    wanted = sketch.redraw(stable_diffusion(), own, "a bear", strength=0.5, steps=4)
+    np.testing.assert_array_equal(frame(shown, "picture"), wanted.picture)
+    np.testing.assert_array_equal(frame(shown, "noised"), wanted.noised)
+    np.testing.assert_array_equal(frame(shown, "sketch"), own)
+    assert shown._result == {"prompt": "a bear", "strength": 0.5, "steps": 2}
+    assert "“a bear”, 2 of 4 steps" in repr(shown)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"prompt": "x" * 5000}, "2000 characters"),
+        ({"strength": 0}, "Choose a strength"),
+        ({"strength": "nan"}, "Choose a strength"),
+        ({"strength": None}, "are numbers"),
+    ],
+)
+def test_a_sketch_that_cannot_be_redrawn_is_told(controller, content, message):
+    shown = widgets.Sketch({"one": square()}, "a fox", controller=controller)
+    shown._handle_custom_msg({"type": "ask", **content}, [])
+    assert message in shown.notice
+    assert shown.redrawn is None
+    with pytest.raises(ValueError, match="squares"):
+        widgets.Sketch({}, "a fox")
+    with pytest.raises(traitlets.TraitError, match="5 bytes"):
+        shown._pixels = b"12345"

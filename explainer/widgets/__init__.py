@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from explainer.widgets.question import Question
     from explainer.widgets.round_trips import RoundTrips
     from explainer.widgets.sentence import Sentence
+    from explainer.widgets.sketch import Sketch
     from explainer.widgets.studio import Studio
     from explainer.widgets.swap import Swap
     from explainer.widgets.sweep import Sweep
@@ -54,6 +55,7 @@ _HOMES = {
     "Question": "question",
     "RoundTrips": "round_trips",
     "Sentence": "sentence",
+    "Sketch": "sketch",
     "Studio": "studio",
     "Swap": "swap",
     "Sweep": "sweep",
@@ -85,6 +87,7 @@ __all__ = [
     "Question",
     "RoundTrips",
     "Sentence",
+    "Sketch",
     "Studio",
     "Swap",
     "Sweep",

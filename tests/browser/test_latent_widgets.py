@@ -7,7 +7,7 @@ from explainer.cache import TraceCache
 from explainer.runs import RunController
 from explainer.stages import cost, latent
 from explainer.turns import Turns
-from explainer.widgets import Brush, Channels, Compression, RoundTrips
+from explainer.widgets import Brush, Channels, Compression, RoundTrips, Sketch
 from explainer.widgets.host import static_page
 from tests.synthetic import make_trace
 from tests.test_latent_widgets import tiny_trace
@@ -181,3 +181,34 @@ def test_the_brush_reads_out_its_latents(open_page):
     page.wait_for_selector("text=row 1, column 4")
     told = page.inner_text(".ex-brush-told").split(": ")[1].replace("−", "-")
     assert float(told) == pytest.approx(trace.latents[-1][0, 0, 3], abs=0.03)
+
+
+def test_a_sketch_is_drawn_and_its_pixels_are_sent(listening):
+    page = listening(
+        lambda controller: Sketch(
+            {"light": square(240), "dark": square(20)}, "a fox", controller=controller
+        ),
+        **NARROW,
+    )
+    read = "[...new Uint8Array(models[0].get('_pixels').buffer)]"
+    assert set(page.evaluate(read)) == {240}
+    page.click("text=dark")
+    assert set(page.evaluate(read)) == {20}
+    page.click("button[aria-label=red]")
+    page.click("text=thick")
+    box = page.locator(".ex-sketch-paper").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 50, box["y"] + box["height"] / 2)
+    page.mouse.up()
+    drawn = np.array(page.evaluate(read)).reshape(32, 32, 3)
+    np.testing.assert_array_equal(drawn[16, :16], [[0xD5, 0x5E, 0x00]] * 16)
+    np.testing.assert_array_equal(drawn[0], [[20] * 3] * 32)
+    page.focus("[aria-label=Strength]")
+    page.keyboard.press("Home")
+    assert "10 %: the last 2 of 25 steps" in page.inner_text(".ex-sketch-tools")
+    page.click("text=Make a picture of it")
+    assert page.evaluate("sent") == [{"type": "ask", "prompt": "a fox", "strength": 0.1}]
+    page.click("text=Empty paper")
+    assert page.evaluate(read)[:3] == [0xFB, 0xF6, 0xEA]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -127,6 +127,24 @@ def test_the_reader_cuts_off_what_does_not_fit(encoder):
 
 
 @weights
+@pytest.mark.parametrize("words", ["", "a fox", captions.RUNNING_EXAMPLE])
+def test_of_what_fits_nothing_is_cut_off(encoder, words):
+    assert encoder.reader.read(words).truncated == ""
+
+
+@weights
+def test_a_tokenizer_that_was_saved_with_a_length_reads_as_one_without(tmp_path):
+    from transformers import CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(embedded_folder() / "tokenizer")
+    tokenizer("a fox", padding="max_length", truncation=True)
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    reader = sentence.SentenceReader(tmp_path)
+    assert reader.read("a fox").truncated == ""
+    assert reader.read("the fox " * 60).truncated.endswith("the fox ")
+
+
+@weights
 def test_attention_is_shared_out_among_what_came_before(encoder):
     attention = encoder.encode("a fox in the snow").attention
     np.testing.assert_allclose(attention.sum(axis=-1), 1, rtol=1e-5)

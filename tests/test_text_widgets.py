@@ -261,9 +261,9 @@ def test_weights_that_cannot_be_are_answered(pair, weights, message):
 
 
 def test_half_of_the_difference_is_at_the_first_step_that_has_it():
-    x0 = np.zeros((4, 4, 8, 8), np.float16)
-    other = x0 + np.array([0, 1, 2, 4], np.float16)[:, None, None, None]
-    one, two = make_trace(steps=4, x0=x0), make_trace(steps=4, x0=other)
+    states = np.zeros((5, 4, 8, 8), np.float32)
+    other = states + np.array([0, 1, 2, 3, 4], np.float32)[:, None, None, None]
+    one, two = make_trace(steps=4, latents=states), make_trace(steps=4, latents=other)
     shown = widgets.TwoRuns(RunController(fingerprint="none"), one, two)
     assert shown._facts["half"] == 2
     shown.show(one, one)

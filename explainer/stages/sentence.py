@@ -53,6 +53,9 @@ class SentenceReader:
             )
         settings = json.loads((folder / "tokenizer" / "tokenizer_config.json").read_text("utf-8"))
         whole, padded = Tokenizer.from_file(str(path)), Tokenizer.from_file(str(path))
+        # The file keeps what was last set when it was saved: padding, or a length to cut at.
+        whole.no_padding()
+        whole.no_truncation()
         self.length = int(settings["model_max_length"])
         pad = settings["pad_token"]
         padded.enable_truncation(self.length)

@@ -159,7 +159,7 @@ const twoRuns = {
     }
 
     function paintAll() {
-      const { count, apart, picture_rms: rms, seed } = model.get("_facts");
+      const { count, apart, half, picture_rms: rms, seed } = model.get("_facts");
       const k = clamp(model.get("step"), 0, count);
       ["first", "second"].forEach((name, i) => {
         const bitmap = k < count ? frames.get(`${name}/x0`, k) : frames.get(`${name}/picture`, 0);
@@ -177,7 +177,7 @@ const twoRuns = {
       reading.textContent =
         k < count
           ? `Step ${k} of ${count}: the predictions are ${apart[k].toFixed(3)} apart (root mean square of the latents) · ${from}`
-          : `Finished: the pictures are ${rms} grey levels of 255 apart (root mean square) · ${from}`;
+          : `Finished: the pictures are ${rms} grey levels of 255 apart (root mean square)${half === null ? "" : `; half of the difference between the latents was there after ${half} of ${count} steps`} · ${from}`;
       range.setAttribute("aria-valuetext", reading.textContent);
     }
   },

@@ -135,7 +135,7 @@ def _facts(first: Trace, second: Trace, found: Comparison) -> dict[str, Any]:
         "height": first.height,
         "words": [[" ".join(one.before), " ".join(one.after)] for one in found.words],
         "others": _others(second, found),
-        "half": _half(found.x0_rms),
+        "half": _half(found.latents_rms),
         "apart": [round(float(value), 5) for value in found.x0_rms],
         "picture_rms": round(found.picture_rms, 2),
     }
@@ -151,10 +151,7 @@ def _others(second: Trace, found: Comparison) -> list[str]:
 
 
 def _half(apart: NDArray[np.float64]) -> int | None:
-    """The first step at which half of the last step's difference is there; None if there is none.
-
-    Steps before the last may lie further apart than the last one does.
-    """
+    """After how many steps half of the final difference is there; None if there is none."""
     if not apart[-1] > 0:
         return None
     return int(np.argmax(apart >= apart[-1] / 2))

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from explainer import models, recorded, runs, stages, widgets
+    from explainer import models, recorded, runs, sharing, stages, widgets
     from explainer.capture import (
         ActivationWatch,
         AttentionWatch,
@@ -49,6 +49,7 @@ __all__ = [
     "replay",
     "resume",
     "runs",
+    "sharing",
     "stages",
     "widgets",
 ]
@@ -72,7 +73,7 @@ _HOMES = {
     "replay": "capture",
     "resume": "capture",
 }
-_MODULES = ("models", "recorded", "runs", "stages", "widgets")
+_MODULES = ("models", "recorded", "runs", "sharing", "stages", "widgets")
 
 
 def __getattr__(name: str) -> Any:

@@ -142,7 +142,9 @@ def write(pipe: DiffusionPipeline, base: RunParameters, size: int, snapshots: Pa
     made_with = {"fingerprint": models.fingerprint(pipe)}
     _write(recorded.NOISE, made_with | {"experiments": experiments(pipe, base)})
     kept = learned(snapshots)
-    if kept is not None:
+    if kept is None:
+        recorded.LEARNED.unlink(missing_ok=True)  # it told of other weights
+    else:
         _write(recorded.LEARNED, made_with | kept)
     swapped(pipe, base).save(recorded.SWAP)
     looked(pipe, base).save(recorded.INSIDE)

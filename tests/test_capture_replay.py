@@ -72,6 +72,25 @@ def pipe(built: dict[str, Any]) -> Any:
     return with_scheduler(built["stable_diffusion"], "DPMSolverMultistepScheduler")
 
 
+def test_image_to_image_goes_on_too(pipe: Any) -> None:
+    import diffusers
+    from PIL import Image
+
+    other = diffusers.StableDiffusionImg2ImgPipeline(
+        **pipe.components, requires_safety_checker=False
+    )
+    other.set_progress_bar_config(disable=True)
+    options = {"image": Image.new("RGB", (16, 16), (200, 80, 40)), "strength": 0.5}
+    trace = record(other, PROMPT, seed=7, steps=8, previews=False, **options)
+    assert (trace.steps, trace.calls) == (8, 4)
+    again = resume(other, trace, 2, **options)
+    assert again.latents.tobytes() == trace.latents.tobytes()
+    np.testing.assert_array_equal(replay(other, trace, 3, **options).latents, trace.latents[4])
+    bear = resume(other, trace, 2, prompt="a bear", **options)
+    np.testing.assert_array_equal(bear.latents[:3], trace.latents[:3])
+    assert np.abs(bear.latents[-1] - trace.latents[-1]).max() > 1e-4
+
+
 def test_only_the_steps_that_matter_are_computed(pipe: Any) -> None:
     trace = recorded(pipe, "stable_diffusion")
     calls = []

@@ -334,7 +334,9 @@ def _like(tensor: torch.Tensor, array: NDArray[Any], pipe: Any, family: Family) 
     import torch
 
     values = torch.from_numpy(array.copy())[None].to(tensor.device, tensor.dtype)
-    return family.from_image(pipe, values).expand_as(tensor).contiguous()
+    # In the tensor's own memory format: convolutions sum in another order in another one, and a
+    # picture that was encoded comes with its channels last.
+    return torch.empty_like(tensor).copy_(family.from_image(pipe, values))
 
 
 def _joined(trace: Trace, again: Trace, start: _Start) -> Trace:

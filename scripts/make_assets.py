@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import record_latent
 import record_noise
 from PIL import Image
 
@@ -204,6 +205,7 @@ def main() -> int:
     STRIP.parent.mkdir(parents=True, exist_ok=True)
     strip(example).save(STRIP, quality=90)
     record_noise.write(pipe, RUNS["running_example"], example.width, DRAWN / "snapshots")
+    record_latent.write(pipe, example, traces["ordinary_forest"], RUNS["running_example"])
     token_sheet(example).save(SHEET, quality=90)
     print(f"Recorded {len(traces)} runs, {len(stills['styles'])} styles, the nearest pictures.")
     return 0

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +13,9 @@ from PIL import Image
 from explainer import widgets
 from explainer.cache import TraceCache
 from explainer.runs import RunController
-from explainer.stages import cost, latent, sketch
+from explainer.stages import cost, latent, sketch, walk
 from explainer.turns import Turns
-from tests.synthetic import make_trace
+from tests.synthetic import make_trace, webp
 from tests.tiny import stable_diffusion
 
 SECONDS = 120
@@ -286,3 +288,62 @@ def test_a_sketch_that_cannot_be_redrawn_is_told(controller, content, message):
         widgets.Sketch({}, "a fox")
     with pytest.raises(traitlets.TraitError, match="5 bytes"):
         shown._pixels = b"12345"
+
+
+def made_walk(lengths=True):
+    pictures = tuple(webp(np.full((16, 16, 3), 30 * i)) for i in range(walk.PLACES))
+    return walk.Walk(
+        tuple(f"place {i}" for i in range(walk.PLACES)),
+        {walk.STRAIGHT: pictures, walk.SPHERICAL: pictures[::-1]},
+        {walk.STRAIGHT: (1.0, 0.9, 0.8, 0.7, 0.8, 0.9, 1.0)} if lengths else {},
+    )
+
+
+def test_walks_show_what_was_walked_and_walk_on(controller):
+    trace, other = tiny_trace(), tiny_trace(seed=8)
+    shown = widgets.Walks(trace, other, "a bear", {"noise": made_walk()}, controller=controller)
+    assert "place 3" in repr(shown)
+    assert shown._facts["walks"]["noise"]["lengths"][walk.STRAIGHT][3] == 0.7
+    shown._handle_custom_msg({"type": "ask", "kind": "latents"}, [])
+    assert shown._task.wait(SECONDS)
+    assert shown.kind == "latents"
+    assert shown._status["step"] == shown._status["total"]
+    wanted = walk.between_latents(stable_diffusion(), trace.latents[-1], other.latents[-1])
+    assert shown.walks["latents"].pictures == wanted.pictures
+    told = shown._facts["walks"]["latents"]
+    assert told["lengths"] == {way: list(values) for way, values in wanted.lengths.items()}
+    start, end = shown._frame_index["latents-1"][3:5]
+    assert shown._frames[start:end] == wanted.pictures[walk.SPHERICAL][3]
+    assert "noise" in shown._facts["walks"]
+
+
+def test_a_walk_to_the_readers_own_sentence(controller):
+    trace = replace(tiny_trace(), steps=2)
+    shown = widgets.Walks(trace, trace, "a bear", controller=controller)
+    assert "not walked" in repr(shown)
+    shown._handle_custom_msg({"type": "ask", "kind": "prompts", "second": "an owl"}, [])
+    assert shown._task.wait(SECONDS)
+    assert shown._facts["second"] == "an owl"
+    assert list(shown.walks["prompts"].pictures) == [walk.BLENDED]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"kind": "moon"}, "no such walk"),
+        ({"kind": "prompts", "second": "x" * 5000}, "2000|2,000"),
+    ],
+)
+def test_a_walk_that_cannot_be_asked_for_is_told(controller, content, message):
+    shown = widgets.Walks(tiny_trace(), tiny_trace(), "a bear", controller=controller)
+    shown._handle_custom_msg({"type": "ask", **content}, [])
+    assert re.search(message, shown.notice)
+
+
+def test_a_walk_that_fails_leaves_those_that_were_walked(controller):
+    trace = tiny_trace()
+    shown = widgets.Walks(trace, trace, trace.prompt, {"noise": made_walk()}, controller=controller)
+    assert shown.ask("prompts").wait(SECONDS)
+    assert "are the same" in shown.notice
+    assert list(shown.walks) == ["noise"]
+    assert shown.kind == "noise"

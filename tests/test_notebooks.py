@@ -47,6 +47,16 @@ WIDGETS = {
         "Sweep": 2,
         "Studio": 1,
     },
+    "03_latent.ipynb": {
+        "Question": 2,
+        "Compression": 1,
+        "Channels": 1,
+        "RoundTrips": 1,
+        "Brush": 1,
+        "Walks": 1,
+        "Sketch": 1,
+        "Studio": 1,
+    },
 }
 """How many of which widgets a page shows."""
 TRAINED = {"02_noise.ipynb": {"Learning": 1}}

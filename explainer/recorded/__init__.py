@@ -6,16 +6,22 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from explainer.stages.guesses import Guesses
     from explainer.stages.inside import Look
+    from explainer.stages.latent import RoundTrip
     from explainer.stages.originality import Neighbour
     from explainer.stages.swap import Swap
+    from explainer.stages.walk import Walk
     from explainer.trace import Trace
 
 FOLDER = Path(__file__).parent
@@ -26,6 +32,7 @@ NOISE = FOLDER / "noise.json"
 LEARNED = FOLDER / "learned.json"
 SWAP = FOLDER / "swap.json"
 INSIDE = FOLDER / "inside.npz"
+LATENT = FOLDER / "latent.json"
 _MISSING = (
     "The recorded runs are missing from this installation. Install the package again; in a clone, "
     "run `make assets` once the weights are there."
@@ -161,6 +168,39 @@ def inside() -> Look | None:
     from explainer.stages.inside import Look
 
     return Look.load(INSIDE) if INSIDE.is_file() else None
+
+
+def round_trips() -> dict[str, RoundTrip]:
+    """Return pictures before and after the autoencoder, by title; empty where none were recorded.
+
+    They are kept without loss: what is measured on them is what was measured when they were made.
+    """
+    from explainer.stages.latent import RoundTrip
+
+    if not LATENT.is_file():
+        return {}
+    found = json.loads(LATENT.read_text(encoding="utf-8"))["trips"]
+    return {
+        title: RoundTrip(_pixels(trip["before"]), _pixels(trip["after"]))
+        for title, trip in found.items()
+    }
+
+
+def walks() -> dict[str, Walk]:
+    """Return what was walked through latents and noise, by kind; empty where none was recorded."""
+    from explainer.stages.walk import Walk
+
+    if not LATENT.is_file():
+        return {}
+    found = json.loads(LATENT.read_text(encoding="utf-8"))["walks"]
+    return {kind: Walk.of_plain(plain) for kind, plain in found.items()}
+
+
+def _pixels(text: str) -> NDArray[np.uint8]:
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"))
 
 
 def losses() -> dict[str, list[tuple[int, float]]]:

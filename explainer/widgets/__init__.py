@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from explainer.widgets.token_row import TokenRow
     from explainer.widgets.two_runs import TwoRuns
     from explainer.widgets.two_sentences import TwoSentences
+    from explainer.widgets.walks import Walks
     from explainer.widgets.word_maps import WordMaps
 
 _HOMES = {
@@ -63,6 +64,7 @@ _HOMES = {
     "TokenRow": "token_row",
     "TwoRuns": "two_runs",
     "TwoSentences": "two_sentences",
+    "Walks": "walks",
     "Widget": "base",
     "WordMaps": "word_maps",
 }
@@ -95,6 +97,7 @@ __all__ = [
     "TokenRow",
     "TwoRuns",
     "TwoSentences",
+    "Walks",
     "Widget",
     "WordMaps",
 ]

@@ -7,10 +7,10 @@ from explainer.cache import TraceCache
 from explainer.runs import RunController
 from explainer.stages import cost, latent
 from explainer.turns import Turns
-from explainer.widgets import Brush, Channels, Compression, RoundTrips, Sketch
+from explainer.widgets import Brush, Channels, Compression, RoundTrips, Sketch, Walks
 from explainer.widgets.host import static_page
 from tests.synthetic import make_trace
-from tests.test_latent_widgets import tiny_trace
+from tests.test_latent_widgets import made_walk, tiny_trace
 from tests.tiny import stable_diffusion
 
 NARROW = {"viewport": {"width": 400, "height": 900}}
@@ -211,4 +211,34 @@ def test_a_sketch_is_drawn_and_its_pixels_are_sent(listening):
     assert page.evaluate("sent") == [{"type": "ask", "prompt": "a fox", "strength": 0.1}]
     page.click("text=Empty paper")
     assert page.evaluate(read)[:3] == [0xFB, 0xF6, 0xEA]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_a_walk_is_slid_along_and_asked_for(listening):
+    page = listening(
+        lambda controller: Walks(
+            tiny_trace(),
+            tiny_trace(seed=8),
+            "a bear",
+            {"latents": made_walk(), "noise": made_walk(lengths=False)},
+            controller=controller,
+        ),
+        **NARROW,
+    )
+    page.wait_for_selector(".ex-walks-said:has-text('place 3')")
+    page.click("text=Between two pictures")
+    page.focus(".ex-curve input")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector(".ex-walks-said:has-text('place 2')")
+    assert "length 0.800" in page.inner_text(".ex-walks")
+    shade = "canvas => canvas.getContext('2d').getImageData(5, 5, 1, 1).data[0]"
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    shades = [canvas.evaluate(shade) for canvas in page.locator(".ex-walks canvas").all()]
+    np.testing.assert_allclose(shades, [60, 120], atol=4)
+    assert page.is_hidden("[aria-label='The sentence to end at']")
+    page.click("text=Between two sentences")
+    page.wait_for_selector("text=Not walked yet")
+    page.fill("[aria-label='The sentence to end at']", "an owl")
+    page.click("text=Walk it now")
+    assert page.evaluate("sent") == [{"type": "ask", "kind": "prompts", "second": "an owl"}]
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

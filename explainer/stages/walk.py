@@ -1,0 +1,248 @@
+"""Walks: pictures along a way, between two latents, two noises, two prompts, or into noise."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from explainer.stages import latent, noise
+from explainer.stages.latent import spherical, straight
+
+if TYPE_CHECKING:
+    from explainer.parameters import RunParameters
+    from explainer.stages.latent import Latents, Picture
+
+PLACES = 7
+NOISE_SHARES = (1.0, 0.95, 0.85, 0.7, 0.5, 0.25, 0.05)
+"""Of the picture's variance, from clean to nearly all noise."""
+STRAIGHT, SPHERICAL = "straight line", "on the sphere"
+IN_PIXELS, IN_LATENTS = "noise in the pixels", "noise in the latents"
+BLENDED = "the sentences' vectors blended"
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """Pictures at n places of one or two ways.
+
+    Attributes:
+        places: What each place is, in words.
+        pictures: Name of the way -> n pictures as WebP.
+        lengths: Name of the way -> root mean square of what was walked through, at each place;
+            empty where nothing of the kind is.
+    """
+
+    places: tuple[str, ...]
+    pictures: dict[str, tuple[bytes, ...]]
+    lengths: dict[str, tuple[float, ...]]
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        texts = {
+            way: [base64.b64encode(one).decode("ascii") for one in pictures]
+            for way, pictures in self.pictures.items()
+        }
+        return {"places": self.places, "pictures": texts, "lengths": self.lengths}
+
+    @classmethod
+    def of_plain(cls, plain: dict[str, Any]) -> Walk:
+        """Return what `plain` made JSON of."""
+        return cls(
+            tuple(plain["places"]),
+            {way: tuple(map(base64.b64decode, texts)) for way, texts in plain["pictures"].items()},
+            {way: tuple(values) for way, values in plain["lengths"].items()},
+        )
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a long walk is followed.
+
+    Attributes:
+        on_step: Called with the number of steps done.
+        cancelled: Asked at every step; once it says True, the walk ends.
+    """
+
+    on_step: Callable[[int], None] = lambda _done: None
+    cancelled: Callable[[], bool] = lambda: False
+
+
+def steps_of(kind: str, steps: int) -> int:
+    """Returns how many steps a walk of a kind reports."""
+    runs = {"noises": 2 * PLACES - 2, "prompts": PLACES}
+    decoded = {"latents": 2 * PLACES - 2, "noise": 2 * PLACES}
+    return runs[kind] * steps if kind in runs else decoded[kind]
+
+
+def between_latents(pipe: Any, a: Latents, b: Latents, watch: Watch | None = None) -> Walk | None:
+    """Decodes what lies between the latents of two pictures."""
+    return _both_ways(a, b, lambda state, _done: latent.decode(pipe, state), watch or Watch(), 1)
+
+
+def between_noises(
+    pipe: Any, base: RunParameters, other_seed: int, watch: Watch | None = None
+) -> Walk | None:
+    """Draws from what lies between the noises of two seeds.
+
+    Raises:
+        ValueError: both seeds are the same.
+    """
+    import torch
+
+    watch = watch or Watch()
+    if other_seed == base.seed:
+        raise ValueError("Both seeds are the same, and so is their noise. Choose another seed.")
+    shape = _latents_shape(pipe)
+    ends = [
+        torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed)).numpy()
+        for seed in (base.seed, other_seed)
+    ]
+
+    def draw(state: Latents, done: int) -> Picture | None:
+        return _run(pipe, base, done, watch, latents=torch.from_numpy(state), prompt=base.prompt)
+
+    return _both_ways(ends[0], ends[1], draw, watch, base.steps)
+
+
+def between_prompts(
+    pipe: Any, base: RunParameters, second: str, watch: Watch | None = None
+) -> Walk | None:
+    """Draws what lies between two sentences, always from the same noise.
+
+    Raises:
+        ValueError: the model reads with more than one text encoder, or the sentences are the same.
+    """
+    import torch
+
+    watch = watch or Watch()
+    if not hasattr(pipe, "unet") or getattr(pipe, "text_encoder_2", None) is not None:
+        raise ValueError(
+            "This walk blends the vectors of one text encoder, and this model reads with several, "
+            "or guides in its own way. Use a Stable Diffusion 1 or 2 model."
+        )
+    if second.strip() == base.prompt.strip():
+        raise ValueError("Both sentences are the same. Change one of them.")
+    with torch.no_grad():
+        device, negative = pipe._execution_device, base.negative_prompt  # noqa: SLF001
+        first, without = pipe.encode_prompt(base.prompt, device, 1, True, negative)[:2]
+        last = pipe.encode_prompt(second, device, 1, False)[0]
+    shares, pictures = np.linspace(0, 1, PLACES), []
+    for place, share in enumerate(shares):
+        blend = (1 - share) * first + share * last
+        dice = torch.Generator("cpu").manual_seed(base.seed)
+        texts = {"prompt_embeds": blend.to(first.dtype), "negative_prompt_embeds": without}
+        picture = _run(pipe, base, place * base.steps, watch, generator=dice, **texts)
+        if picture is None:
+            return None
+        pictures.append(_webp(picture))
+    places = tuple(f"{share:.0%} of the second sentence" for share in shares)
+    return Walk(places, {BLENDED: tuple(pictures)}, {})
+
+
+def into_noise(
+    pipe: Any, picture: Picture, watch: Watch | None = None, seed: int = 0
+) -> Walk | None:
+    """Adds the same shares of noise to a picture's pixels and to its latents.
+
+    Both are brought to unit variance first, so that a share means the same for each.
+    """
+    watch, dice = watch or Watch(), np.random.default_rng(seed)
+    pixels = picture / 127.5 - 1
+    values = latent.encode(pipe, picture).astype(np.float64)
+    static, grains = dice.standard_normal(pixels.shape), dice.standard_normal(values.shape)
+    ways: dict[str, list[bytes]] = {IN_PIXELS: [], IN_LATENTS: []}
+    for place, share in enumerate(NOISE_SHARES):
+        if watch.cancelled():
+            return None
+        shown = 127.5 * (1 + _noised(pixels, static, share))
+        ways[IN_PIXELS].append(_webp(np.clip(np.rint(shown), 0, 255).astype(np.uint8)))
+        watch.on_step(2 * place + 1)
+        ways[IN_LATENTS].append(_webp(latent.decode(pipe, _noised(values, grains, share))))
+        watch.on_step(2 * place + 2)
+    places = tuple(f"{1 - share:.0%} noise" for share in NOISE_SHARES)
+    return Walk(places, {way: tuple(pictures) for way, pictures in ways.items()}, {})
+
+
+def _noised(clean: Any, static: Any, share: float) -> Any:
+    mean, deviation = clean.mean(), max(float(clean.std()), 1e-9)
+    return mean + deviation * noise.add_noise((clean - mean) / deviation, static, share)
+
+
+def _both_ways(
+    a: Latents,
+    b: Latents,
+    draw: Callable[[Latents, int], Picture | None],
+    watch: Watch,
+    cost: int,
+) -> Walk | None:
+    """Draw the places of both ways; the ends, which they share, only once."""
+    shares = np.linspace(0, 1, PLACES)
+    ways: dict[str, Callable[[Latents, Latents, float], Latents]]
+    ways = {STRAIGHT: straight, SPHERICAL: spherical}
+    pictures: dict[str, list[bytes]] = {way: [] for way in ways}
+    lengths: dict[str, list[float]] = {way: [] for way in ways}
+    done = 0
+    for way, between in ways.items():
+        for place, share in enumerate(shares):
+            state = between(a, b, float(share))
+            lengths[way].append(float(np.sqrt((state.astype(np.float64) ** 2).mean())))
+            if way == SPHERICAL and place in {0, PLACES - 1}:
+                pictures[way].append(pictures[STRAIGHT][place])
+                continue
+            picture = None if watch.cancelled() else draw(state, done)
+            if picture is None:
+                return None
+            pictures[way].append(_webp(picture))
+            done += cost
+            watch.on_step(done)
+    places = tuple(f"{share:.0%} of the way" for share in shares)
+    return Walk(
+        places,
+        {way: tuple(found) for way, found in pictures.items()},
+        {way: tuple(found) for way, found in lengths.items()},
+    )
+
+
+def _latents_shape(pipe: Any) -> tuple[int, int, int, int]:
+    if not hasattr(pipe, "unet"):
+        raise ValueError(
+            "This walk gives the noise to a UNet; this model's denoiser is a transformer, which "
+            "takes it in another form. Use a Stable Diffusion or SDXL model."
+        )
+    side = int(pipe.unet.config.sample_size)
+    return 1, int(pipe.unet.config.in_channels), side, side
+
+
+def _run(pipe: Any, base: RunParameters, before: int, watch: Watch, **given: Any) -> Picture | None:
+    """One run with what is given; None if it was cancelled."""
+    done = before
+
+    def after_step(running: Any, _step: int, _timestep: Any, kept: dict[str, Any]) -> Any:
+        nonlocal done
+        done += 1
+        watch.on_step(min(done, before + base.steps))
+        if watch.cancelled():
+            running._interrupt = True  # noqa: SLF001 - diffusers' documented way to stop
+        return kept
+
+    import torch
+
+    with torch.no_grad():
+        made = pipe(
+            num_inference_steps=base.steps,
+            guidance_scale=base.guidance_scale,
+            callback_on_step_end=after_step,
+            **given,
+        ).images[0]
+    return None if watch.cancelled() else np.asarray(made)
+
+
+def _webp(picture: Picture) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "WEBP", quality=85)
+    return file.getvalue()

@@ -1,0 +1,128 @@
+"""Walks: their ends are the known pictures, their lengths follow the closed forms."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from explainer.capture import record
+from explainer.parameters import RunParameters
+from explainer.stages import latent, walk
+from explainer.stages.walk import IN_LATENTS, IN_PIXELS, SPHERICAL, STRAIGHT, Watch
+from tests import tiny
+
+BASE = RunParameters(prompt="a fox on the beach", seed=3, steps=2, guidance_scale=3.0)
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return tiny.stable_diffusion()
+
+
+def noises():
+    return [
+        np.random.default_rng(seed).normal(size=(8, 8, 8)).astype(np.float32) for seed in (1, 2)
+    ]
+
+
+def pixels(data):
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), float)
+
+
+def near(data, picture):
+    """The same picture but for what WebP at this quality loses of noise."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "WEBP", quality=85)
+    np.testing.assert_array_equal(pixels(data), pixels(file.getvalue()))
+
+
+def test_between_latents_lengths_and_ends(pipe):
+    a, b = noises()
+    seen = []
+    found = walk.between_latents(pipe, a, b, Watch(on_step=seen.append))
+    assert seen == list(range(1, walk.steps_of("latents", 9) + 1))
+    for way in (STRAIGHT, SPHERICAL):
+        near(found.pictures[way][0], latent.decode(pipe, a))
+        near(found.pictures[way][-1], latent.decode(pipe, b))
+    middle = walk.PLACES // 2
+    near(found.pictures[STRAIGHT][middle], latent.decode(pipe, (a + b) / 2))
+    size = [float(np.sqrt((one**2).mean())) for one in (a, b)]
+    assert found.lengths[STRAIGHT][middle] == pytest.approx(np.sqrt((((a + b) / 2) ** 2).mean()))
+    # Two noises are nearly at right angles: half-way the straight line lost nearly 30 %.
+    assert found.lengths[STRAIGHT][middle] < 0.8 * min(size)
+    assert found.lengths[SPHERICAL][middle] > 0.95 * min(size)
+
+
+def test_between_noises_ends_are_the_runs_of_the_seeds(pipe):
+    seen = []
+    found = walk.between_noises(pipe, BASE, 4, Watch(on_step=seen.append))
+    assert max(seen) == walk.steps_of("noises", BASE.steps)
+    assert sorted(set(seen)) == list(range(1, max(seen) + 1))
+    for place, seed in ((0, 3), (-1, 4)):
+        run = record(pipe, BASE.prompt, seed=seed, steps=2, guidance_scale=3.0, previews=False)
+        near(found.pictures[STRAIGHT][place], np.asarray(run.image()))
+    with pytest.raises(ValueError, match="another seed"):
+        walk.between_noises(pipe, BASE, 3)
+
+
+def test_between_prompts_ends_are_the_runs_of_the_prompts(pipe):
+    found = walk.between_prompts(pipe, BASE, "an old bear reads a book")
+    (pictures,) = found.pictures.values()
+    for place, prompt in ((0, BASE.prompt), (-1, "an old bear reads a book")):
+        run = record(pipe, prompt, seed=3, steps=2, guidance_scale=3.0, previews=False)
+        near(pictures[place], np.asarray(run.image()))
+    assert found.places[3] == "50% of the second sentence"
+    with pytest.raises(ValueError, match="are the same"):
+        walk.between_prompts(pipe, BASE, BASE.prompt + " ")
+
+
+def test_the_same_share_of_noise_in_pixels_and_in_latents(pipe):
+    picture = np.random.default_rng(0).integers(96, 160, (16, 16, 3), dtype=np.uint8)
+    found = walk.into_noise(pipe, picture)
+    near(found.pictures[IN_PIXELS][0], picture)
+    near(found.pictures[IN_LATENTS][0], latent.round_trip(pipe, picture).after)
+    assert found.places[4] == "50% noise"
+    # Noise is added at the picture's own strength, so that its contrast stays.
+    spreads = [pixels(one).std() for one in found.pictures[IN_PIXELS]]
+    assert max(spreads) < 1.5 * min(spreads)
+
+
+def test_a_walk_is_kept_as_json(pipe):
+    found = walk.between_latents(pipe, *noises())
+    again = walk.Walk.of_plain(json.loads(json.dumps(found.plain())))
+    assert (again.places, again.pictures, again.lengths) == (
+        found.places,
+        found.pictures,
+        found.lengths,
+    )
+
+
+def test_a_walk_can_be_stopped(pipe):
+    stop = Watch(cancelled=lambda: True)
+    picture = np.zeros((16, 16, 3), np.uint8)
+    assert walk.between_latents(pipe, *noises(), stop) is None
+    assert walk.between_noises(pipe, BASE, 4, stop) is None
+    assert walk.between_prompts(pipe, BASE, "a bear", stop) is None
+    assert walk.into_noise(pipe, picture, stop) is None
+
+
+@pytest.mark.parametrize("family", ["stable_diffusion_3", "flux", "pixart"])
+def test_families_that_cannot_walk_so_say_why(family):
+    pipe = getattr(tiny, family)()
+    with pytest.raises(ValueError, match="transformer"):
+        walk.between_noises(pipe, BASE, 4)
+    with pytest.raises(ValueError, match="one text encoder"):
+        walk.between_prompts(pipe, BASE, "a bear")
+    channels = pipe.vae.config.latent_channels
+    ends = torch.randn(2, channels, 8, 8).numpy()
+    assert walk.between_latents(pipe, *ends) is not None
+
+
+def test_xl_walks_between_noises_and_says_why_not_between_prompts():
+    pipe = tiny.stable_diffusion_xl()
+    assert walk.between_noises(pipe, BASE, 4) is not None
+    with pytest.raises(ValueError, match="one text encoder"):
+        walk.between_prompts(pipe, BASE, "a bear")

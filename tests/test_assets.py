@@ -7,13 +7,15 @@ import json
 import make_assets
 import numpy as np
 import pytest
+import record_latent
 import record_noise
 from PIL import Image
 
+import explainer
 from explainer import recorded
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.parameters import RunParameters
-from explainer.stages import clip, knobs
+from explainer.stages import clip, knobs, latent
 from explainer.trace import Trace
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
@@ -130,3 +132,32 @@ def test_the_run_that_shows_attention_is_recorded_with_it():
     trace = make_assets.record(pipe, wanted, previews=False, attention=True)
     assert {name: maps.shape[:2] for name, maps in trace.attention.items()} == {"4x4": (2, 4)}
     assert make_assets.record(pipe, wanted, previews=False).attention == {}
+
+
+def test_what_the_latent_page_opens_with_is_read_as_it_was_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorded, "LATENT", tmp_path / "latent.json")
+    monkeypatch.setattr(record_latent, "STILL", tmp_path / "images" / "latent.jpg")
+    assert recorded.round_trips() == recorded.walks() == {}
+    pipe = stable_diffusion(sample_size=16)
+    base = RunParameters(prompt="a fox", seed=3, steps=2)
+    trace, other = (
+        explainer.record(pipe, "a fox", seed=seed, steps=2, previews=False) for seed in (3, 4)
+    )
+    record_latent.write(pipe, trace, other, base)
+    trips = recorded.round_trips()
+    for title, picture in record_latent.pictures(trace).items():
+        wanted = latent.round_trip(pipe, picture)
+        np.testing.assert_array_equal(trips[title].before, picture)
+        np.testing.assert_array_equal(trips[title].after, wanted.after)
+    assert list(recorded.walks()) == ["noise", "latents", "noises", "prompts"]
+    with Image.open(record_latent.STILL) as still:
+        assert still.size == (3 * (32 + 4 + 2 * 20), 3 * 32)
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_what_the_latent_page_opens_with_is_of_these_weights_where_it_is_there():
+    if not recorded.LATENT.is_file():
+        pytest.skip("latent.json is not recorded yet: run `make assets`")
+    found = json.loads(recorded.LATENT.read_text(encoding="utf-8"))
+    assert found["fingerprint"] == embedded_fingerprint(), "stale: run `make assets`"
+    assert recorded.LATENT.stat().st_size < 1_500_000

@@ -144,6 +144,13 @@ FRAME = (
     "a picture of {}", "an illustration of {}", "a page of a children's book: {}",
     "a page from a picture book showing {}", "there is {}", "{}, children's book illustration",
 )  # fmt: skip
+_NOUN_FIRST = re.compile(r"(an?|the) ")
+_A_THING = re.compile(
+    r"(sketch|drawing|painting|illustration|collage|picture|comic|cut-?out|watercolou?r)$"
+)
+"""Styles that can be a thing, as in "a watercolour of a fox"."""
+_NO_NAME = re.compile(r"(style|in oil|on canvas|pixels)$")
+"""Styles that "style" cannot follow."""
 _GLUE = "a an the of with and in wearing as style scene picture person figure"
 
 
@@ -163,7 +170,7 @@ def caption(scene: Scene, dice: Dice) -> Caption:
         said.discard("skin")  # tags leave it out
     text = wording(scene, said, dice)
     if dice.chance(0.1):
-        text = dice.pick(FRAME).format(text)
+        text = dice.pick(FRAME if _NOUN_FIRST.match(text) else FRAME[-1:]).format(text)
     if said & {"style", "mood"}:
         text = _with_style(text, scene, said, dice)
     if dice.chance(0.2):
@@ -276,20 +283,20 @@ def _with_style(text: str, scene: Scene, said: set[str], dice: Dice) -> str:
     if "style" not in said:
         return dice.pick((f"{text}, {mood}", f"{mood} scene, {text}", f"{mood}, {text}"))
     style = dice.pick(STYLE[scene.style])
+    a_thing, named = _A_THING.search(style), not _NO_NAME.search(style)
     if mood:
         style = dice.pick((f"{mood} {style}", f"{style}, {mood}"))
+    of = a_thing and _NOUN_FIRST.match(text)
     return dice.weighted(
         (
-            f"{text}, {style}", f"{text}, {style} style", _of(style, text), f"{style}, {text}",
-            f"{text} in {style} style", f"{text} as {_article(style)} {style}",
+            f"{text}, {style}", f"{style}, {text}",
+            f"{style} of {text}" if of else f"{style}: {text}",
+            f"{text}, {style} style" if named else f"{text}, {style}",
+            f"{text} in {style} style" if named else f"{text}, {style}",
+            f"{text} as {_article(style)} {style}" if a_thing else f"{text}: {style}",
         ),
         (0.5, 0.1, 0.14, 0.1, 0.08, 0.08),
     )  # fmt: skip
-
-
-def _of(style: str, text: str) -> str:
-    """Name the style first; "of" reads well only before a noun."""
-    return f"{style} of {text}" if re.match(r"(an?|the) ", text) else f"{style}: {text}"
 
 
 def _article(noun: str) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from storybook.dice import Dice
 
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 """Changes whenever a number stands for another picture than it did before."""
 
 PEOPLE = ("girl", "boy", "woman", "man", "grandmother", "grandfather")

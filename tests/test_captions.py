@@ -91,11 +91,21 @@ def test_no_caption_has_a_hole_or_a_doubled_blank(told):
 
 def test_a_picture_has_the_same_captions_forever():
     assert [caption.text for caption in captions_of(0, 3)[1:]] == [
-        "pencil sketch, in a desert, a lion wearing a bright yellow cloak hops on a snowy day",
-        "a lion leaps in a desert, pencil sketch",
+        "a golden-haired girl wearing a green dress is walking along the harbour, on a sunny day",
+        (
+            "a page of a children's book: a little girl wearing a bright green gown wanders along the "
+            "port on a sunny day, oil on canvas"
+        ),
     ]
     # Asking for more changes none of those that one had.
     assert captions_of(7, 2) == captions_of(7, 5)[:2] == captions_for(scene(7), 2)
+
+
+def test_styles_are_named_as_one_says_it(told):
+    text = " | ".join(caption.text for _, caption in told).lower()
+    odd = r"(pixels|pencil|paint|canvas) of an? |as an? (painted|oil on|cut paper)|style style"
+    assert not re.findall(odd, text)
+    assert re.search(r"(watercolour|sketch) of an? ", text)
 
 
 def test_held_out_prompts_are_sorted_into_seen_and_unseen():

@@ -50,19 +50,20 @@ def test_dice_keep_to_their_bounds_and_weights():
 
 
 GOLDEN = (
-    (0, "train", Scene(0, "lion", "yellow", "cape", "jumps", "desert", "snow", "pencil sketch")),
-    (1, "train", Scene(2, "dog", "orange", "cape", "holds a balloon", "harbour", "sunset",
-                       "pixel art")),
-    (99_999, "train", Scene(199_998, "frog", "orange", "dungarees", "holds a balloon", "forest",
-                            "rain", "oil painting")),
-    (0, "heldout", Scene(1, "robot", "black", "coat", "sits", "forest", "night",
-                         "oil painting")),
+    (0, "train", Scene(0, "girl", "green", "dress", "walks", "harbour", "day", "oil painting",
+                       "plain", "blonde", "plaits", "dark")),
+    (7, "train", Scene(14, "woman", "black", "cape", "waves", "forest", "snow", "watercolour",
+                       "picturesque", "blonde", "long", "light")),
+    (99_999, "train", Scene(199_998, "penguin", "pink", "jumper", "walks", "city", "fog",
+                            "pencil sketch")),
+    (0, "heldout", Scene(1, "grandmother", "purple", "dress", "jumps", "harbour", "fog",
+                         "watercolour", "plain", "grey", "short", "tan")),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(("number", "split", "expected"), GOLDEN)
 def test_a_number_stands_for_the_same_scene_forever(number, split, expected):
-    assert WORLD_VERSION == 1, "another version needs other golden scenes"
+    assert WORLD_VERSION == 2, "another version needs other golden scenes"
     assert scene(number, split) == expected
 
 

@@ -27,6 +27,10 @@ BREADTH = {"dragon": 0.27, "elephant": 0.24}
 """How far wings and ears reach to either side, where it is more than hair does."""
 ROOM_ABOVE = {
     "rabbit": 0.17,
+    "girl": 0.075,
+    "boy": 0.08,
+    "woman": 0.09,
+    "man": 0.1,
     "robot": 0.07,
     "grandmother": 0.09,
     "lion": 0.08,
@@ -139,6 +143,8 @@ def draw_figure(medium: Medium, scene: Scene, ground: float) -> None:
     matrix.preScale(-figure.scale if figure.faces_left else figure.scale, figure.scale)
     pen = Pen(medium, matrix)
     props.draw_shadow(pen, figure.pose, figure.build)
+    if figure.action == "walks":
+        props.draw_footprints(pen, figure.pose, scene.dice("footprints"), MARGIN)
     _draw_seat(pen, figure, scene.dice("seat"))
     raised = pen.at(0, -figure.pose.lift)
     _draw_behind(raised, figure, scene.dice("behind"))
@@ -302,6 +308,10 @@ def _draw_in_front(pen: Pen, figure: Figure, dice: Dice) -> None:
     if figure.action == "holds a balloon":
         props.draw_balloon(pen, held.arms[1].end, figure.balloon, figure.thing, dice)
         _draw_hand(pen, figure, held.arms[1], open_hand=False)
+    if figure.action == "waves":
+        props.draw_waving(pen, held.arms[1].end)
+    if figure.action == "jumps":
+        props.draw_leaping(pen, held)
     if (
         figure.looks.who == "grandfather"
         and held.stance == "standing"

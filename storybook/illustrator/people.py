@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from storybook.dice import Dice
-from storybook.illustrator import faces
+from storybook.illustrator import faces, hats
 from storybook.illustrator.faces import Face
 from storybook.illustrator.palette import Colour, darker, hexed, lighter, mix, varied
 from storybook.illustrator.pen import Limb, Pen, mirrored, scalloped
@@ -140,7 +140,7 @@ def draw_head(pen: Pen, person: Person, face: Face) -> None:
     if person.who in ("girl", "woman") and face.eyes != "closed":
         _lashes(pen, face)
     _nose(pen, person, face)
-    faces.mouth(pen, face, y=0.6 if person.who != "grandfather" else 0.66,
+    faces.mouth(pen, face, y={"grandfather": 0.66, "man": 0.72}.get(person.who, 0.6),
                 ink=hexed("a8323a") if person.who == "woman" else hexed("6b2c30"))  # fmt: skip
     _front_hair(pen, person, face)
     heavy = person.who in ("man", "grandfather")
@@ -159,11 +159,11 @@ def draw_head(pen: Pen, person: Person, face: Face) -> None:
         faces.glasses(pen, face)
     if person.who == "man":
         _moustache(pen, person, face)
-    if person.who == "girl" and person.style != "plaits":
-        _bow(pen, person)
     if person.who == "woman":
         for side in (-1, 1):
             pen.oval(side * 1.0 - ear, 0.4, 0.075, 0.085, hexed("f3c74e"))
+    if person.who in hats.WORN_BY:  # high enough to show the hair
+        hats.WORN_BY[person.who](pen.at(0, -0.17), face.shift, person.ribbon)
 
 
 def _nose(pen: Pen, person: Person, face: Face) -> None:
@@ -203,9 +203,9 @@ def _moustache(pen: Pen, person: Person, face: Face) -> None:
     x = face.shift * 1.15
     for side in (-1, 1):
         pen.blob([
-            (x, 0.44), (x + side * 0.24, 0.41), (x + side * 0.5, 0.56), (x + side * 0.3, 0.62),
-            (x, 0.56),
-        ], person.hair, outline=False)  # fmt: skip
+            (x, 0.43), (x + side * 0.26, 0.38), (x + side * 0.62, 0.57), (x + side * 0.34, 0.68),
+            (x, 0.57),
+        ], darker(person.hair, 0.12))  # fmt: skip
 
 
 def _beard(pen: Pen, person: Person, face: Face) -> None:
@@ -255,19 +255,6 @@ def _front_hair(pen: Pen, person: Person, face: Face) -> None:
         pen.line([
             (part - 0.5, -0.94), (part - 0.1, -0.98), (part + 0.25, -0.84),
         ], person.strand(), 0.007)  # fmt: skip
-    if person.who == "boy" and person.style == "short":
-        pen.blob([
-            (-0.1, -1.05), (0.0, -1.36), (0.16, -1.2), (0.34, -1.38), (0.3, -1.02),
-        ], person.hair)  # fmt: skip
-
-
-def _bow(pen: Pen, person: Person) -> None:
-    bow = pen.at(-0.62, -0.93, -28)
-    for side in (-1, 1):
-        bow.blob([
-            (0, 0), (side * 0.3, -0.22), (side * 0.38, 0.0), (side * 0.3, 0.22),
-        ], person.ribbon)  # fmt: skip
-    bow.oval(0, 0, 0.1, 0.1, darker(person.ribbon, 0.15))
 
 
 def draw_shawl(pen: Pen, person: Person, build: Build) -> None:

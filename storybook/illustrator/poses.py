@@ -128,9 +128,9 @@ def _stand(build: Build, dice: Dice) -> Pose:
 
 
 def _walks(build: Build, dice: Dice) -> Pose:
-    hip = (0.0, -build.leg * 0.97)
-    neck, head, far, near = _spine(build, hip, dice.uniform(3, 9))
-    stride = build.leg * dice.uniform(0.62, 0.85) + 0.015
+    hip = (0.0, -build.leg * 0.94)
+    neck, head, far, near = _spine(build, hip, dice.uniform(5, 12))
+    stride = build.leg * dice.uniform(0.68, 0.88) + 0.02
     swing = dice.uniform(38, 62)
     back = _span((-0.018, hip[1]), (-stride, -0.034), (0.022, 0.0))
     ahead = _span((0.018, hip[1]), (stride, -0.018), (0.022, -0.016))
@@ -183,7 +183,7 @@ def _jumps(build: Build, dice: Dice) -> Pose:
             _span(far, _beside(head, build, -1, dice), (-0.05, 0.05)),
             _span(near, _beside(head, build, 1, dice), (0.05, 0.05)),
         ),
-        legs=(back, ahead), lift=dice.uniform(0.06, 0.10) - build.leg * 0.25, mouth="open",
+        legs=(back, ahead), lift=dice.uniform(0.09, 0.13) - build.leg * 0.25, mouth="open",
         toes=(-0.9, 0.9),
     )  # fmt: skip
 

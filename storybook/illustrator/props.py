@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import skia
 
 from storybook.dice import Dice
@@ -15,6 +17,7 @@ PRINT = hexed("b9aea6")
 WOOD = hexed("94653f")
 STRING = hexed("6b6470")
 SHADOW = hexed("241c38")
+MOVEMENT = hexed("4a4766")
 CHEERFUL = ("red", "blue", "green", "yellow", "orange", "purple", "pink", "turquoise")
 
 LIKE = {
@@ -48,6 +51,36 @@ def draw_shadow(pen: Pen, pose: Pose, build: Build) -> None:
         pen.oval(x, 0.004, width * share, 0.024 * share, SHADOW, outline=False, alpha=alpha)
 
 
+def draw_footprints(pen: Pen, pose: Pose, dice: Dice, margin: float) -> None:
+    """Draw the prints that one who walks leaves behind, as far as the page goes."""
+    x, step = pose.legs[0].end[0] - 0.06, dice.uniform(0.06, 0.075)
+    for k in range(5):
+        y = 0.008 if k % 2 else -0.012
+        if margin < pen.matrix.mapXY(x - k * step, y).x() < 1 - margin:
+            pen.oval(x - k * step, y, 0.022, 0.009, SHADOW, outline=False, alpha=0.45)
+
+
+def _mark(pen: Pen, points: list[Point]) -> None:
+    """Draw a mark of movement that shows on light and on dark."""
+    pen.line(points, MOVEMENT, 0.015)
+    pen.line(points, PAPER, 0.008)
+
+
+def draw_waving(pen: Pen, hand: Point) -> None:
+    """Draw two bows beside a hand that waves."""
+    x, y = hand
+    for reach in (0.062, 0.095):
+        bow = [(math.radians(degrees), reach) for degrees in (-62, -32, 2)]
+        _mark(pen, [(x + r * math.cos(a), y - 0.012 + r * math.sin(a)) for a, r in bow])
+
+
+def draw_leaping(pen: Pen, pose: Pose) -> None:
+    """Draw three strokes between the ground and one who has left it, in the raised frame."""
+    ground = pose.lift
+    for x, length in ((-0.05, 0.05), (0.0, 0.07), (0.05, 0.05)):
+        _mark(pen, [(x, ground - 0.02), (x, ground - 0.02 - length)])
+
+
 def draw_chin_shadow(pen: Pen, build: Build) -> None:
     """Draw the shadow that the big head throws on the chest, in the torso's frame."""
     pen.oval(
@@ -58,7 +91,7 @@ def draw_chin_shadow(pen: Pen, build: Build) -> None:
 def draw_stump(pen: Pen, pose: Pose, build: Build, dice: Dice) -> None:
     """Draw the tree stump under one who sits."""
     wood = varied(WOOD, dice)
-    top, w = pose.hip[1] + 0.012, build.hip * dice.uniform(1.15, 1.35)
+    top, w = pose.hip[1] + 0.012, build.hip * dice.uniform(1.45, 1.7)
     body = skia.Path()
     body.moveTo(-w, top)
     body.quadTo(-w * 0.95, -0.03, -w * 1.12, 0.004)

@@ -35,7 +35,7 @@ class Preset:
 
 CPU_128 = Preset(
     size=128,
-    pictures=12_000,
+    pictures=24_000,
     latent_channels=8,
     vae_channels=(24, 48, 96, 128),
     vae_layers=1,
@@ -44,7 +44,7 @@ CPU_128 = Preset(
     vae_rate=1e-3,
     clip_width=192,
     text_layers=4,
-    vision_layers=4,
+    vision_layers=3,
     patch=16,
     projection=192,
     vocabulary=1024,

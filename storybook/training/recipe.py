@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer
@@ -19,7 +17,7 @@ from transformers import CLIPModel, CLIPTokenizer
 from storybook import dataset
 from storybook.captions import RUNNING_EXAMPLE
 from storybook.illustrator import draw
-from storybook.training import autoencoder, clip, denoiser, export, parts, tokenizer
+from storybook.training import autoencoder, clip, denoiser, devices, export, parts, tokenizer
 from storybook.training.checkpoint import Progress
 from storybook.training.data import ids, keep, resident, texts, tokens
 from storybook.training.loop import Budget, Stage, Trainer
@@ -33,14 +31,6 @@ SHOWN_PROMPTS = (
     "a robot in a yellow cape waves at the beach at sunset, paper cut-out",
 )
 """The same prompts at every snapshot of the denoiser, so that it can be seen learning."""
-
-
-def _accelerator() -> Accelerator:
-    return Accelerator(
-        mixed_precision="bf16" if torch.cuda.is_available() else "no",
-        # The others wait while the first process draws the pictures.
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=2))],
-    )
 
 
 @dataclass(slots=True)
@@ -70,7 +60,7 @@ class Recipe:
     parts: Path | None = None
     decoder_only: bool = False
     compiled: bool = False
-    accelerator: Accelerator = field(default_factory=_accelerator)
+    accelerator: Accelerator = field(default_factory=devices.accelerator)
 
     def run(self) -> None:
         """Go through the stages, and write the model if none of them is still missing.

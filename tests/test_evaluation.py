@@ -203,13 +203,85 @@ def test_unseen_prompts_name_both_halves_of_their_pair():
         assert len(caption.names) >= 2
 
 
+def test_free_prompts_mean_scenes_of_this_world():
+    from storybook.evaluation.examine import free_prompts
+    from storybook.evaluation.judge import ATTRIBUTES
+
+    prompts = free_prompts()
+    assert len({caption.text for caption, _ in prompts}) == 100
+    for caption, meant in prompts:
+        assert {"who"} <= caption.names <= set(ATTRIBUTES)
+        assert all(getattr(meant, name) in ATTRIBUTES[name] for name in caption.names)
+
+
+@pytest.fixture(scope="module")
+def clip(weights):
+    import torch
+
+    from storybook.evaluation.examine import ClipPair
+
+    return ClipPair(weights, torch.device("cpu"))
+
+
+def test_the_nearest_training_picture_is_found_by_pixels_and_by_clip(world, clip):
+    from storybook.evaluation.copying import Index
+
+    drawings, _ = world
+    index = Index.of(drawings[:20], clip)
+    softer = (drawings[3:6].astype(float) * 0.98 + 2).round().astype(np.uint8)
+    for nearest in index.nearest(Index.of(softer, clip)).values():
+        assert nearest.numbers.tolist() == [3, 4, 5]
+        assert (nearest.distances < 0.05).all()
+    # Against the definition, for a drawing that the index does not hold.
+    found = index.nearest(Index.of(drawings[25:26], clip))["pixels"]
+    small = drawings.reshape(32, 32, 2, 32, 2, 3).mean((2, 4)) / 255
+    expected = np.sqrt(((small[:20] - small[25]) ** 2).mean((1, 2, 3)))
+    assert found.numbers[0] == expected.argmin()
+    assert found.distances[0] == pytest.approx(expected.min(), abs=1e-4)
+
+
+def test_copies_are_suspicious_and_new_drawings_are_not(world, clip):
+    from storybook.evaluation.copying import Index, compare
+
+    drawings, _ = world
+    index, fresh = Index.of(drawings[:16], clip), Index.of(drawings[16:], clip)
+    usual = index.nearest(fresh)
+    copied = compare(index.nearest(index), usual)
+    same = compare(usual, usual)
+    for kind in ("pixels", "clip"):
+        assert copied[kind]["suspicious"]["share"] == 1
+        assert same[kind]["suspicious"]["right"] <= 1
+        assert same[kind]["model"] == same[kind]["drawings"] == sorted(same[kind]["model"])
+
+
+def test_a_twin_goes_on_learning_a_few_pictures_and_leaves_the_model_alone(weights, tmp_path):
+    import torch
+
+    from storybook.evaluation import twin
+    from storybook.evaluation.examine import load_pipeline
+
+    pipe = load_pipeline(weights, "cpu")
+    before = {name: value.clone() for name, value in pipe.unet.state_dict().items()}
+    other = twin.overfitted(pipe, tmp_path, count=4, steps=2, say=lambda _: None)
+    changed = [
+        not torch.equal(value, before[name]) for name, value in other.unet.state_dict().items()
+    ]
+    assert np.mean(changed) > 0.9
+    for name, value in pipe.unet.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert other.vae is pipe.vae
+    again = twin.overfitted(pipe, tmp_path, count=4, steps=2, say=lambda _: None)
+    for name, value in again.unet.state_dict().items():
+        assert torch.equal(value, other.unet.state_dict()[name]), "trained on, or not taken up"
+
+
 def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path):
     from storybook.evaluation import judge as judges
     from storybook.evaluation.examine import Settings, load_pipeline
     from storybook.evaluation.report import Plan, measure, write
 
     settings = Settings(steps=1, guidance_scale=2.0, batch=4)
-    plan = Plan(settings, prompts=4, unseen=2, drawings=8)
+    plan = Plan(settings, prompts=4, unseen=2, drawings=8, copying=6, state=tmp_path / "state")
     numbers, pictures = measure(
         weights, load_pipeline(weights, "cpu"), judges.Judge(), plan, lambda *_: None
     )
@@ -220,11 +292,14 @@ def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path):
     who = numbers["seen_pairs"]["who"]
     assert f"| {who['share']:.0%} ({who['low']:.0%}–{who['high']:.0%}) |" in card
     assert f"{numbers['autoencoder']['psnr']:.1f} dB" in card
-    for name in ("contact-sheet.webp", "accuracy.png", "autoencoder.webp"):
+    figures = ("contact-sheet", "autoencoder", "nearest-model")
+    for name in (*(f"{name}.webp" for name in figures), "accuracy.png", "copying.png"):
         assert f"docs/{name})" in card
         Image.open(tmp_path / "docs" / name).verify()
     assert numbers["judge"]["drawings"]["hair"]["of"] == 8
     assert numbers["clip"]["pairs"] == 8
+    assert numbers["free_wording"]["who"]["of"] == 100
+    assert numbers["copying"]["model"]["pixels"]["suspicious"]["of"] == 6
 
 
 def test_a_folder_without_a_model_is_refused_with_a_way_out(tmp_path, capsys):

@@ -171,15 +171,15 @@ def _history(training: Mapping[str, Any] | None) -> str:
 
 def _quality(evaluation: Mapping[str, Any], images: str) -> str:
     seen, unseen = evaluation["seen_pairs"], evaluation["unseen_pairs"]
-    judge = evaluation["judge"]
+    free, judge = evaluation["free_wording"], evaluation["judge"]
     rows = (
-        (label, _share(seen[name]), _share(unseen[name]), _percent(judge["drawings"][name]),
-         _percent(judge["reconstructions"][name]))
+        (label, _share(seen[name]), _share(unseen[name]), _share(free[name]),
+         _percent(judge["drawings"][name]), _percent(judge["reconstructions"][name]))
         for name, label in ATTRIBUTE_NAMES.items()
     )  # fmt: skip
     table = _table(
-        ("what the prompt names", "seen pairs", "a pair never seen", "judge on drawings",
-         "judge on autoencoded drawings"),
+        ("what the prompt names", "seen pairs", "a pair never seen", "free wording",
+         "judge on drawings", "judge on autoencoded drawings"),
         rows,
     )  # fmt: skip
     curves = (
@@ -195,9 +195,10 @@ prompt i with seed i.
 
 **From words to pictures.** A judge, a small classifier that was trained on drawings and shares no
 weights with the model, says what it sees in {seen["main"]["of"]} pictures of held-out prompts, and
-in {unseen["main"]["of"]} whose prompts name a pair that training never shows. Only what a prompt
-names counts. In brackets 95 % intervals (Wilson). The judge errs too: the last two columns tell how
-often it is right about held-out drawings, as drawn and after the autoencoder.
+in {unseen["main"]["of"]} whose prompts name a pair that training never shows, and in
+{free["main"]["of"]} whose prompts were worded by somebody who had not seen the captions. Only what
+a prompt names counts. In brackets 95 % intervals (Wilson). The judge errs too: the last two
+columns tell how often it is right about held-out drawings, as drawn and after the autoencoder.
 
 {table}
 
@@ -207,20 +208,21 @@ One picture took {seen["seconds"]:.2f} s in batches of {evaluation["settings"]["
 {evaluation["machine"]["device"]} ({evaluation["machine"]["processor"]},
 {evaluation["machine"]["threads"]} threads).
 
-{_autoencoder(evaluation["autoencoder"], images)}
+{_autoencoder(evaluation["autoencoder"], evaluation["photograph"], images)}
 
 {_clip(evaluation["clip"])}
-"""
+{_copying(evaluation["copying"], images) if "copying" in evaluation else ""}"""
 
 
-def _autoencoder(found: Mapping[str, Any], images: str) -> str:
+def _autoencoder(found: Mapping[str, Any], photograph: Mapping[str, Any], images: str) -> str:
     worst = found["worst_style"]
     styles = _table(
         found["by_style"].keys(), [[f"{decibels:.1f}" for decibels in found["by_style"].values()]]
     )
     return f"""\
 **Autoencoder.** {found["psnr"]:.1f} dB PSNR, the mean over {found["pictures"]} held-out drawings;
-worst is {worst} with {found["by_style"][worst]:.1f} dB.
+worst is {worst} with {found["by_style"][worst]:.1f} dB. A photograph, of a kind it never saw
+({photograph["of"]}, {photograph["size"]} pixels wide), comes back with {photograph["psnr"]:.1f} dB.
 
 {styles}
 
@@ -242,6 +244,31 @@ def _clip(found: Mapping[str, Any]) -> str:
 **CLIP pair**, on {found["pairs"]} held-out drawings with one caption each.
 
 {table}"""
+
+
+def _copying(found: Mapping[str, Any], images: str) -> str:
+    rows = [
+        (label, f"{found[name]['training']:,}", _share(found[name]["pixels"]["suspicious"]),
+         _share(found[name]["clip"]["suspicious"]))
+        for name, label in (("model", "this model"), ("twin", "a twin, overfitted"))
+        if name in found
+    ]  # fmt: skip
+    table = _table(("", "trained on", "suspicious by pixels", "suspicious by CLIP"), rows)
+    sheets = "\n".join(
+        f"\n![The {name}'s pictures that come nearest to a training picture by pixels, and these "
+        f"below]({images}/nearest-{name}.webp)"
+        for name in found
+    )
+    return f"""
+**Does it copy?** {found["model"]["pixels"]["suspicious"]["of"]} pictures were made from training
+captions, and the nearest training picture was sought for each. Suspicious is what comes nearer
+than 99 of 100 drawings that no training saw.
+
+{table}
+
+![How near pictures come to training pictures]({images}/copying.png)
+{sheets}
+"""
 
 
 def _limits(evaluation: Mapping[str, Any]) -> str:

@@ -54,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--curves", action="store_true", help="also measure over guidance scales and steps"
     )
+    parser.add_argument(
+        "--copying", type=int, default=0, metavar="N",
+        help="also hold N pictures against all training pictures",
+    )  # fmt: skip
+    parser.add_argument(
+        "--twin", action="store_true", help="let an overfitted twin, trained now, take that test"
+    )
     parser.add_argument("--train-judge", action="store_true", help="train the judge instead")
     parser.add_argument(
         "--state", type=Path, default=Path("training-state"),
@@ -113,8 +120,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
         steps=arguments.steps, guidance_scale=arguments.guidance, batch=arguments.batch
     )
     plan = Plan(
-        settings, arguments.prompts, arguments.unseen, arguments.drawings, curves=arguments.curves
-    )
+        settings, arguments.prompts, arguments.unseen, arguments.drawings,
+        curves=arguments.curves, copying=arguments.copying, twin=arguments.twin,
+        state=arguments.state,
+    )  # fmt: skip
     pipe, judge = load_pipeline(arguments.weights), judges.load()
     evaluation, pictures = measure(arguments.weights, pipe, judge, plan, progress_line())
     for path in write(evaluation, pictures, arguments.weights, arguments.images):

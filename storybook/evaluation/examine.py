@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,10 @@ from safetensors import safe_open
 from torch.nn import functional
 from transformers.utils import logging as transformers_logging
 
-from storybook import captions
+from explainer.stages import latent
+from storybook import captions, dataset
 from storybook.captions import Caption, captions_for, heldout_prompts
+from storybook.evaluation.copying import Index, compare
 from storybook.evaluation.metrics import (
     Tally,
     psnr,
@@ -43,6 +45,13 @@ Prompts = list[tuple[Caption, Scene]]
 
 GUIDANCE_SCALES = (1.0, 2.0, 3.0, 5.0, 7.5, 10.0)
 STEPS = (5, 10, 15, 25, 50)
+SHOWN_NEAREST = 8
+PHOTOGRAPH = 256
+"""Width and height of the photograph, in pixels."""
+
+
+FREE_WORDING = Path(__file__).with_name("free_wording.json")
+_ANY_SCENE = scene(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +198,16 @@ def autoencoder_quality(
     }
 
 
+def photograph(vae: AutoencoderKL) -> dict[str, Any]:
+    """Return what the autoencoder makes of a photograph, which is nothing that it ever saw.
+
+    It is the portrait of Grace Hopper (public domain) that comes with matplotlib.
+    """
+    shown = latent.photograph(PHOTOGRAPH)[None]
+    decibels = float(psnr(shown, reconstruct(vae, shown))[0])
+    return {"of": "Grace Hopper", "size": PHOTOGRAPH, "psnr": decibels}
+
+
 def judge_quality(judge: Judge, drawings: Drawings, reconstructions: np.ndarray) -> dict[str, Any]:
     """Return how often the judge itself is right, on drawings as they are and autoencoded."""
     return {
@@ -203,6 +222,18 @@ def judge_quality(judge: Judge, drawings: Drawings, reconstructions: np.ndarray)
 def prompts_of_seen_pairs(count: int) -> Prompts:
     """Return held-out prompts whose scenes hold only pairs that training shows."""
     return heldout_prompts(count, unseen=False)
+
+
+def free_prompts() -> Prompts:
+    """Return the prompts in free wording: written by somebody who had not seen any caption.
+
+    Each with the scene that it means; what it leaves open counts for nothing.
+    """
+    written = json.loads(FREE_WORDING.read_text())
+    return [
+        (Caption(one["text"], frozenset(one["names"])), replace(_ANY_SCENE, **one["names"]))
+        for one in written
+    ]
 
 
 def prompts_of_unseen_pairs(count: int) -> Prompts:
@@ -243,6 +274,42 @@ def paint(
         pictures += [np.asarray(image.convert("RGB")) for image in made]
         progress("pictures from prompts", len(pictures), len(prompts))
     return np.stack(pictures)
+
+
+def copying(
+    pipe: StableDiffusionPipeline,
+    clip: ClipPair,
+    trained: np.ndarray,
+    drawings: Drawings,
+    count: int,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """Measure how near a model's pictures come to the pictures that it was trained on.
+
+    It is prompted with the training pictures' own captions: that is where a copy is likeliest.
+
+    Args:
+        pipe: the model.
+        clip: whose eyes to compare with.
+        trained: the training pictures: uint8, shape (n, size, size, 3).
+        drawings: held-out drawings, the measure of how near is near.
+        count: how many pictures to make.
+        settings: how to make them.
+        progress: told how far it is.
+
+    Returns:
+        What :func:`storybook.evaluation.copying.compare` found; the pictures that come nearest by
+        pixels, nearest first, uint8, shape (8, size, size, 3); and what they come near to.
+    """
+    index = Index.of(trained, clip, lambda done, of: progress("training pictures", done, of))
+    told = [text for some in dataset.captions(min(count, len(trained)), 1) for text in some]
+    made = paint(pipe, told, settings, progress)
+    found = index.nearest(Index.of(made, clip))
+    report = compare(found, index.nearest(Index.of(drawings.pictures, clip)))
+    nearest = np.argsort(found["pixels"].distances)[:SHOWN_NEAREST]
+    numbers = found["pixels"].numbers[nearest]
+    return {"training": len(trained), **report}, made[nearest], np.asarray(trained[numbers])
 
 
 def words_to_pictures(

@@ -15,9 +15,11 @@ import torch
 from PIL import Image
 
 from explainer import fingerprints
+from storybook import dataset
 from storybook.captions import RUNNING_EXAMPLE
 from storybook.evaluation import examine
 from storybook.evaluation.card import ATTRIBUTE_NAMES, model_card
+from storybook.evaluation.copying import QUANTILES
 from storybook.evaluation.sheets import contact_sheet
 from storybook.world import STYLES, WORLD_VERSION
 
@@ -48,6 +50,12 @@ class Plan:
     unseen: int = 64
     drawings: int = 512
     curves: bool = False
+    copying: int = 0
+    """Pictures to hold against the training pictures; 0 leaves the test out."""
+    twin: bool = False
+    """Whether an overfitted twin, trained for it, takes the same test."""
+    state: Path = Path("training-state")
+    """Where the training pictures are, and where the twin is trained."""
 
 
 def measure(
@@ -90,6 +98,10 @@ def measure(
         "unseen_pairs": examine.words_to_pictures(
             pipe, judge, unseen, plan.settings, progress
         )[0],
+        "free_wording": examine.words_to_pictures(
+            pipe, judge, examine.free_prompts(), plan.settings, progress
+        )[0],
+        "photograph": examine.photograph(pipe.vae),
         "clip": examine.clip_quality(clip, drawings.first(CLIP_PAIRS)),
     }  # fmt: skip
     if plan.curves:
@@ -102,7 +114,39 @@ def measure(
         "running-example.webp": _running_example(pipe, plan.settings, progress),
         "autoencoder.webp": _autoencoder_sheet(drawings, decoded),
     }
+    if plan.copying:
+        evaluation["copying"], nearest = _copying(folder, pipe, clip, drawings, plan, progress)
+        sheets |= nearest
     return evaluation, sheets
+
+
+def _copying(
+    folder: Path,
+    pipe: StableDiffusionPipeline,
+    clip: examine.ClipPair,
+    drawings: Drawings,
+    plan: Plan,
+    progress: Progress,
+) -> tuple[dict[str, Any], Pictures]:
+    """Let the model, and its twin if it is wanted, take the test of copying."""
+    size = examine.picture_size(pipe)
+    count = json.loads((folder / "training.json").read_text())["preset"]["pictures"]
+    takers = {"model": (pipe, count)}
+    if plan.twin:
+        # Training is imported only where something is trained.
+        from storybook.evaluation import twin
+
+        takers["twin"] = (twin.overfitted(pipe, plan.state / "twin"), twin.PICTURES)
+    report, sheets = {}, {}
+    for name, (taker, learned) in takers.items():
+        trained = dataset.pictures(plan.state, size=size, count=learned)
+        report[name], made, near = examine.copying(
+            taker, clip, trained, drawings, plan.copying, plan.settings, progress
+        )
+        sheets[f"nearest-{name}.webp"] = contact_sheet(
+            [*made, *near], [""] * len(made) + ["nearest"] * len(near), columns=len(made)
+        )
+    return report, sheets
 
 
 def _running_example(
@@ -136,6 +180,8 @@ def write(
     charts = {"accuracy.png": accuracy_chart(evaluation)}
     if "curves" in evaluation:
         charts["curves.png"] = curves_chart(evaluation["curves"])
+    if "copying" in evaluation:
+        charts["copying.png"] = copying_chart(evaluation["copying"])
     written = []
     for name, picture in pictures.items():
         picture.save(images / name, quality=82, method=6)
@@ -237,5 +283,29 @@ def curves_chart(curves: Mapping[str, list[dict[str, Any]]]) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylim(0, 1)
     panels[0].yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    panels[0].legend(fontsize=7, frameon=False)
+    return figure
+
+
+def copying_chart(copying: Mapping[str, Any]) -> Figure:
+    """Draw how many pictures lie how near to a training picture, by pixels and by CLIP."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    lines = [("drawings never seen in training", copying["model"], "drawings", "#9a9a9a", "-"),
+             ("the model's pictures", copying["model"], "model", "#2f6f8f", "-")]  # fmt: skip
+    if "twin" in copying:
+        lines.append(("the overfitted twin's", copying["twin"], "model", "#d98032", "--"))
+    for axes, (kind, title) in zip(
+        panels, (("pixels", "RMS difference of thumbnails"), ("clip", "CLIP distance")), strict=True
+    ):
+        for label, found, who, colour, dashes in lines:
+            axes.plot(found[kind][who], QUANTILES, dashes, color=colour, label=label)
+        axes.set_xlabel(f"{title} to the nearest training picture")
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    panels[0].set_ylabel("pictures that are as near")
     panels[0].legend(fontsize=7, frameon=False)
     return figure

@@ -1,0 +1,134 @@
+"""Whether a model copies: how near its pictures come to the pictures it was trained on.
+
+Near and far have no scale of their own, so drawings that training never saw are held against the
+same training pictures: they come as near as this world's pictures come by chance. What is nearer
+than all but one in a hundred of them is called suspicious. A model that makes nothing but new
+pictures is suspicious about once in a hundred, one that learned its pictures by heart nearly
+always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from storybook.evaluation.metrics import Tally
+
+if TYPE_CHECKING:
+    from storybook.evaluation.examine import ClipPair
+
+THUMBNAIL = 32
+"""Pixels are compared at this width and height: a copy shifted by a pixel is still a copy."""
+SUSPICIOUS = 0.01
+"""Share of held-out drawings that come so near by chance."""
+QUANTILES = np.linspace(0, 1, 33)
+_CHUNK = 512
+
+Done = Callable[[int, int], None]
+"""Told how many training pictures have been looked at, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """For each of n pictures the nearest training picture: numbers int64, distances float32.
+
+    Distances by pixels are root mean squared differences of thumbnails, from 0 to 1; distances by
+    CLIP are 1 minus the cosine of the two image embeddings, from 0 to 2.
+    """
+
+    numbers: np.ndarray
+    distances: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """All training pictures, as they are compared.
+
+    Attributes:
+        pixels: float32, shape (n, 3 · 32 · 32), from 0 to 1.
+        clip: float32, shape (n, width), unit vectors.
+    """
+
+    pixels: np.ndarray
+    clip: np.ndarray
+
+    @classmethod
+    def of(cls, pictures: np.ndarray, clip: ClipPair, done: Done = lambda *_: None) -> Index:
+        """Index pictures: uint8, shape (n, height, width, 3), which may be a memory map."""
+        pixels, vectors = [], []
+        for start in range(0, len(pictures), _CHUNK):
+            some = np.asarray(pictures[start : start + _CHUNK])
+            pixels.append(_thumbnails(some))
+            vectors.append(clip.embed_pictures(some))
+            done(start + len(some), len(pictures))
+        return cls(np.concatenate(pixels), np.concatenate(vectors))
+
+    def nearest(self, others: Index) -> dict[str, Nearest]:
+        """Find for each of ``others`` the nearest picture here, by ``pixels`` and by ``clip``."""
+        return {
+            "pixels": _nearest(others.pixels, self.pixels, _root_mean_square),
+            "clip": _nearest(others.clip, self.clip, _cosine_distance),
+        }
+
+
+def _thumbnails(pictures: np.ndarray) -> np.ndarray:
+    x = torch.tensor(pictures).permute(0, 3, 1, 2).float() / 255
+    small = functional.interpolate(x, (THUMBNAIL, THUMBNAIL), mode="area")
+    return small.flatten(1).numpy()
+
+
+def _root_mean_square(queries: np.ndarray, index: np.ndarray) -> np.ndarray:
+    squares = (queries**2).sum(1)[:, None] + (index**2).sum(1) - 2 * queries @ index.T
+    return np.sqrt(np.maximum(squares, 0) / queries.shape[1])
+
+
+def _cosine_distance(queries: np.ndarray, index: np.ndarray) -> np.ndarray:
+    return 1 - queries @ index.T
+
+
+def _nearest(
+    queries: np.ndarray, index: np.ndarray, measure: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> Nearest:
+    distances = np.full(len(queries), np.inf, np.float32)
+    numbers = np.zeros(len(queries), np.int64)
+    for start in range(0, len(index), _CHUNK):
+        some = measure(queries, index[start : start + _CHUNK])
+        nearer = some.min(1) < distances
+        distances[nearer] = some.min(1)[nearer]
+        numbers[nearer] = some.argmin(1)[nearer] + start
+    return Nearest(numbers, distances)
+
+
+def compare(found: dict[str, Nearest], drawings: dict[str, Nearest]) -> dict[str, Any]:
+    """Hold a model's pictures against held-out drawings.
+
+    Args:
+        found: nearest training pictures of the model's pictures, by kind of distance.
+        drawings: the same of held-out drawings.
+
+    Returns:
+        By kind of distance: the ``model``'s and the ``drawings``' distances at 33 even quantiles,
+        the distance below which a picture is ``suspicious``, and the tally of the model's
+        pictures that are.
+    """
+    report = {}
+    for kind, nearest in found.items():
+        usual = drawings[kind].distances
+        limit = float(np.quantile(usual, SUSPICIOUS))
+        near = Tally(int((nearest.distances < limit).sum()), len(nearest.distances))
+        report[kind] = {
+            "model": _quantiles(nearest.distances),
+            "drawings": _quantiles(usual),
+            "limit": round(limit, 4),
+            "suspicious": near.as_json(),
+        }
+    return report
+
+
+def _quantiles(values: np.ndarray) -> list[float]:
+    return [round(float(x), 4) for x in np.quantile(values, QUANTILES)]

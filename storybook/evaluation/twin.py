@@ -1,0 +1,67 @@
+"""The twin: the same denoiser, trained on a hundred pictures until it knows them by heart.
+
+It is what a copying model looks like. A test of copying that does not flag it is worth nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from storybook.dataset import captions, pictures
+from storybook.training import autoencoder, denoiser, devices
+from storybook.training.data import ids
+from storybook.training.loop import Budget, Trainer
+from storybook.training.presets import PRESETS
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
+
+PICTURES = 100
+STEPS = 4000
+
+
+def overfitted(
+    pipe: StableDiffusionPipeline,
+    state: Path,
+    *,
+    count: int = PICTURES,
+    steps: int = STEPS,
+    say: Callable[[str], None] = print,
+) -> StableDiffusionPipeline:
+    """Return a twin of a model whose denoiser went on learning the first pictures alone.
+
+    Args:
+        pipe: the model, with the sizes of one of the presets; left as it is.
+        state: a folder for the twin's checkpoint, from which a second call goes on.
+        count: on how many training pictures.
+        steps: optimizer steps in all.
+        say: told how training goes.
+
+    Raises:
+        TrainingStopped: when training cannot go on.
+    """
+    size = pipe.unet.config.sample_size * pipe.vae_scale_factor
+    drawn = pictures(state, size=size, count=count)
+    device = pipe.device
+    latents = autoencoder.encode_all(pipe.vae, torch.tensor(np.asarray(drawn)), device).float()
+    told = [text for some in captions(count, 1) for text in some]
+    stage = denoiser.DenoiserStage(
+        copy.deepcopy(pipe.unet),
+        pipe.text_encoder,
+        latents * pipe.vae.config.scaling_factor,
+        torch.from_numpy(ids(pipe.tokenizer, told))[:, None],
+        torch.from_numpy(ids(pipe.tokenizer, [""])[0]),
+        next(preset for preset in PRESETS.values() if preset.size == size),
+    )
+    trainer = Trainer(stage, state, devices.accelerator(), say=say)
+    trainer.fit(count, Budget(steps=steps, in_all=True))
+    parts = {**pipe.components, "unet": stage.model.eval()}
+    twin = type(pipe)(**parts, requires_safety_checker=False)
+    twin.set_progress_bar_config(disable=True)
+    return twin

@@ -93,8 +93,8 @@ def test_a_picture_has_the_same_captions_forever():
     assert [caption.text for caption in captions_of(0, 3)[1:]] == [
         "a golden-haired girl wearing a green dress is walking along the harbour, on a sunny day",
         (
-            "a page of a children's book: a little girl wearing a bright green gown wanders along the "
-            "port on a sunny day, oil on canvas"
+            "a page of a children's book: a little girl wearing a bright green gown wanders along "
+            "the port on a sunny day, oil on canvas"
         ),
     ]
     # Asking for more changes none of those that one had.

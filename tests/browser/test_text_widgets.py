@@ -275,6 +275,7 @@ def test_the_effect_of_a_word_is_shown_after_the_guess(open_page):
     page = open_page(static_page([shown]))
     assert not page.is_visible(".ex-words-verdict")
     page.click("text=somewhere else")
+    page.wait_for_selector(".ex-words-verdict:has-text('You said')")
     found = words.agreement(words.attention_of(trace)["8x8"][1, 1], words.change(trace, other)[1])
     told = page.inner_text(".ex-words-verdict").replace("−", "-")
     assert told.startswith("You said: somewhere else.")

@@ -155,11 +155,7 @@ def _draw(wanted: RunParameters, model: str | None, *, previews: bool) -> Trace:
 
     return record(
         load(model),
-        wanted.prompt,
-        seed=wanted.seed,
-        steps=wanted.steps,
-        guidance_scale=wanted.guidance_scale,
-        negative_prompt=wanted.negative_prompt,
+        **wanted.arguments(),
         previews=previews,
         on_step=_show_step,
     )

@@ -68,6 +68,11 @@ class RunParameters:
         weights = {word.casefold(): float(weight) + 0.0 for word, weight in self.weights}
         object.__setattr__(self, "weights", tuple(sorted(weights.items())))
 
+    def arguments(self) -> dict[str, Any]:
+        """Return the parameters as keyword arguments of `explainer.record`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"weights": dict(self.weights)}
+
     def to_query(self) -> str:
         """Return the parameters as the query of a link, those with their default left out."""
         values = {

@@ -289,14 +289,8 @@ class RunController:
         wanted = run.parameters
         trace = record(
             pipe,
-            wanted.prompt,
-            seed=wanted.seed,
-            steps=wanted.steps,
-            guidance_scale=wanted.guidance_scale,
-            negative_prompt=wanted.negative_prompt,
-            scheduler=wanted.scheduler,
+            **wanted.arguments(),
             attention=True,
-            weights=dict(wanted.weights),
             # The decoder costs more than a step: noise, of which it makes little, goes without.
             previews={"x0": "full", "noisy": "linear"},
             on_step=lambda step, total, preview: run.update(

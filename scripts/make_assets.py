@@ -70,11 +70,7 @@ def record(
     """Draw a run with the embedded model and return what it left behind."""
     return explainer.record(
         pipe,
-        parameters.prompt,
-        seed=parameters.seed,
-        steps=parameters.steps,
-        guidance_scale=parameters.guidance_scale,
-        negative_prompt=parameters.negative_prompt,
+        **parameters.arguments(),
         previews=previews,
         attention=attention,
     )

@@ -62,12 +62,7 @@ def _drawn(pipe: DiffusionPipeline, wanted: RunParameters | broken.Broken) -> Im
 def _record(pipe: DiffusionPipeline, parameters: RunParameters) -> Trace:
     return explainer.record(
         pipe,
-        parameters.prompt,
-        seed=parameters.seed,
-        steps=parameters.steps,
-        guidance_scale=parameters.guidance_scale,
-        negative_prompt=parameters.negative_prompt,
-        scheduler=parameters.scheduler,
+        **parameters.arguments(),
         previews=False,
     )
 

@@ -1,9 +1,12 @@
 """What a reader may ask for, and what they are told when it cannot be done."""
 
+import inspect
 import math
+from dataclasses import fields
 
 import pytest
 
+from explainer.capture import record
 from explainer.parameters import MAX_PROMPT, MAX_SEED, ParameterError, RunParameters
 
 
@@ -98,3 +101,10 @@ def test_a_link_may_hold_what_others_put_there():
 def test_a_damaged_link_is_refused(query):
     with pytest.raises(ParameterError):
         RunParameters.from_query(query)
+
+
+def test_the_arguments_are_all_that_record_takes_of_a_run():
+    wanted = RunParameters(prompt="a fox", seed=3, weights=(("fox", 2.0),))
+    taken = set(inspect.signature(record).parameters)
+    assert set(wanted.arguments()) == {field.name for field in fields(RunParameters)} <= taken
+    assert wanted.arguments()["weights"] == {"fox": 2.0}

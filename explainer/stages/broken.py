@@ -60,13 +60,7 @@ def record(pipe: DiffusionPipeline, run: Broken, **options: Any) -> Trace:
     with PARTS[run.part](pipe):
         return record_whole(
             pipe,
-            wanted.prompt,
-            seed=wanted.seed,
-            steps=wanted.steps,
-            guidance_scale=wanted.guidance_scale,
-            negative_prompt=wanted.negative_prompt,
-            scheduler=wanted.scheduler,
-            weights=dict(wanted.weights),
+            **wanted.arguments(),
             **options,
         )
 

@@ -123,13 +123,7 @@ def swap(
 
     whole = record(
         pipe,
-        parameters.prompt,
-        seed=parameters.seed,
-        steps=parameters.steps,
-        guidance_scale=parameters.guidance_scale,
-        negative_prompt=parameters.negative_prompt,
-        scheduler=parameters.scheduler,
-        weights=dict(parameters.weights),
+        **parameters.arguments(),
         previews=False,
         on_step=counted(0),
         cancelled=cancelled,

@@ -1,14 +1,12 @@
 // A page without a kernel: gives each widget's module the little that it asks of Jupyter's model.
-// State: [{esm, css, state, buffers: {trait: base64}, at: "#selector"}] and links between them.
+// The page's data: {modules: [{esm, css}], buffers: [base64], widgets: [{module, state, buffers:
+// {trait: number of a buffer}, at: ["#selector"]}], links: [[widget, trait], [widget, trait], both
+// ways?]}. Modules and buffers that several widgets share are there once.
 
 class PageModel {
-  constructor(state, buffers) {
-    this.state = { ...state };
+  constructor(state) {
+    this.state = state;
     this.listeners = new Map();
-    for (const [name, text] of Object.entries(buffers)) {
-      const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-      this.state[name] = new DataView(bytes.buffer);
-    }
   }
 
   get(name) {
@@ -18,7 +16,7 @@ class PageModel {
   set(name, value) {
     if (this.state[name] === value) return;
     this.state[name] = value;
-    for (const listener of [...(this.listeners.get(`change:${name}`) ?? [])]) listener();
+    this.tell(`change:${name}`);
   }
 
   on(name, listener) {
@@ -30,28 +28,48 @@ class PageModel {
     this.listeners.get(name)?.delete(listener);
   }
 
+  tell(name, ...what) {
+    for (const listener of [...(this.listeners.get(name) ?? [])]) listener(...what);
+  }
+
   save_changes() {}
 }
 
-function link(models, [from, fromTrait], [to, toTrait]) {
+function bytesOf(base64) {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  return new DataView(bytes.buffer);
+}
+
+/** Hold two traits equal: the second follows the first and, if both ways, the first the second. */
+function linkTraits(models, [from, fromTrait], [to, toTrait], both = true) {
   const copy = (a, b, x, y) => a.on(`change:${x}`, () => b.set(y, a.get(x)));
   copy(models[from], models[to], fromTrait, toTrait);
-  copy(models[to], models[from], toTrait, fromTrait);
+  if (both) copy(models[to], models[from], toTrait, fromTrait);
   models[to].set(toTrait, models[from].get(fromTrait));
 }
 
-async function showWidget({ esm, css, at }, model) {
+async function loadModule({ esm, css }) {
   document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
   const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
   const { default: widget } = await import(url);
   URL.revokeObjectURL(url);
-  await widget.initialize?.({ model });
-  await widget.render({ model, el: document.querySelector(at) });
+  return widget;
 }
 
-async function showPage({ widgets, links = [] }) {
-  const models = widgets.map(({ state, buffers }) => new PageModel(state, buffers));
-  for (const [from, to] of links) link(models, from, to);
-  await Promise.all(widgets.map((widget, i) => showWidget(widget, models[i])));
+/** Give every widget its model, and draw it where it belongs; `prepare` sees the models before. */
+async function showPage({ modules, buffers, widgets, links = [] }, prepare = () => {}) {
+  const decoded = buffers.map(bytesOf);
+  const models = widgets.map(({ state, buffers: own }) => {
+    const traits = Object.entries(own).map(([trait, number]) => [trait, decoded[number]]);
+    return new PageModel({ ...state, ...Object.fromEntries(traits) });
+  });
+  for (const link of links) linkTraits(models, ...link);
+  await prepare(models, widgets);
+  const loaded = modules.map(loadModule);
+  for (const [i, { module, at }] of widgets.entries()) {
+    const widget = await loaded[module];
+    await widget.initialize?.({ model: models[i] });
+    for (const place of at) await widget.render({ model: models[i], el: document.querySelector(place) });
+  }
   return models;
 }

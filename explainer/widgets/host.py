@@ -1,17 +1,17 @@
-"""A page that shows widgets with no kernel and no network: one HTML file, opened from anywhere."""
+"""Widgets with no kernel and no network: their state in a page, and the script that plays kernel."""
 
 from __future__ import annotations
 
 import base64
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from explainer.widgets.base import Widget
 
-_HOST = Path(__file__).with_name("host.js")
+HOST = Path(__file__).with_name("host.js")
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -37,7 +37,8 @@ document.documentElement.dataset.ready = "yes";
 </html>
 """
 
-Link = tuple[tuple[int, str], tuple[int, str]]
+Link = tuple[tuple[int, str], tuple[int, str]] | tuple[tuple[int, str], tuple[int, str], bool]
+"""Two traits held equal: (widget, trait) twice, and False where the second only follows."""
 
 
 def static_page(widgets: Sequence[Widget], *, links: Sequence[Link] = (), title: str = "") -> str:
@@ -52,25 +53,79 @@ def static_page(widgets: Sequence[Widget], *, links: Sequence[Link] = (), title:
     Returns:
         The HTML of a page that asks for nothing else, not even a file beside it.
     """
-    state = {"widgets": [_frozen(widget, i) for i, widget in enumerate(widgets)], "links": links}
+    bundle = Bundle()
+    for i, widget in enumerate(widgets):
+        bundle.add(widget.get_state(), [f"#widget-{i}"])
+    bundle.links.extend(links)
     return _PAGE.format(
         title=html.escape(title),
         places="\n".join(f'<div id="widget-{i}"></div>' for i in range(len(widgets))),
-        # A prompt may hold "</script>", which would end the element in the middle of its state.
-        state=json.dumps(state).replace("<", "\\u003c"),
-        host=_HOST.read_text(encoding="utf-8"),
+        state=bundle.json(),
+        host=HOST.read_text(encoding="utf-8"),
     )
 
 
-def _frozen(widget: Widget, place: int) -> dict[str, Any]:
-    state = dict(widget.get_state())
-    esm, css = state.pop("_esm"), state.pop("_css")
-    buffers = {
-        name: base64.b64encode(state.pop(name)).decode("ascii")
-        for name in list(state)
-        if isinstance(state[name], bytes | memoryview)
-    }
-    plain = {
-        name: value for name, value in state.items() if not name.startswith(("_view", "_model"))
-    }
-    return {"esm": esm, "css": css, "state": plain, "buffers": buffers, "at": f"#widget-{place}"}
+class Bundle:
+    """What `host.js` shows: the states of widgets, with whatever they share kept once.
+
+    Attributes:
+        links: Traits held equal in the browser; widgets are named by what `add` returned.
+    """
+
+    def __init__(self) -> None:
+        self.links: list[Link] = []
+        self._widgets: list[dict[str, Any]] = []
+        self._modules: dict[tuple[str, str], int] = {}
+        self._buffers: dict[str, int] = {}
+
+    def add(self, state: Mapping[str, Any], places: Sequence[str]) -> int:
+        """Take a widget in.
+
+        Args:
+            state: Its synchronised traits, `_esm` and `_css` among them; buffers are bytes.
+            places: CSS selectors of the elements that it is shown in.
+
+        Returns:
+            Its number.
+        """
+        module = (str(state["_esm"]), str(state.get("_css", "")))
+        plain: dict[str, Any] = {}
+        buffers: dict[str, int] = {}
+        for name, value in state.items():
+            if isinstance(value, bytes | memoryview):
+                buffers[name] = self._number_of(bytes(value))
+            elif name not in {"_esm", "_css"} and not name.startswith(("_view", "_model")):
+                plain[name] = value
+        self._widgets.append(
+            {
+                "module": self._modules.setdefault(module, len(self._modules)),
+                "state": plain,
+                "buffers": buffers,
+                "at": list(places),
+            }
+        )
+        return len(self._widgets) - 1
+
+    def json(self) -> str:
+        """Return all of it as JSON that can stand inside a script element."""
+        modules = [{"esm": esm, "css": css} for esm, css in self._modules]
+        return script_json(
+            {
+                "modules": modules,
+                "buffers": list(self._buffers),
+                "widgets": self._widgets,
+                "links": self.links,
+            }
+        )
+
+    def _number_of(self, data: bytes) -> int:
+        text = base64.b64encode(data).decode("ascii")
+        return self._buffers.setdefault(text, len(self._buffers))
+
+
+def script_json(value: Any) -> str:
+    """Return JSON that can stand inside a script element.
+
+    A prompt may hold "</script>", which would end the element in the middle of its data.
+    """
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")

@@ -71,6 +71,10 @@ const studio = {
       model.set("query", location.search);
       model.save_changes();
     }
+    // The page around it names the run in its address and carries it to the other pages.
+    watch(model, "_link", signal, () =>
+      document.dispatchEvent(new CustomEvent("explainer:run", { detail: model.get("_link") })),
+    );
   },
 
   mount(view) {

@@ -7,15 +7,17 @@ along with a model.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explainer import fingerprints
+from explainer import fingerprints, memory
 
 if TYPE_CHECKING:
     import torch
@@ -26,9 +28,12 @@ __all__ = [
     "embedded_fingerprint",
     "embedded_folder",
     "fingerprint",
+    "is_folder",
     "known_phrases",
     "known_words",
     "load",
+    "measure",
+    "usual_settings",
 ]
 
 PIPELINES = (
@@ -43,7 +48,6 @@ PIPELINES = (
 LIBRARIES = ("diffusers", "transformers")
 
 _INDEX = "model_index.json"
-_BFLOAT16 = ("StableDiffusion3Pipeline", "FluxPipeline")  # float16 overflows in their activations
 # Recorded by name but never loaded: it judges finished pictures and has no part in drawing them.
 _UNUSED = ("safety_checker",)
 _PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
@@ -59,8 +63,12 @@ def load(
     *,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
+    offload: bool = False,
+    check_memory: bool = True,
 ) -> DiffusionPipeline:
     """Loads a diffusers text-to-image pipeline, ready to draw.
+
+    What it takes is measured first, by the heads of its files, and compared with what is free.
 
     Args:
         source: None for the embedded storybook model; a hub id such as
@@ -68,10 +76,14 @@ def load(
         device: Where to put it; by default CUDA, else MPS, else the CPU.
         dtype: Of the weights; by default float32 on the CPU, bfloat16 for Stable Diffusion 3 and
             Flux on CUDA, float16 otherwise.
+        offload: Whether the networks wait in the processor's memory and visit the GPU in turn;
+            needs the package accelerate.
+        check_memory: False to try even if it seems too big, where swapping does not matter.
 
     Raises:
-        ModelError: There is no such model, it cannot be reached, or it is of a kind that is not
-            loaded, such as pickled weights or a pipeline with code of its own.
+        ModelError: There is no such model, it cannot be reached, is too big for the memory that is
+            free, or of a kind that is not loaded, such as pickled weights or a pipeline with code
+            of its own.
     """
     folder = embedded_folder() if source is None else _local_folder(source)
     revision = None
@@ -89,9 +101,113 @@ def load(
     options: dict[str, Any] = {"dtype": dtype or _best_dtype(device, components["_class_name"])}
     if revision is not None:
         options["revision"] = revision
-    pipe = _from_pretrained(name, components, options).to(device)
+    needs = None if source is None else _needs_of(index.parent, folder, str(source), revision)
+    if needs is not None:
+        options["variant"] = needs.variant
+        if check_memory:
+            _refuse_too_big(needs, device, options["dtype"], offload=offload)
+    pipe = _placed(_from_pretrained(name, components, options), device, offload=offload)
     pipe.set_progress_bar_config(disable=True)
     pipe.register_to_config(_name_or_path="storybook" if source is None else name)
+    return pipe
+
+
+def measure(source: str | os.PathLike[str]) -> memory.Needs:
+    """Tells what a model takes, before anything of it is loaded.
+
+    Of a hub id the hub is asked for metadata, some tens of kilobytes, and no weights are fetched.
+
+    Args:
+        source: A hub id or a folder.
+
+    Raises:
+        ModelError: There is no such model, it cannot be reached, or it is none that is loaded.
+    """
+    folder = _local_folder(source)
+    try:
+        needs = memory.of_hub(str(source)) if folder is None else memory.of_folder(folder)
+    except memory.MeasureError as error:
+        if folder is not None:
+            _refuse_pickles(str(folder), folder, _checked_index(str(folder), folder / _INDEX))
+        raise ModelError(str(error)) from error
+    if needs.pipeline not in PIPELINES:
+        raise _not_loaded(needs.model, needs.pipeline)
+    return needs
+
+
+def is_folder(source: str) -> bool:
+    """Tells whether a folder is meant, rather than a hub id.
+
+    Raises:
+        ModelError: It is neither.
+    """
+    return _local_folder(source) is not None
+
+
+def usual_settings(pipe: Any) -> tuple[int, float]:
+    """Returns the steps and the guidance scale that a pipeline was made for.
+
+    Distilled models, which need few steps and no guidance, are known by their config or their name;
+    otherwise it is the pipeline's own default, of at most 30 steps.
+    """
+    given = inspect.signature(type(pipe).__call__).parameters
+    steps = min(30, int(given["num_inference_steps"].default))
+    guidance = float(given["guidance_scale"].default)
+    name = str(pipe.config.get("_name_or_path") or "").lower()
+    if type(pipe).__name__.startswith("LatentConsistency"):
+        return steps, guidance  # its guidance is told to the denoiser, not computed
+    denoiser = getattr(pipe, "transformer", None) or pipe.unet
+    distilled = denoiser.config.get("guidance_embeds") is False or any(
+        word in name for word in ("turbo", "schnell", "lightning", "hyper")
+    )
+    return (4, 0.0) if distilled else (steps, guidance)
+
+
+def _needs_of(
+    there: Path, folder: Path | None, source: str, revision: str | None
+) -> memory.Needs | None:
+    """What a model takes; None where that cannot be found out: the loader will say why."""
+    for ask in (
+        lambda: memory.of_folder(there),
+        lambda: memory.of_hub(source, revision) if folder is None else None,
+    ):
+        with suppress(memory.MeasureError):
+            return ask()
+    return None
+
+
+def _refuse_too_big(
+    needs: memory.Needs, device: str | torch.device, dtype: torch.dtype, *, offload: bool
+) -> None:
+    import torch
+
+    kind, precision = torch.device(device).type, str(dtype).removeprefix("torch.")
+    here = memory.machine()
+    wanted = memory.way(needs, here, kind, precision, offload=offload)
+    if wanted.fits or kind not in {"cpu", "cuda", "mps"}:
+        return
+    better = next((way for way in memory.ways(needs, here) if way.fits), None)
+    advice = (
+        "Record it on a machine with more memory and carry the trace here, or take a smaller model."
+        if better is None
+        else f"Load it with device={better.device!r}, dtype=torch.{better.dtype}"
+        f"{', offload=True' if better.offload else ''}, which fits."
+    )
+    raise ModelError(
+        f"{needs.model} is too big to run {wanted.words}: it takes {wanted.asks(here)}. {advice}"
+    )
+
+
+def _placed(pipe: Any, device: str | torch.device, *, offload: bool) -> Any:
+    if not offload:
+        return pipe.to(device)
+    try:
+        pipe.enable_model_cpu_offload(device=device)
+    except ImportError as error:
+        raise ModelError(
+            "Parts of a model take turns on a GPU by the package accelerate, which is not "
+            "installed: pip install accelerate"
+        ) from error
     return pipe
 
 
@@ -208,13 +324,17 @@ def _checked_index(name: str, path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{name}: {_INDEX} is damaged ({error}). Download it again.") from error
     if pipeline not in PIPELINES:
-        raise ModelError(
-            f"{name} is a {pipeline!r}, which is not loaded. These are: {', '.join(PIPELINES)}."
-        )
+        raise _not_loaded(name, pipeline)
     for component, described in index.items():
         if isinstance(described, list) and component not in _UNUSED:
             _check_component(name, component, described)
     return dict(index)
+
+
+def _not_loaded(name: str, pipeline: object) -> ModelError:
+    return ModelError(
+        f"{name} is a {pipeline!r}, which is not loaded. These are: {', '.join(PIPELINES)}."
+    )
 
 
 def _check_component(name: str, component: str, described: list[Any]) -> None:
@@ -284,4 +404,5 @@ def _best_dtype(device: str | torch.device, pipeline: str) -> torch.dtype:
     kind = torch.device(device).type
     if kind == "cpu":
         return torch.float32
-    return torch.bfloat16 if kind == "cuda" and pipeline in _BFLOAT16 else torch.float16
+    name = memory.half(pipeline) if kind == "cuda" else "float16"
+    return torch.bfloat16 if name == "bfloat16" else torch.float16

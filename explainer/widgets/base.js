@@ -36,6 +36,13 @@ function reducedMotion() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
+/** What stands on a page without a kernel in the place of a control that Python answers. */
+function onlyLive(words) {
+  const here = document.getElementById("live-pages");
+  const link = here ? h("a", { href: "#live-pages", text: "a live page" }) : "a live page";
+  return h("p", { class: "ex-small ex-only-live" }, `${words} needs `, link, "; this one is a recording.");
+}
+
 /** Listen to one or more traits of a model until the signal aborts. */
 function watch(model, names, signal, listener) {
   for (const name of [names].flat()) {

@@ -31,6 +31,7 @@ const brush = {
       h("div", { class: "ex-brush-row" }, h("label", { class: "ex-brush-row" }, "Strength ", amount, strength), wide),
     );
     if (live) root.append(askRow(view, { words: "Take everything back", unit: "part", fields: [undo], send: () => ({ what: "reset" }), done: "Decoded." }));
+    else root.append(onlyLive("Painting"));
     let tool = "noise";
     let channel = 0;
     let radius = 1;

@@ -15,7 +15,7 @@ const channels = {
       const reset = h("button", { class: "ex-button", type: "button", text: "All as they were", onclick: () => change(() => 1, () => false) });
       form = askRow(view, { words: "Decode", unit: "picture", fields: [reset], send: () => ({}), done: "Decoded." });
       root.append(form);
-    }
+    } else root.append(onlyLive("Changing the channels"));
     let parts = [];
     let resting;
     view.signal.addEventListener("abort", () => clearTimeout(resting));

@@ -12,7 +12,7 @@ const compression = {
     if (canAsk(view)) {
       const words = "Time a step on both, here";
       root.append(askRow(view, { words, unit: "layer", send: () => ({}), done: "Both steps were timed." }));
-    }
+    } else root.append(onlyLive("Timing both on your computer"));
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     view.watch("_facts", load);

@@ -31,6 +31,7 @@ const denoiser = {
     const scale = h("p", { class: "ex-small" });
     root.append(drawing, h("div", { class: "ex-unet-panel" }, title, words, steps, flow, reads, scale));
     if (canAsk(view)) root.append(askRow(view, { words: "Look into the last run", unit: "step", send: () => ({}), done: "The parts show your run." }));
+    else root.append(onlyLive("A look into a run of your own"));
     let parts;
     let bits;
     let tiles = [];

@@ -29,7 +29,7 @@ const phrases = {
     const stage = h("div", { class: "ex-phrases-stage" });
     const reading = h("p", { class: "ex-small ex-number", role: "status" });
     root.append(
-      h("div", { class: "ex-phrases" }, h("div", {}, own.node, view.noticeArea), h("div", { class: "ex-phrases-side" }, tabs, axes, stage, reading)),
+      h("div", { class: "ex-phrases" }, h("div", {}, own.node, live ? null : onlyLive("Comparing phrases of your own"), view.noticeArea), h("div", { class: "ex-phrases-side" }, tabs, axes, stage, reading)),
     );
     let shown = "table";
     let typing = 0;

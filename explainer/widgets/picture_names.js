@@ -9,7 +9,7 @@ const pictureNames = {
     const ask = h("button", { class: "ex-button ex-button-main", type: "button", text: "Let it name them", onclick: reveal });
     const upload = uploadButton(() => model.get("_size"), take, (text) => view.notify({ kind: "error", text }));
     const stage = h("div", { class: "ex-names-scroll", tabindex: 0, role: "region", "aria-label": "Pictures and phrases" });
-    root.append(stage, h("div", { class: "ex-names-actions" }, ask, live ? upload : null), view.noticeArea, h("details", { class: "ex-names-more" }, h("summary", { text: "Change the names" }), own.node));
+    root.append(stage, h("div", { class: "ex-names-actions" }, ask, live ? upload : onlyLive("A picture or a name of your own")), view.noticeArea, h("details", { class: "ex-names-more" }, h("summary", { text: "Change the names" }), own.node));
     let revealed = false;
     let typing = 0;
     let canvases = [];

@@ -31,7 +31,7 @@ const roundTrips = {
     );
     if (live) {
       root.append(askRow(view, { words: "Send it through", unit: "picture", send: () => ({ title: model.get("chosen") }), done: "The picture came back." }));
-    }
+    } else root.append(onlyLive("A picture of your own"));
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     view.watch(["_facts", "chosen"], load);

@@ -9,7 +9,7 @@ const sentence = {
     prompt.control.disabled = !live;
     const shelves = h("div", { class: "ex-shelves" });
     const facts = h("p", { class: "ex-sentence-facts ex-number", role: "status" });
-    root.append(prompt.node, shelves, facts);
+    root.append(prompt.node, live ? shelves : onlyLive("A sentence of your own"), facts);
     tokenRow.mount(view);
     prompt.control.addEventListener("input", () => write(prompt.text));
     view.watch("sentence", fill);

@@ -46,7 +46,7 @@ const sketch = {
     if (canAsk(view)) {
       const send = () => ({ prompt: words.value, strength: Number(strength.value) });
       root.append(askRow(view, { words: "Make a picture of it", unit: "step", fields: [words], send, done: "The picture is done." }));
-    }
+    } else root.append(onlyLive("Making a picture of your sketch"));
     root.append(board, caption);
     let colour = "blue";
     let thick = "middling";

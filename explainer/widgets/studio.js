@@ -4,8 +4,6 @@ const DICE =
   "M6 4h12a2 2 0 0 1 2 2v12a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2zM8.5 8.5h.01M15.5 8.5h.01M12 12h.01M8.5 15.5h.01M15.5 15.5h.01";
 const ANSWER_MS = 8000;
 const FIELDS = ["prompt", "negative_prompt", "seed", "steps", "guidance_scale"];
-const RECORDED =
-  "This page is a recording: it shows the run below, and has no model beside it that could draw another.";
 
 /** Why a field's text cannot be run, or an empty string. Python asks the same again, and decides. */
 function problemOf(name, text, limits) {
@@ -111,7 +109,7 @@ const studio = {
       h(
         "div",
         { class: "ex-studio-actions" },
-        live ? generate : h("p", { class: "ex-small", text: RECORDED }),
+        live ? generate : onlyLive("Drawing another picture"),
         live ? h("span", { class: "ex-small ex-shortcut", text: "Ctrl + Enter" }) : null,
         link.button,
       ),

@@ -17,7 +17,7 @@ const swap = {
     root.append(empty, board);
     if (canAsk(view)) {
       root.append(askRow(view, { words: "Draw these two", unit: "step", fields: sentences, send: () => ({ first: sentences[0].value, second: sentences[1].value }) }));
-    }
+    } else root.append(onlyLive("Drawing two sentences of your own"));
     let slider;
     let guessed = null;
     const ask = view.redraw(draw);

@@ -35,7 +35,7 @@ const sweep = {
       h("div", { class: "ex-sweep-knobs", role: "group", "aria-label": "Experiment" }, ...knobs),
       grid,
       measure,
-      live ? form : h("p", { class: "ex-small", text: "This page is a recording: it has no model beside it that could draw more." }),
+      live ? form : onlyLive("Drawing more"),
     );
     let canvases = [];
     const redraw = view.redraw(draw);

@@ -33,7 +33,7 @@ const twoRuns = {
     const range = h("input", { class: "ex-runs-range", type: "range", min: 0, step: 1, "aria-label": "Step of both runs" });
     const reading = h("p", { class: "ex-small ex-number" });
     root.append(
-      h("div", { class: "ex-runs-form" }, fields[0].node, live ? h("div", { class: "ex-runs-words" }, h("p", { class: "ex-small", text: "Choose a word to change:" }), choose, change.node) : null, fields[1].node, weighed, h("details", {}, h("summary", { text: "Tell it what to avoid" }), negative.node), live ? h("div", {}, draw) : null, panel.node, view.noticeArea),
+      h("div", { class: "ex-runs-form" }, fields[0].node, live ? h("div", { class: "ex-runs-words" }, h("p", { class: "ex-small", text: "Choose a word to change:" }), choose, change.node) : null, fields[1].node, weighed, h("details", {}, h("summary", { text: "Tell it what to avoid" }), negative.node), live ? h("div", {}, draw) : onlyLive("Drawing sentences of your own"), panel.node, view.noticeArea),
       changed,
       pictures,
       h("p", { class: "ex-title ex-runs-caption", text: "How far apart the two predicted pictures are, step by step" }),

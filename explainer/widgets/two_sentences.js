@@ -25,7 +25,7 @@ const twoSentences = {
     );
     const told = h("p", { class: "ex-two-told", role: "status" });
     const inner = h("div", { class: "ex-two-shown" });
-    root.append(chips, h("div", { class: "ex-two-boxes" }, ...boxes.map(({ node }) => node)), asking, told, inner);
+    root.append(chips, h("div", { class: "ex-two-boxes" }, ...boxes.map(({ node }) => node)), live ? "" : onlyLive("Comparing other sentences"), asking, told, inner);
     fingerprint.mount(Object.assign(Object.create(view), { root: inner, redraw: view.redraw.bind(view) }));
     let revealed = false;
     range.addEventListener("input", showGuess);

@@ -18,7 +18,7 @@ const walks = {
     if (canAsk(view)) {
       const send = () => ({ kind: model.get("kind"), ...(model.get("kind") === "prompts" ? { second: words.value } : {}) });
       root.append(askRow(view, { words: "Walk it now", unit: "step", fields: [words], send, done: "The walk is done." }));
-    }
+    } else root.append(onlyLive("Walking to a sentence of your own"));
     let shown = [];
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);

@@ -38,7 +38,7 @@ const wordMaps = {
     const link = linkCopier(view);
     const verdict = h("p", { class: "ex-words-verdict", role: "status" });
     root.append(
-      h("div", { class: "ex-words-form" }, own.node, live ? h("div", {}, draw) : null, panel.node, view.noticeArea),
+      h("div", { class: "ex-words-form" }, own.node, live ? h("div", {}, draw) : onlyLive("Drawing a sentence of your own"), panel.node, view.noticeArea),
       h("p", { class: "ex-title ex-words-lead", text: "Point at a word, or choose one with the Tab key" }),
       row,
       h("div", { class: "ex-words-layers" }, h("span", { class: "ex-small", text: "Layers that see the picture as" }), layers),

@@ -376,7 +376,7 @@ def test_a_sweep_without_a_kernel_shows_what_was_recorded(open_page):
     assert page.locator(".ex-sweep-apart:visible").count() == 0
     page.click("text=Measure how far they are apart")
     page.wait_for_selector(f"text={sweep._apart[3]} grey levels away")
-    assert page.is_visible("text=This page is a recording")
+    assert page.is_visible("text=this one is a recording")
     shade = pixels(page, ".ex-sweep canvas >> nth=0")
     np.testing.assert_allclose(shade[8, 8], (30, 160, 60), atol=6)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -250,7 +250,7 @@ def test_a_widget_looks_the_same_beside_others(open_page):
 def test_without_a_kernel_the_page_says_so_and_the_player_works(open_page):
     studio = Studio(RunController(fingerprint="none"), trace=make_trace(), step=4)
     page = open_page(static_page([studio]), viewport={"width": 400, "height": 800})
-    assert page.is_visible("text=This page is a recording")
+    assert page.is_visible("text=this one is a recording")
     assert page.is_disabled("textarea")
     assert page.locator("text=Generate").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -9,7 +9,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "voila" / "templates" / "explainer"
 """Voilà looks for its template here; what an exported page shares with it lies beside."""
 STATIC = FOLDER / "static"
-FOR_VOILA = frozenset({"voila.css", "waking.js"})
+FOR_VOILA = frozenset({"voila.css", "waking.js", "kernel.js"})
 
 
 def head(assets: str = "assets") -> str:
@@ -33,7 +33,9 @@ def frame(suffix: str = ".html") -> str:
 
 def foot(assets: str = "assets") -> str:
     """Return the scripts that a page ends with; they need `frame` and ``<main class="page">``."""
-    return f'<script defer src="{assets}/frame.js"></script>'
+    return "\n".join(
+        f'<script defer src="{assets}/{name}.js"></script>' for name in ("frame", "tour")
+    )
 
 
 def copy_assets(folder: Path) -> list[Path]:

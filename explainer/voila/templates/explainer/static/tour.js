@@ -1,0 +1,219 @@
+// The guided tour: short steps through all pages. Each opens and marks one part, and says one thing to
+// try. The step stands in the address (?tour=3), so that it goes on after a page is turned.
+
+(() => {
+  "use strict";
+
+  const STEPS = [
+    {
+      page: "00_overview",
+      at: ".ex:has(.ex-tokens)",
+      title: "Words become numbers",
+      text: "The model has a list of pieces of words. Your sentence is cut into such pieces, the tokens, and each is looked up by its number.",
+      try: "Find a piece that is no whole word, or the padding at the end.",
+    },
+    {
+      page: "00_overview",
+      at: ".ex:has(.ex-player):not(:has(.ex-studio))",
+      title: "A picture comes out of noise",
+      text: "On the left is what the computer works on, on the right the picture that the model expects behind it at this step.",
+      try: "Put the slider to the left end. Then move it slowly, and stop when you know what it will be.",
+    },
+    {
+      page: "00_overview",
+      at: ".ex:has(.ex-latents)",
+      title: "None of it happens on pixels",
+      text: "These cells are the latents. The model only ever sees them; a decoder makes the picture of them at the end.",
+      try: "Move the slider of the player above, and watch the cells.",
+    },
+    {
+      page: "01_text",
+      at: ".ex:has(.ex-shelves)",
+      title: "Take your own sentence apart",
+      text: "What the model never met in training is underlined. It is not refused; it only means nothing.",
+      try: "Type your name. Into how many pieces is it cut?",
+    },
+    {
+      page: "01_text",
+      at: ".ex:has(.ex-layers-tokens)",
+      title: "Words look at each other",
+      text: "In each layer every token takes something from the tokens before it. The bars under the words say how much.",
+      try: "Choose “blue”, then “dress”, and compare from where they take.",
+    },
+    {
+      page: "01_text",
+      at: ".ex:has(.ex-words-form)",
+      title: "Where a word is looked up",
+      text: "While it draws, every place of the picture looks some words up more than others. The map shows it for one word.",
+      try: "Point at a colour, then at the thing that has it.",
+    },
+    {
+      page: "02_noise",
+      at: ".ex:has(.ex-fade)",
+      title: "How a picture is lost",
+      text: "In training, pictures are mixed with more and more noise. The model learns to say what was added.",
+      try: "Slide until you no longer see what it is, and press “Here I lose it”.",
+    },
+    {
+      page: "02_noise",
+      at: ".ex:has(.ex-cloud)",
+      title: "The same with points",
+      text: "A model so small that it learns here, in your browser: noise on the right is led back to the shape on the left.",
+      try: "Draw a shape of your own on the left, and let it learn.",
+    },
+    {
+      page: "02_noise",
+      at: ".ex:has(.ex-unet)",
+      title: "Inside the denoiser",
+      text: "This network is asked at every step. It sees the noisy state, the amount of noise, and your words.",
+      try: "Choose a block in the middle, and see what it adds.",
+    },
+    {
+      page: "02_noise",
+      at: ".ex:has(.ex-sweep)",
+      title: "One knob at a time",
+      text: "The same sentence and the same noise; only one setting changes from picture to picture.",
+      try: "Choose an experiment, and guess which picture suffers most before you look.",
+    },
+    {
+      page: "03_latent",
+      at: ".ex:has(.ex-channels)",
+      title: "Channel by channel",
+      text: "The latents are a few small pictures on top of each other. The decoder needs all of them.",
+      try: "Switch one off. What is lost: the colour, the light or the outline?",
+    },
+    {
+      page: "03_latent",
+      at: ".ex:has(.ex-trips)",
+      title: "What is lost on the way",
+      text: "A picture goes through the encoder and comes back through the decoder. It does not come back as it went.",
+      try: "Drag the line across a small, sharp detail.",
+    },
+    {
+      page: "03_latent",
+      at: ".ex:has(.ex-brush)",
+      title: "Paint where the model paints",
+      text: "Each cell that you change moves a patch of the picture, and no more than a patch.",
+      try: "Take “Ask a cell”, and click on one.",
+    },
+    {
+      page: "00_overview",
+      at: ".ex:has(.ex-studio)",
+      title: "Now your own",
+      text: "You have seen all parts. Write a sentence, and take it with you: the pages open your run from now on.",
+      try: "Change one word of the sentence, keep the seed, and compare.",
+    },
+  ];
+  const WAIT_MS = 60_000;
+
+  const links = [...document.querySelectorAll(".frame-list a")];
+  const fileOf = (link) => new URL(link.href).pathname.split("/").pop();
+  const pageOf = (link) => fileOf(link).split(".")[0];
+  const here = links.find((link) => link.hasAttribute("aria-current"));
+  let place = -1;
+  let waiting = null;
+
+  const part = (tag, props, ...children) => {
+    const node = Object.assign(document.createElement(tag), props);
+    node.append(...children);
+    return node;
+  };
+  const count = part("p", { className: "tour-count" });
+  const title = part("p", { className: "tour-title" });
+  const text = part("p", {});
+  const task = part("p", { className: "tour-try" });
+  const coming = part("p", { className: "tour-count", hidden: true, textContent: "This part is still being made…" });
+  const back = part("button", { type: "button", className: "frame-button", textContent: "Back", onclick: () => go(place - 1) });
+  const next = part("button", { type: "button", className: "frame-button tour-next", onclick: () => go(place + 1) });
+  const end = part("button", { type: "button", className: "frame-button tour-end", textContent: "End the tour", onclick: stop });
+  const card = part(
+    "section",
+    { className: "tour", hidden: true, tabIndex: -1, ariaLabel: "Guided tour", onkeydown: (event) => event.key === "Escape" && stop() },
+    count,
+    title,
+    text,
+    task,
+    coming,
+    part("div", { className: "tour-buttons" }, end, back, next),
+  );
+
+  function addressOf(step) {
+    const link = links.find((one) => pageOf(one) === STEPS[step].page);
+    const url = new URL(link.href);
+    url.searchParams.set("tour", step + 1);
+    return url;
+  }
+
+  function go(step) {
+    if (step >= STEPS.length) return stop();
+    if (STEPS[step].page !== pageOf(here)) return location.assign(addressOf(step));
+    nameStep(step);
+    show(step);
+  }
+
+  function nameStep(step) {
+    const url = new URL(location.href);
+    if (step === null) url.searchParams.delete("tour");
+    else url.searchParams.set("tour", step + 1);
+    url.hash = "";
+    history.replaceState(history.state, "", url);
+  }
+
+  function show(step) {
+    place = step;
+    const one = STEPS[step];
+    count.textContent = `Tour, step ${step + 1} of ${STEPS.length}`;
+    title.textContent = one.title;
+    text.textContent = one.text;
+    task.replaceChildren(part("b", { textContent: "Try: " }), one.try);
+    back.hidden = step === 0;
+    next.textContent = step + 1 === STEPS.length ? "Done" : "Next";
+    card.hidden = false;
+    card.focus({ preventScroll: true });
+    unmark();
+    find(one.at);
+  }
+
+  /** Mark the part as soon as it is there: a served page makes its parts one after another. */
+  function find(selector) {
+    waiting?.disconnect();
+    const mark = () => {
+      const found = document.querySelector(selector);
+      coming.hidden = Boolean(found);
+      if (!found) return false;
+      found.classList.add("tour-here");
+      for (let node = found; node; node = node.parentElement?.closest("details")) node.open = true;
+      found.scrollIntoView({ block: "start", behavior: "instant" });
+      return true;
+    };
+    if (mark()) return;
+    const seen = new MutationObserver(() => mark() && seen.disconnect());
+    seen.observe(document.querySelector(".page"), { subtree: true, childList: true });
+    waiting = seen;
+    setTimeout(() => seen.disconnect(), WAIT_MS);
+  }
+
+  function unmark() {
+    document.querySelector(".tour-here")?.classList.remove("tour-here");
+  }
+
+  function stop() {
+    waiting?.disconnect();
+    unmark();
+    card.hidden = true;
+    nameStep(null);
+    document.querySelector("#page").focus({ preventScroll: true });
+  }
+
+  if (!here) return;
+  document.body.append(card);
+  for (const button of document.querySelectorAll("[data-tour-start]")) {
+    button.addEventListener("click", () => {
+      document.querySelector(".frame-pages").open = false;
+      const first = STEPS.findIndex(({ page }) => page === pageOf(here));
+      go(Math.max(0, first));
+    });
+  }
+  const asked = Number(new URLSearchParams(location.search).get("tour")) - 1;
+  if (STEPS[asked]?.page === pageOf(here)) show(asked);
+})();

@@ -35,7 +35,7 @@ class Preset:
 
 CPU_128 = Preset(
     size=128,
-    pictures=24_000,
+    pictures=40_000,
     latent_channels=8,
     vae_channels=(24, 48, 96, 128),
     vae_layers=1,
@@ -48,12 +48,12 @@ CPU_128 = Preset(
     patch=16,
     projection=192,
     vocabulary=1024,
-    clip_batch=64,
+    clip_batch=128,
     clip_rate=1e-3,
     unet_channels=(64, 128, 192),
     unet_layers=1,
     unet_heads=4,
-    unet_batch=16,
+    unet_batch=32,
     unet_rate=5e-4,
 )
 GPU_256 = Preset(

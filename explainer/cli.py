@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from explainer.parameters import RunParameters
+from explainer import record_command
+from explainer.record_command import INTERRUPTED
 
 if TYPE_CHECKING:
-    from explainer.trace import Trace
-
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - has no other name
 
 NEXT_STEP = "New here? `explainer serve` opens the pages in a browser."
-INTERRUPTED = 130
-"""The exit status of a program that Ctrl-C ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_serve(commands)
     _add_lab(commands)
-    _add_record(commands)
+    record_command.add(commands)
     commands.add_parser("train", help="train the embedded model again")
     commands.add_parser("evaluate", help="measure the embedded model and write its model card")
     return parser
@@ -104,71 +100,6 @@ def _lab(options: argparse.Namespace) -> int:
 
     serving.lab(options.notebooks, browser=not options.no_browser)
     return 0
-
-
-def _add_record(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "record",
-        help="draw a prompt and keep every step in a file",
-        description="Draw a prompt and keep every step in a file.",
-        epilog="To look at the file, in a notebook: "
-        'import explainer as ex; ex.widgets.Player(ex.Trace.load("fox.trace"))',
-    )
-    usual = RunParameters(prompt="-")
-    parser.add_argument("prompt", help="what the picture should show")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: PROMPT.trace")
-    parser.add_argument("--negative-prompt", default=usual.negative_prompt, metavar="TEXT")
-    parser.add_argument("--seed", type=int, default=usual.seed, help="default: %(default)s")
-    parser.add_argument("--steps", type=int, default=usual.steps, help="default: %(default)s")
-    parser.add_argument(
-        "--guidance-scale", type=float, default=usual.guidance_scale, help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--model", metavar="MODEL", help="a hub id or a folder; default: the embedded model"
-    )
-    parser.add_argument("--no-previews", action="store_true", help="faster, and a smaller file")
-    parser.set_defaults(run=_record)
-
-
-def _record(options: argparse.Namespace) -> int:
-    wanted = RunParameters(
-        prompt=options.prompt,
-        negative_prompt=options.negative_prompt,
-        seed=options.seed,
-        steps=options.steps,
-        guidance_scale=options.guidance_scale,
-    )
-    path = options.output or Path(f"{_file_name(wanted.prompt)}.trace")
-    trace = _draw(wanted, options.model, previews=not options.no_previews)
-    trace.save(path)
-    size = path.stat().st_size / 2**20
-    print(f"{path} ({size:.1f} MB): {trace.calls} steps, {trace.width} × {trace.height} pixels.")
-    if trace.truncated:
-        print(f"The model did not read the end of the prompt: {trace.truncated!r}")
-    print(f'Look at it in a notebook: ex.widgets.Player(ex.Trace.load("{path}"))')
-    return 0
-
-
-def _draw(wanted: RunParameters, model: str | None, *, previews: bool) -> Trace:
-    from explainer.capture import record
-    from explainer.models import load
-
-    return record(
-        load(model),
-        **wanted.arguments(),
-        previews=previews,
-        on_step=_show_step,
-    )
-
-
-def _show_step(step: int, total: int, _preview: bytes | None) -> None:
-    if sys.stderr.isatty():
-        print(f"\rstep {step} of {total}", end="\n" if step == total else "", file=sys.stderr)
-
-
-def _file_name(prompt: str) -> str:
-    """Make a short file name of a prompt's words, in whatever script they are."""
-    return "-".join(re.findall(r"\w+", prompt.lower()))[:40].rstrip("-") or "run"
 
 
 def _port(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from explainer.cache import TraceCache
@@ -20,6 +20,13 @@ __all__ = ["Job", "ParameterError", "Run", "RunController", "RunParameters", "Ta
 
 State = Literal["queued", "running", "done", "cancelled", "failed"]
 ENDED: frozenset[State] = frozenset({"done", "cancelled", "failed"})
+
+FOR_VIEWS: Mapping[str, Any] = {
+    "attention": True,
+    # The decoder costs more than a step: noise, of which it makes little, goes without.
+    "previews": {"x0": "full", "noisy": "linear"},
+}
+"""How a run is recorded so that every view can show it; arguments of `explainer.record`."""
 
 logger = logging.getLogger(__name__)
 
@@ -290,9 +297,7 @@ class RunController:
         trace = record(
             pipe,
             **wanted.arguments(),
-            attention=True,
-            # The decoder costs more than a step: noise, of which it makes little, goes without.
-            previews={"x0": "full", "noisy": "linear"},
+            **FOR_VIEWS,
             on_step=lambda step, total, preview: run.update(
                 step=step, total=total, preview=preview
             ),

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from explainer import models, recorded, runs, sharing, stages, widgets
+    from explainer import models, recorded, runs, sharing, site, stages, widgets
     from explainer.capture import (
         ActivationWatch,
         AttentionWatch,
@@ -50,6 +50,7 @@ __all__ = [
     "resume",
     "runs",
     "sharing",
+    "site",
     "stages",
     "widgets",
 ]
@@ -73,7 +74,7 @@ _HOMES = {
     "replay": "capture",
     "resume": "capture",
 }
-_MODULES = ("models", "recorded", "runs", "sharing", "stages", "widgets")
+_MODULES = ("models", "recorded", "runs", "sharing", "site", "stages", "widgets")
 
 
 def __getattr__(name: str) -> Any:

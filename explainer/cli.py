@@ -1,4 +1,4 @@
-"""The command line: ``explainer lab | serve | record | train | evaluate``."""
+"""The command line: ``explainer lab | serve | record | export | train | evaluate``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from explainer import record_command
 from explainer.record_command import INTERRUPTED
+from explainer.site import command as export_command
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - has no other name
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_lab(commands)
     record_command.add(commands)
+    export_command.add(commands)
     commands.add_parser("train", help="train the embedded model again")
     commands.add_parser("evaluate", help="measure the embedded model and write its model card")
     return parser

@@ -47,7 +47,7 @@ def numbers(version):
     return [int(part) for part in version.split(".")]
 
 
-@pytest.mark.parametrize("extra", [None, "train", "test"])
+@pytest.mark.parametrize("extra", [None, "export", "train", "test"])
 def test_every_requirement_is_pinned_at_or_above_its_lower_bound(extra):
     group = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
     wanted = requirements(group)

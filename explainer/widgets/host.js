@@ -19,6 +19,13 @@ class PageModel {
     this.tell(`change:${name}`);
   }
 
+  /** Take several values at once: whoever hears of one finds all of them in place. */
+  update(values) {
+    const changed = Object.keys(values).filter((name) => this.state[name] !== values[name]);
+    Object.assign(this.state, values);
+    for (const name of changed) this.tell(`change:${name}`);
+  }
+
   on(name, listener) {
     if (!this.listeners.has(name)) this.listeners.set(name, new Set());
     this.listeners.get(name).add(listener);

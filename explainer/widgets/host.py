@@ -1,4 +1,4 @@
-"""Widgets with no kernel and no network: their state in a page, and the script that plays kernel."""
+"""Widgets with no kernel and no network: their state in a page, and a script that stands in."""
 
 from __future__ import annotations
 

@@ -1,0 +1,83 @@
+"""A loaded pipeline's text encoders answer as the numpy encoder does."""
+
+import numpy as np
+import pytest
+import torch
+
+from explainer.capture import record
+from explainer.stages import encoders
+from tests import tiny
+
+FAMILIES = {
+    "sd": tiny.stable_diffusion,
+    "sdxl": tiny.stable_diffusion_xl,
+    "sd3": tiny.stable_diffusion_3,
+    "flux": tiny.flux,
+    "pixart": tiny.pixart,
+}
+SENTENCE = "a fox sleeps on the beach, pencil sketch"
+LENGTHS = dict.fromkeys(("text_encoder", "text_encoder_2", "text_encoder_3"), tiny.MAX_TOKENS)
+
+
+@pytest.fixture(params=FAMILIES)
+def pipe(request):
+    return FAMILIES[request.param]()
+
+
+def eager(pipe, encoder):
+    """What transformers says itself, once its encoder is switched over to say it."""
+    module = getattr(pipe, encoder.name)
+    module.set_attn_implementation("eager")
+    inputs = encoder.reader._tokenizer(
+        SENTENCE,
+        padding="max_length",
+        max_length=encoder.reader.length,
+        truncation=True,
+        return_tensors="pt",
+    )
+    mask = inputs.attention_mask if encoder._how.masked else None
+    with torch.no_grad():
+        return module(inputs.input_ids, attention_mask=mask, output_attentions=True)
+
+
+def test_attention_is_what_the_encoder_itself_computes(pipe):
+    found = encoders.encoders_of(pipe, LENGTHS)
+    assert found
+    for encoder in found:
+        encoded = encoder.encode(SENTENCE)
+        output = eager(pipe, encoder)
+        count = len(encoded.tokens)
+        assert count < encoder.reader.length
+        for ours, theirs in zip(encoded.attention, output.attentions, strict=True):
+            np.testing.assert_allclose(ours, theirs[0, :, :count, :count].numpy(), atol=1e-6)
+        last = output.last_hidden_state[0, :count].numpy()
+        np.testing.assert_allclose(encoded.hidden_states[-1], last, atol=1e-5)
+
+
+def test_what_a_token_is_at_first_goes_into_the_first_layer(pipe):
+    for encoder in encoders.encoders_of(pipe, LENGTHS):
+        encoded = encoder.encode(SENTENCE)
+        np.testing.assert_allclose(
+            encoded.token_rows + encoded.position_rows, encoded.hidden_states[0], atol=1e-6
+        )
+        assert bool(encoded.position_rows.any()) == encoder.pools
+
+
+def test_a_sentence_becomes_one_vector_where_the_encoder_makes_one(pipe):
+    trace = record(pipe, SENTENCE, seed=0, steps=1, previews=False, **options(pipe))
+    pooled = {"": trace.pooled_embedding} | {
+        one.encoder: one.pooled_embedding for one in trace.readings
+    }
+    first, *others = encoders.encoders_of(pipe, LENGTHS)
+    for name, encoder in (("", first), *((one.name, one) for one in others)):
+        if not encoder.pools:
+            assert pooled[name].size == 0
+            with pytest.raises(ValueError, match="no one vector"):
+                encoder.embed([SENTENCE])
+            continue
+        wanted = pooled[name] / np.linalg.norm(pooled[name])
+        np.testing.assert_allclose(encoder.embed([SENTENCE])[0], wanted, atol=1e-5)
+
+
+def options(pipe):
+    return {"use_resolution_binning": False} if type(pipe).__name__.startswith("PixArt") else {}

@@ -53,6 +53,30 @@ def test_a_schedule_without_a_formula_is_refused_by_name():
         noise.alphas_cumprod({"beta_schedule": "sigmoid"})
 
 
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_flow_matching_leaves_the_share_that_its_own_noising_leaves(shift):
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
+    shares = noise.signal_left(scheduler.config)
+    assert len(shares) == 1000
+    clean, dice = torch.ones(1, 1), torch.zeros(1, 1)
+    for k in (0, 400, 999):  # the scheduler counts from noise to clean
+        timestep = scheduler.timesteps[k : k + 1]
+        alpha = scheduler.scale_noise(clean, timestep, dice).item()
+        wanted = alpha**2 / (alpha**2 + (1 - alpha) ** 2)
+        assert shares[999 - k] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_other_schedules_leave_alphas_cumprod():
+    for options in SCHEDULES:
+        config = options | {"shift": 1.0} if "beta_schedule" in options else options
+        np.testing.assert_array_equal(noise.signal_left(config), noise.alphas_cumprod(config))
+    with pytest.raises(ValueError, match="no formula"):
+        noise.signal_left({"beta_schedule": "sigmoid"})
+
+
 def test_noise_is_added_as_diffusers_adds_it(pipe):
     import torch
 
@@ -273,6 +297,14 @@ def test_a_base_that_cannot_be_run_is_refused():
 def test_every_scheduler_of_the_experiment_suits_the_model(pipe):
     able = {kind.__name__ for kind in pipe.scheduler.compatibles}
     assert set(knobs.SCHEDULERS) <= able
+
+
+def test_schedulers_are_offered_where_they_fit():
+    base = RunParameters(prompt="a fox")
+    for flow in ("FlowMatchEulerDiscreteScheduler", "LCMScheduler", "TCDScheduler"):
+        assert "Scheduler" not in knobs.experiments(base, knobs.schedulers_for(flow))
+    fitting = knobs.schedulers_for("EulerDiscreteScheduler")
+    assert len(knobs.experiments(base, fitting)["Scheduler"]) == len(knobs.SCHEDULERS)
 
 
 def test_knobs_go_as_far_as_they_turn():

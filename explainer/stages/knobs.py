@@ -24,17 +24,29 @@ SEEDS = 12
 Runs = dict[str, RunParameters | Broken]
 
 
-def experiments(base: RunParameters) -> dict[str, Runs]:
+def schedulers_for(scheduler: str) -> tuple[str, ...]:
+    """Returns which of `SCHEDULERS` can take the place of one; none if it is trained otherwise.
+
+    Flow matching and latent consistency models go together with their own schedulers alone.
+    """
+    return () if scheduler.startswith(("FlowMatch", "LCM", "TCD")) else SCHEDULERS
+
+
+def experiments(base: RunParameters, schedulers: tuple[str, ...] = SCHEDULERS) -> dict[str, Runs]:
     """Returns the runs of every experiment, by its name and then by what is turned in each.
+
+    Args:
+        base: The run whose knobs are turned.
+        schedulers: Those that fit its model; without any that experiment is left out.
 
     Raises:
         ParameterError: the base cannot be run.
     """
-    return {
+    found: dict[str, Runs] = {
         "Guidance": {f"guidance {g:g}": replace(base, guidance_scale=g) for g in GUIDANCE},
         "Steps": {_counted(s): replace(base, steps=s) for s in STEPS},
         "Scheduler": {
-            name.removesuffix("Scheduler"): replace(base, scheduler=name) for name in SCHEDULERS
+            name.removesuffix("Scheduler"): replace(base, scheduler=name) for name in schedulers
         },
         "Seeds": {
             f"seed {seed}": replace(base, seed=seed)
@@ -42,6 +54,7 @@ def experiments(base: RunParameters) -> dict[str, Runs]:
         },
         "Break it": _broken(base),
     }
+    return {name: runs for name, runs in found.items() if runs}
 
 
 def _counted(steps: int) -> str:

@@ -60,6 +60,32 @@ def _betas(config: Mapping[str, Any]) -> NDArray[np.float64]:
     )
 
 
+def signal_left(config: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Returns the share of signal that is left at every timestep of training, flow matching too.
+
+    A flow-matching state is (1 - s) * x_0 + s * noise (Lipman et al. 2023; Esser et al. 2024); its
+    share of signal is that of the same state brought to unit variance. The schedule's shift is
+    applied as the scheduler applies it to its own steps.
+
+    Args:
+        config: a scheduler's configuration, such as a trace's `scheduler_config`.
+
+    Returns:
+        shape (timesteps,), falling.
+
+    Raises:
+        ValueError: there is no formula for this schedule.
+    """
+    if "shift" not in config or config.get("beta_schedule"):
+        return alphas_cumprod(config)
+    count = int(config.get("num_train_timesteps", 1000))
+    shares = np.arange(1, count + 1) / count
+    if not config.get("use_dynamic_shifting"):  # otherwise it hangs on the picture's size
+        shift = float(config.get("shift", 1.0))
+        shares = shift * shares / (1 + (shift - 1) * shares)
+    return (1 - shares) ** 2 / ((1 - shares) ** 2 + shares**2)
+
+
 def add_noise(clean: ArrayLike, noise: ArrayLike, signal: float) -> NDArray[np.float64]:
     """Returns a clean state with as much noise in it as training has where `signal` is left.
 

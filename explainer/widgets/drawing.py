@@ -22,14 +22,16 @@ class Drawing(Saving):
     A subclass says in `_asked_for` what its reader's messages ask for; "cancel" is answered here.
 
     Args:
-        controller: Carries out the runs.
+        controller: Carries out the runs; None for a widget that only shows.
     """
 
     _status = t.Dict({"state": "idle"}).tag(sync=True)
+    _live = t.Bool(True).tag(sync=True)
 
-    def __init__(self, controller: RunController) -> None:
+    def __init__(self, controller: RunController | None) -> None:
         super().__init__()
         self._controller = controller
+        self._live = controller is not None
         self._asked: tuple[Run, ...] = ()
         self._then: Callable[..., None] = lambda *_: None
         self._telling = threading.RLock()
@@ -43,11 +45,17 @@ class Drawing(Saving):
     def _have_drawn(
         self, wanted: Sequence[RunParameters], then: Callable[..., None]
     ) -> tuple[Run, ...]:
-        """Ask for runs, in place of those asked for before; call `then(*traces)` with all."""
+        """Ask for runs, in place of those asked for before; call `then(*traces)` with all.
+
+        Raises:
+            RuntimeError: There is no controller.
+        """
+        controller = self._controller
+        if controller is None:
+            raise RuntimeError(f"Nobody can draw: give {type(self).__name__} a controller.")
         self.notify("")
         runs = tuple(
-            self._controller.submit(one, reader=f"{id(self)}-{place}")
-            for place, one in enumerate(wanted)
+            controller.submit(one, reader=f"{id(self)}-{place}") for place, one in enumerate(wanted)
         )
         with self._telling:
             former, self._asked, self._then = self._asked, runs, then

@@ -27,7 +27,8 @@ class Fade(Widget, scripts=("cells", "curve", "upload", "fade")):
 
     Attributes:
         level: Noise added, 0 (none) to the number of training timesteps: at level t the share of
-            signal is `alphas_cumprod[t - 1]`. Numbers outside are moved to the nearer end.
+            signal is `signal_left(scheduler_config)[t - 1]`. Numbers outside are moved to the
+            nearer end.
         picture: The picture on show: uint8, shape (size, size, 3).
 
     Raises:
@@ -54,7 +55,7 @@ class Fade(Widget, scripts=("cells", "curve", "upload", "fade")):
             self._titles = list(pictures)
             self._choices = b"".join(array.tobytes() for array in arrays)
             self._pixels = arrays[0].tobytes()
-            self._signal = [1.0, *map(float, noise.alphas_cumprod(scheduler_config))]
+            self._signal = [1.0, *map(float, noise.signal_left(scheduler_config))]
 
     @property
     def picture(self) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from explainer.parameters import MAX_PROMPT, ParameterError, RunParameters
 from explainer.stages import broken
-from explainer.stages.knobs import Runs, experiments
+from explainer.stages.knobs import SCHEDULERS, Runs, experiments
 from explainer.widgets.base import Widget, pack_frames
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Sweep(Widget, scripts=("sweep",)):
         recorded: Pictures of the base's experiments that were drawn before, as WebP, by the
             experiment's name and then by the run's.
         knob: The experiment to show at first.
+        schedulers: Those that fit the model; without any they are not offered.
 
     Attributes:
         knob: The name of the experiment on show; see `explainer.stages.knobs`.
@@ -59,6 +60,7 @@ class Sweep(Widget, scripts=("sweep",)):
         recorded: Mapping[str, Mapping[str, bytes]] | None = None,
         *,
         knob: str = "Guidance",
+        schedulers: tuple[str, ...] = SCHEDULERS,
     ) -> None:
         super().__init__()
         self._controller = controller
@@ -70,7 +72,8 @@ class Sweep(Widget, scripts=("sweep",)):
         self._pictures: list[bytes] = []
         self._traces: list[Trace | None] = []
         self._form = {"prompt": base.prompt, "seed": str(base.seed)}
-        self._knobs = list(experiments(base))
+        self._schedulers = schedulers
+        self._knobs = list(experiments(base, schedulers))
         self._runs: Runs = {}
         self.knob = knob
         self._lay_out()
@@ -124,7 +127,7 @@ class Sweep(Widget, scripts=("sweep",)):
 
     def _lay_out(self, *, recorded: bool = True) -> None:
         """Show the experiment's runs, with the pictures that were drawn before."""
-        self._runs = experiments(self._base)[self.knob]
+        self._runs = experiments(self._base, self._schedulers)[self.knob]
         known = self._recorded.get(self.knob, {}) if recorded and self._is_own() else {}
         self._pictures = [known.get(label, b"") for label in self._runs]
         self._traces = [None] * len(self._runs)

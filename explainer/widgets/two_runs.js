@@ -3,7 +3,7 @@
 const twoRuns = {
   mount(view) {
     const { model, root } = view;
-    const live = typeof model.send === "function";
+    const live = typeof model.send === "function" && model.get("_live");
     const fields = ["The first sentence", "The same sentence, changed"].map((title) => {
       const one = promptField(view);
       one.node.querySelector("label").textContent = title;

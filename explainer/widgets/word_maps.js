@@ -20,7 +20,7 @@ const wordMaps = {
 
   mount(view) {
     const { model, root } = view;
-    const live = typeof model.send === "function";
+    const live = typeof model.send === "function" && model.get("_live");
     const own = promptField(view);
     own.node.querySelector("label").textContent = "The sentence";
     own.control.disabled = !live;

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explainer import fingerprints, memory
+from explainer.limits import EMBEDDED, Limits
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +34,7 @@ __all__ = [
     "known_words",
     "load",
     "measure",
+    "nearest_wording",
     "usual_settings",
 ]
 
@@ -83,8 +85,9 @@ def load(
     Raises:
         ModelError: There is no such model, it cannot be reached, is too big for the memory that is
             free, or of a kind that is not loaded, such as pickled weights or a pipeline with code
-            of its own.
+            of its own; or this server's limits do not have it.
     """
+    _refuse_beyond_limits(source)
     folder = embedded_folder() if source is None else _local_folder(source)
     revision = None
     if folder is None:
@@ -123,6 +126,7 @@ def measure(source: str | os.PathLike[str]) -> memory.Needs:
     Raises:
         ModelError: There is no such model, it cannot be reached, or it is none that is loaded.
     """
+    _refuse_beyond_limits(source)
     folder = _local_folder(source)
     try:
         needs = memory.of_hub(str(source)) if folder is None else memory.of_folder(folder)
@@ -133,6 +137,16 @@ def measure(source: str | os.PathLike[str]) -> memory.Needs:
     if needs.pipeline not in PIPELINES:
         raise _not_loaded(needs.model, needs.pipeline)
     return needs
+
+
+def _refuse_beyond_limits(source: str | os.PathLike[str] | None) -> None:
+    limits = Limits.from_environment()
+    if not limits.allows_model(source):
+        allowed = ", ".join((EMBEDDED, *(limits.models or ())))
+        raise ModelError(
+            f"This server does not load {os.fspath(source or '')!r}. It has: {allowed}. To use "
+            "others, run the pages on your own computer: make run"
+        )
 
 
 def is_folder(source: str) -> bool:
@@ -216,6 +230,13 @@ def known_words() -> frozenset[str]:
     from storybook import captions
 
     return captions.known_words()
+
+
+def nearest_wording(word: str) -> str | None:
+    """What the embedded model knows that is nearest to a word; None where nothing is near."""
+    from storybook import wording
+
+    return wording.nearest_wording(word)
 
 
 def known_phrases() -> dict[str, tuple[str, ...]]:

@@ -351,3 +351,9 @@ def test_a_static_page_cannot_be_broken_out_of():
     page = static_page([widgets.Player(make_trace(prompt="</script><script>alert(1)</script>"))])
     assert "<script>alert" not in page
     assert page.count("</script>") == 2
+
+
+def test_words_are_offered_only_where_the_model_knows_them(controller):
+    box = widgets.Studio(controller, trace=make_trace(), known_words=["fox", "snow"])
+    box._look_up(box, {"type": "nearest", "words": ["foxes", "snowing", "tiger", "fox"]}, [])
+    assert box._nearest == {"foxes": "fox", "snowing": "snow", "tiger": "", "fox": ""}

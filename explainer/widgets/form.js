@@ -77,6 +77,7 @@ function promptField(view) {
   const matcher = () => wordMatcher(view.model.get("known_words") ?? []);
   let match = matcher();
   let said = "";
+  const asked = new Set();
 
   function mark() {
     const text = box.value;
@@ -90,14 +91,39 @@ function promptField(view) {
       from = end;
     }
     mirror.append(`${text.slice(from)}\u200b`);
-    const list = [...new Set(strange.map(({ word }) => word))].join(", ");
-    note.hidden = !list;
-    note.replaceChildren("Not met in training: ", h("strong", { text: list }));
-    if (list !== said && list) view.say(`Not met in training: ${list}`);
-    said = list;
+    const list = [...new Set(strange.map(({ word }) => word))];
+    lookUp(list);
+    note.hidden = !list.length;
+    note.replaceChildren("Not met in training: ", ...list.flatMap((word, i) => [i ? ", " : "", ...told(word)]));
+    if (list.length && list.join() !== said) view.say(`Not met in training: ${list.join(", ")}`);
+    said = list.join();
+  }
+
+  /** Python, while it is there, knows what is nearest to a word. */
+  function lookUp(list) {
+    if (typeof view.model.send !== "function") return;
+    const fresh = list.filter((word) => !asked.has(word));
+    fresh.forEach((word) => asked.add(word));
+    if (fresh.length) view.model.send({ type: "nearest", words: fresh });
+  }
+
+  function told(word) {
+    const near = view.model.get("_nearest")?.[word];
+    const strong = h("strong", { text: word });
+    if (!near) return [strong];
+    return [strong, " (try ", h("button", { class: "ex-button ex-button-quiet ex-try", type: "button", text: near, "aria-label": `Put “${near}” for “${word}”`, onclick: () => put(word, near) }), ")"];
+  }
+
+  function put(word, near) {
+    const { start, end } = match(box.value).find((one) => one.word === word);
+    box.setRangeText(near, start, end, "end");
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    box.focus();
+    mark();
   }
 
   for (const event of ["input", "keyup", "click", "blur", "ex-set"]) box.addEventListener(event, mark);
+  view.watch("_nearest", mark);
   view.watch("known_words", () => {
     match = matcher();
     mark();

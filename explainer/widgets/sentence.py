@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from explainer.parameters import MAX_PROMPT
+from explainer.widgets.prompting import Prompting
 from explainer.widgets.token_row import TokenRow
 
 if TYPE_CHECKING:
     from explainer.stages.sentence import SentenceReader
 
 
-class Sentence(TokenRow, scripts=("form", "token_row", "sentence")):
+class Sentence(Prompting, TokenRow, scripts=("form", "token_row", "sentence")):
     """A box to type in, and below it what the tokenizer makes of it at every keystroke.
 
     Args:
@@ -29,7 +30,6 @@ class Sentence(TokenRow, scripts=("form", "token_row", "sentence")):
     """
 
     sentence = t.Unicode("", help="What stands in the box.").tag(sync=True, echo_update=False)
-    known_words = t.List(t.Unicode(), help="All words that training showed.").tag(sync=True)
     _shelves = t.Dict().tag(sync=True)
     _limit = t.Int(MAX_PROMPT).tag(sync=True)
 
@@ -43,8 +43,7 @@ class Sentence(TokenRow, scripts=("form", "token_row", "sentence")):
     ) -> None:
         self._reader = reader
         tokens, truncated = reader.read(sentence)
-        super().__init__(tokens, truncated=truncated)
-        self.known_words = sorted(known_words)
+        super().__init__(tokens, truncated=truncated, known_words=known_words)
         self._shelves = {name: list(phrases) for name, phrases in (shelves or {}).items()}
         self.sentence = sentence
 

@@ -20,6 +20,7 @@ from explainer.parameters import (
     RunParameters,
 )
 from explainer.widgets.player import Player
+from explainer.widgets.prompting import Prompting
 
 if TYPE_CHECKING:
     from explainer.runs import Run, RunController
@@ -37,7 +38,7 @@ _LIMITS = {
 _IDLE = {"state": "idle", "step": 0, "total": 0, "place": 0, "elapsed": 0.0}
 
 
-class Studio(Player, scripts=("saving", "player", "form", "studio")):
+class Studio(Prompting, Player, scripts=("saving", "player", "form", "studio")):
     """A player whose runs the reader makes: prompt, seed, steps, guidance, Generate and Cancel.
 
     Whatever goes wrong, the run on show stays. A page whose address holds a run's parameters, as
@@ -50,6 +51,7 @@ class Studio(Player, scripts=("saving", "player", "form", "studio")):
             typed. Empty marks none.
         examples: Prompts to offer.
         step: Where to stand at first; the end of the run by default.
+        start: What fills the form at first; the run's own parameters by default.
 
     Attributes:
         known_words: As above; may be replaced at any time.
@@ -57,7 +59,6 @@ class Studio(Player, scripts=("saving", "player", "form", "studio")):
         query: The query of the page's address. Setting it opens the run that it names.
     """
 
-    known_words = t.List(t.Unicode(), help="All words that training showed.").tag(sync=True)
     examples = t.List(t.Unicode(), help="Prompts to offer.").tag(sync=True)
     query = t.Unicode("", help="The query of the page's address.").tag(sync=True)
     # No echo, here as in the player: an echo of old text would undo what was typed since.
@@ -75,15 +76,16 @@ class Studio(Player, scripts=("saving", "player", "form", "studio")):
         known_words: Sequence[str] = (),
         examples: Sequence[str] = (),
         step: int | None = None,
+        start: RunParameters | None = None,
     ) -> None:
         self._controller = controller
         self._current: Run | None = None
         self._began = self._told = 0.0
         self._reporting = threading.RLock()
-        super().__init__(trace, step=step)
-        self.known_words = sorted(known_words)
+        super().__init__(trace, step=step, known_words=known_words)
         self.examples = list(examples)
-        self._form = _form_texts(_parameters_of(trace))
+        self._limits = _LIMITS | {"steps": [1, controller.limits.steps]}
+        self._form = _form_texts(start or _parameters_of(trace))
         self.on_msg(self._on_message)
 
     @property

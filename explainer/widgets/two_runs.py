@@ -15,6 +15,7 @@ from explainer.sharing import parameters_of
 from explainer.stages.compare import compare
 from explainer.widgets.base import pack_frames
 from explainer.widgets.drawing import Drawing
+from explainer.widgets.prompting import Prompting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 NAMES = ("first", "second")
 
 
-class TwoRuns(Drawing, scripts=("saving", "form", "two_runs")):
+class TwoRuns(Prompting, Drawing, scripts=("saving", "form", "two_runs")):
     """Show two runs side by side, step by step, with what was changed and how far they part.
 
     The reader may change both sentences, let words of the second count more or less, tell it what
     to avoid, and have both drawn from the same noise. Whatever goes wrong, the runs on show stay.
 
     Args:
-        controller: Carries out the runs.
+        controller: Carries out the runs; None for a widget that only shows.
         first: The run to start from; its seed, steps and guidance serve for all others.
         second: The run to compare it with.
         known_words: All words that training showed; others are marked. Empty marks none.
@@ -44,7 +45,6 @@ class TwoRuns(Drawing, scripts=("saving", "form", "two_runs")):
     """
 
     step = t.Int(0, help="Step on show.").tag(sync=True, echo_update=False)
-    known_words = t.List(t.Unicode(), help="All words that training showed.").tag(sync=True)
     _prompts: t.List[Any] = t.List().tag(sync=True)
     _facts = t.Dict().tag(sync=True)
     _negative = t.Unicode("").tag(sync=True)
@@ -52,15 +52,14 @@ class TwoRuns(Drawing, scripts=("saving", "form", "two_runs")):
 
     def __init__(
         self,
-        controller: RunController,
+        controller: RunController | None,
         first: Trace,
         second: Trace,
         *,
         known_words: tuple[str, ...] | list[str] = (),
     ) -> None:
-        super().__init__(controller)
+        super().__init__(controller, known_words=known_words)
         self._like = replace(parameters_of(first), weights=())
-        self.known_words = sorted(known_words)
         self.show(first, second)
 
     def show(self, first: Trace, second: Trace) -> None:

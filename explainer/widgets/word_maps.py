@@ -16,6 +16,7 @@ from explainer.stages.compare import compare
 from explainer.stages.words import agreement, attention_of, change, read_words, without
 from explainer.widgets.base import pack_frames
 from explainer.widgets.drawing import Drawing
+from explainer.widgets.prompting import Prompting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,14 +36,14 @@ class _Missing(NamedTuple):
     picture_rms: float
 
 
-class WordMaps(Drawing, scripts=("saving", "form", "cells", "token_row", "word_maps")):
+class WordMaps(Prompting, Drawing, scripts=("saving", "form", "cells", "token_row", "word_maps")):
     """Lay each word's attention over the picture predicted at a step, beside its true effect.
 
     The reader points at words, moves through the steps, guesses where the picture will change
     without a word, and has it drawn from the same noise. Their own sentence can be drawn, too.
 
     Args:
-        controller: Carries out the runs.
+        controller: Carries out the runs; None for a widget that only shows.
         trace: The run to start from, recorded with previews and attention; its seed, steps and
             guidance serve for all others.
         missing: Runs from the same noise without a word, by that word.
@@ -63,7 +64,6 @@ class WordMaps(Drawing, scripts=("saving", "form", "cells", "token_row", "word_m
     )
     sentence = t.Unicode("", help="What stands in the box.").tag(sync=True, echo_update=False)
     query = t.Unicode("", help="Query of the page's address.").tag(sync=True)
-    known_words = t.List(t.Unicode(), help="All words that training showed.").tag(sync=True)
     _prompt = t.Unicode("").tag(sync=True)
     _words = t.List(t.Unicode()).tag(sync=True)
     _sizes: t.List[Any] = t.List().tag(sync=True)
@@ -75,14 +75,13 @@ class WordMaps(Drawing, scripts=("saving", "form", "cells", "token_row", "word_m
 
     def __init__(
         self,
-        controller: RunController,
+        controller: RunController | None,
         trace: Trace,
         *,
         missing: Mapping[str, Trace] | None = None,
         known_words: Sequence[str] = (),
     ) -> None:
-        super().__init__(controller)
-        self.known_words = sorted(known_words)
+        super().__init__(controller, known_words=known_words)
         self.show(trace)
         for word, other in (missing or {}).items():
             self.word = next(i for i, one in enumerate(self._words) if one == word)

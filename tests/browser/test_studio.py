@@ -194,6 +194,14 @@ def test_words_that_training_never_showed_are_marked(page):
     assert note in page.get_attribute("textarea", "aria-describedby")
 
 
+def test_the_nearest_known_wording_is_offered_and_taken(page):
+    fill(page, prompt="a fox while snowing, watercolour")
+    page.locator(".ex-field-seed input").focus()
+    page.click(".ex-unknown-note button:text-is('snow')")
+    assert page.input_value("textarea") == "a fox while snow, watercolour"
+    assert page.inner_text(".ex-unknown-note") == "Not met in training: while"
+
+
 @pytest.mark.parametrize(
     ("field", "text", "message"),
     [

@@ -1,0 +1,45 @@
+"""For a word that training never showed: what the picture book has nearest to it."""
+
+import pytest
+
+from storybook import wording
+from storybook.captions import known_words, unknown_words
+from storybook.wording import nearest_wording
+
+
+def test_a_known_word_stays():
+    assert nearest_wording("Castle") == "castle"
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("tiger", "lion"),
+        ("ocean", "beach"),
+        ("farmer", "man"),
+        ("foxes", "fox"),
+        ("puppies", "puppy"),
+        ("witches", "woman"),
+        ("jumped", "jumps"),
+        ("castel", "castle"),
+        ("harbor", "harbour"),
+    ],
+)
+def test_a_word_is_found_by_meaning_by_ending_and_by_spelling(word, near):
+    assert unknown_words(word) == [word]
+    assert nearest_wording(word) == near
+
+
+@pytest.mark.parametrize("word", ["spaceship", "quokka", "雪", "🦊", "", "two words"])
+def test_where_nothing_is_near_nothing_is_named(word):
+    assert nearest_wording(word) is None
+
+
+def test_every_wording_offered_is_one_that_training_showed():
+    assert [known for known in wording._EVERYDAY if unknown_words(known)] == []
+
+
+def test_everyday_words_are_strange_to_the_model_and_listed_once():
+    listed = " ".join(wording._EVERYDAY.values()).split()
+    assert not known_words() & set(listed)
+    assert len(listed) == len(set(listed))

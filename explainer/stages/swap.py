@@ -53,25 +53,33 @@ class Swap:
     clip: NDArray[np.float64]
     pictures: tuple[bytes, ...]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes it as JSON."""
-        plain = {
+    def plain(self) -> dict[str, Any]:
+        """Returns it as JSON can hold it."""
+        return {
             "first": self.first,
             "second": self.second,
             "seed": self.seed,
             "steps": self.steps,
             "fingerprint": self.fingerprint,
             "switches": self.switches.tolist(),
-            "pixels": [round(value, 4) for value in self.pixels.tolist()],
-            "clip": [None if np.isnan(value) else round(value, 4) for value in self.clip.tolist()],
+            "pixels": plain_shares(self.pixels),
+            "clip": plain_shares(self.clip),
             "pictures": [base64.b64encode(one).decode("ascii") for one in self.pictures],
         }
-        Path(path).write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes it as JSON."""
+        text = json.dumps(self.plain(), indent=1)
+        Path(path).write_text(f"{text}\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Swap:
         """Reads what `save` wrote."""
-        plain = json.loads(Path(path).read_text(encoding="utf-8"))
+        return cls.of_plain(json.loads(Path(path).read_text(encoding="utf-8")))
+
+    @classmethod
+    def of_plain(cls, plain: dict[str, Any]) -> Swap:
+        """Returns what `plain` made JSON of."""
         return cls(
             **plain
             | {
@@ -81,6 +89,11 @@ class Swap:
                 "pictures": tuple(base64.b64decode(one) for one in plain["pictures"]),
             }
         )
+
+
+def plain_shares(values: NDArray[np.float64]) -> list[float | None]:
+    """Returns shares as JSON can hold them: to four places, None where one is not known."""
+    return [None if np.isnan(value) else round(value, 4) for value in values.tolist()]
 
 
 def calls_in_all(steps: int) -> int:

@@ -104,7 +104,7 @@ def between_noises(
     ]
 
     def draw(state: Latents, done: int) -> Picture | None:
-        return _run(pipe, base, done, watch, latents=torch.from_numpy(state), prompt=base.prompt)
+        return drawn(pipe, base, done, watch, latents=torch.from_numpy(state), prompt=base.prompt)
 
     return _both_ways(ends[0], ends[1], draw, watch, base.steps)
 
@@ -120,11 +120,7 @@ def between_prompts(
     import torch
 
     watch = watch or Watch()
-    if not hasattr(pipe, "unet") or getattr(pipe, "text_encoder_2", None) is not None:
-        raise ValueError(
-            "This walk blends the vectors of one text encoder, and this model reads with several, "
-            "or guides in its own way. Use a Stable Diffusion 1 or 2 model."
-        )
+    check_one_reader(pipe)
     if second.strip() == base.prompt.strip():
         raise ValueError("Both sentences are the same. Change one of them.")
     with torch.no_grad():
@@ -136,12 +132,25 @@ def between_prompts(
         blend = (1 - share) * first + share * last
         dice = torch.Generator("cpu").manual_seed(base.seed)
         texts = {"prompt_embeds": blend.to(first.dtype), "negative_prompt_embeds": without}
-        picture = _run(pipe, base, place * base.steps, watch, generator=dice, **texts)
+        picture = drawn(pipe, base, place * base.steps, watch, generator=dice, **texts)
         if picture is None:
             return None
-        pictures.append(_webp(picture))
+        pictures.append(webp(picture))
     places = tuple(f"{share:.0%} of the second sentence" for share in shares)
     return Walk(places, {BLENDED: tuple(pictures)}, {})
+
+
+def check_one_reader(pipe: Any) -> None:
+    """Tells apart models whose sentences can be blended: a UNet that one text encoder guides.
+
+    Raises:
+        ValueError: this is none.
+    """
+    if not hasattr(pipe, "unet") or getattr(pipe, "text_encoder_2", None) is not None:
+        raise ValueError(
+            "This walk blends the vectors of one text encoder, and this model reads with several, "
+            "or guides in its own way. Use a Stable Diffusion 1 or 2 model."
+        )
 
 
 def into_noise(
@@ -160,9 +169,9 @@ def into_noise(
         if watch.cancelled():
             return None
         shown = 127.5 * (1 + _noised(pixels, static, share))
-        ways[IN_PIXELS].append(_webp(np.clip(np.rint(shown), 0, 255).astype(np.uint8)))
+        ways[IN_PIXELS].append(webp(np.clip(np.rint(shown), 0, 255).astype(np.uint8)))
         watch.on_step(2 * place + 1)
-        ways[IN_LATENTS].append(_webp(latent.decode(pipe, _noised(values, grains, share))))
+        ways[IN_LATENTS].append(webp(latent.decode(pipe, _noised(values, grains, share))))
         watch.on_step(2 * place + 2)
     places = tuple(f"{1 - share:.0%} noise" for share in NOISE_SHARES)
     return Walk(places, {way: tuple(pictures) for way, pictures in ways.items()}, {})
@@ -197,7 +206,7 @@ def _both_ways(
             picture = None if watch.cancelled() else draw(state, done)
             if picture is None:
                 return None
-            pictures[way].append(_webp(picture))
+            pictures[way].append(webp(picture))
             done += cost
             watch.on_step(done)
     places = tuple(f"{share:.0%} of the way" for share in shares)
@@ -218,8 +227,18 @@ def _latents_shape(pipe: Any) -> tuple[int, int, int, int]:
     return 1, int(pipe.unet.config.in_channels), side, side
 
 
-def _run(pipe: Any, base: RunParameters, before: int, watch: Watch, **given: Any) -> Picture | None:
-    """One run with what is given; None if it was cancelled."""
+def drawn(
+    pipe: Any, base: RunParameters, before: int, watch: Watch, **given: Any
+) -> Picture | None:
+    """Draws one run with what is given; None if it was cancelled.
+
+    Args:
+        pipe: The pipeline.
+        base: Its steps and guidance serve.
+        before: Steps of the walk that are done already.
+        watch: Follows it.
+        **given: What the pipeline is called with: prompt or embeddings, generator or latents.
+    """
     done = before
 
     def after_step(running: Any, _step: int, _timestep: Any, kept: dict[str, Any]) -> Any:
@@ -242,7 +261,8 @@ def _run(pipe: Any, base: RunParameters, before: int, watch: Watch, **given: Any
     return None if watch.cancelled() else np.asarray(made)
 
 
-def _webp(picture: Picture) -> bytes:
+def webp(picture: Picture) -> bytes:
+    """Encodes a picture as WebP, with a little loss."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "WEBP", quality=85)
     return file.getvalue()

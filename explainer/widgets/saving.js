@@ -19,9 +19,9 @@ function linkTo(query) {
 }
 
 /** A copy button for the link to the run on show, and where it is shown if it cannot be copied. */
-function linkCopier(view) {
+function linkCopier(view, words = "Copy link") {
   const { model } = view;
-  const button = h("button", { class: "ex-button ex-button-quiet", type: "button", onclick: copy }, icon(LINK), "Copy link");
+  const button = h("button", { class: "ex-button ex-button-quiet", type: "button", onclick: copy }, icon(LINK), words);
   const shown = h("input", { class: "ex-input ex-shared", readonly: true, hidden: true, "aria-label": "Link to this run" });
   view.watch("_link", show);
   show();
@@ -44,6 +44,14 @@ function linkCopier(view) {
       shown.select();
     }
   }
+}
+
+/** Hand a file that Python made to the browser, which saves it; return what to tell the reader. */
+function saveFile({ name, mime }, buffers) {
+  const url = URL.createObjectURL(new Blob([buffers[0]], { type: mime }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  return `Saved as ${name}`;
 }
 
 /** What saves the run on show; nothing where no kernel could make the files. */
@@ -77,9 +85,6 @@ function saveMenu(view, words = "Save this run") {
     if (!waiting || !["file", "unsaved"].includes(message.type)) return;
     waiting = false;
     if (message.type === "unsaved") return (told.textContent = message.text);
-    const url = URL.createObjectURL(new Blob([buffers[0]], { type: message.mime }));
-    h("a", { href: url, download: message.name }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
-    told.textContent = `Saved as ${message.name}`;
+    told.textContent = saveFile(message, buffers);
   }
 }

@@ -14,7 +14,6 @@ from explainer.widgets.asking import Asking
 from explainer.widgets.base import pack_frames
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
     from explainer.runs import RunController, Task
 
@@ -73,8 +72,8 @@ class Swap(Asking, scripts=("curve", "asking", "swap")):
                 "seed": str(swapped.seed),
                 "steps": swapped.steps,
                 "switches": swapped.switches.tolist(),
-                "pixels": _plain(swapped.pixels),
-                "clip": _plain(swapped.clip),
+                "pixels": swap.plain_shares(swapped.pixels),
+                "clip": swap.plain_shares(swapped.clip),
                 "decided": {"pixels": by_pixels, "clip": by_clip},
                 "judged": bool(np.isfinite(swapped.clip).any()),
             }
@@ -128,7 +127,3 @@ class Swap(Asking, scripts=("curve", "asking", "swap")):
 
     def _answer(self, result: Any) -> None:
         self.show(result)
-
-
-def _plain(values: NDArray[np.float64]) -> list[float | None]:
-    return [None if np.isnan(value) else round(float(value), 4) for value in values]

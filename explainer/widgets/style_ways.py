@@ -1,0 +1,164 @@
+"""Style ways: two styles mixed, or one carried over to another sentence as a direction."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import traitlets as t
+from PIL import Image
+
+from explainer.parameters import MAX_PROMPT, ParameterError, RunParameters
+from explainer.stages import style, style_ways, walk
+from explainer.stages.swap import plain_shares
+from explainer.widgets.asking import Asking
+from explainer.widgets.base import pack_frames
+
+if TYPE_CHECKING:
+    from explainer.runs import RunController, Task
+    from explainer.stages.swap import Judge
+
+FIELDS = {
+    "mix": {
+        "sentence": "What the pictures show",
+        "first": "From this style",
+        "second": "to this one",
+    },
+    "transfer": {
+        "donor": "Take from this sentence",
+        "style": "what these words add to it",
+        "sentence": "and give it to this one",
+    },
+}
+"""Kind of way -> what the reader fills in: name and label of each field."""
+
+
+class StyleWays(Asking, scripts=("curve", "asking", "style_parts", "style_ways")):
+    """Slide along a way between styles, with what is measured on each picture.
+
+    Args:
+        base: Its seed, steps and guidance serve for all runs.
+        kind: "mix" or "transfer".
+        form: What the fields hold at first, by their names; see `FIELDS`.
+        way: What was drawn before; None to begin with nothing.
+        controller: Draws others; None for a page that only shows.
+        judge: Measures by CLIP, see `explainer.stages.swap`; None measures by pixels alone.
+
+    Attributes:
+        position: Which place is on show, from 0.
+        shown: Whether curve and measures are shown, or wait for a guess.
+        way: What is on show, or None.
+
+    Raises:
+        KeyError: There is no such kind of way, or a field lacks its text.
+    """
+
+    position = t.Int(0, help="Which place is on show.").tag(sync=True, echo_update=False)
+    shown = t.Bool(True, help="Whether the measures are shown.").tag(sync=True)
+    way = t.Any(None, allow_none=True, help="What is on show.")
+    _kind = t.Unicode().tag(sync=True)
+    _fields: t.List[Any] = t.List().tag(sync=True)
+    _facts = t.Dict().tag(sync=True)
+    _longest = t.Int(MAX_PROMPT).tag(sync=True)
+
+    def __init__(
+        self,
+        base: RunParameters,
+        kind: str,
+        form: Mapping[str, str],
+        way: style_ways.StyleWay | None = None,
+        *,
+        controller: RunController | None = None,
+        judge: Judge | None = None,
+    ) -> None:
+        labels = FIELDS[kind]
+        super().__init__()
+        self._base, self._judge, self._kind = base, judge, kind
+        self._fields = [
+            {"name": name, "label": label, "text": form[name]} for name, label in labels.items()
+        ]
+        if way is not None:
+            self.show(way)
+        self._serve(controller)
+
+    def show(self, way: style_ways.StyleWay) -> None:
+        """Replace what is shown; the slider begins in the middle."""
+        frames = {"pictures": way.pictures}
+        if way.goal is not None:
+            frames["goal"] = (way.goal,)
+        with self.hold_sync():
+            self.way = way
+            self._frames, self._frame_index = pack_frames(frames)
+            self._facts = {
+                "sentence": way.sentence,
+                "ends": list(way.ends),
+                "places": list(way.places),
+                "pixels": plain_shares(way.pixels),
+                "clip": plain_shares(way.clip),
+                "measures": {
+                    one.name: [round(one.of(_pixels(picture)), 2) for picture in way.pictures]
+                    for one in style.MEASURES
+                },
+            }
+            self.position = len(way.places) // 2
+
+    def ask(self, **texts: str) -> Task:
+        """Have another way drawn.
+
+        Args:
+            **texts: What the fields hold, by their names; see `FIELDS`.
+
+        Raises:
+            ParameterError: A text is missing or cannot be run, or both styles are the same.
+            RuntimeError: There is no controller.
+        """
+        base = replace(self._base, prompt=texts["sentence"])
+        steps = base.steps
+        if self._kind == "mix":
+            style_ways.check_mix(texts["first"], texts["second"])
+            total = style_ways.steps_of_mix(steps)
+        else:
+            style_ways.check_transfer(texts["donor"], texts["style"])
+            total = style_ways.steps_of_transfer(steps)
+
+        def work(pipe: Any, task: Task) -> style_ways.StyleWay | None:
+            watch = walk.Watch(lambda done: task.update(step=done), task.asked_to_stop)
+            if self._kind == "mix":
+                return style_ways.mix(
+                    pipe, base, texts["first"], texts["second"], judge=self._judge, watch=watch
+                )
+            return style_ways.transfer(
+                pipe, base, texts["donor"], texts["style"], judge=self._judge, watch=watch
+            )
+
+        return self._begin(work, total)
+
+    def describe(self) -> str:
+        """Say in a sentence what is shown."""
+        if not self._facts:
+            return "no way between styles drawn yet"
+        start, end = self._facts["ends"]
+        place = self._facts["places"][self.position]
+        return f"“{self._facts['sentence']}”, from {start} to {end}: {place}"
+
+    @t.validate("position")
+    def _stay_inside(self, proposal: dict[str, Any]) -> int:
+        last = len(self._facts["places"]) - 1 if self._facts else 0
+        return min(max(int(proposal["value"]), 0), last)
+
+    def _asked(self, content: dict[str, Any]) -> None:
+        texts = {one["name"]: str(content.get(one["name"], "")) for one in self._fields}
+        try:
+            self.ask(**texts)
+        except ParameterError as error:
+            self.notify(str(error), error=True)
+
+    def _answer(self, result: Any) -> None:
+        self.show(result)
+
+
+def _pixels(picture: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))

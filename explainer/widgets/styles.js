@@ -1,0 +1,122 @@
+// The styles: one sentence in every style; the slider moves all pictures, a click measures them against one.
+
+const styles = {
+  mount(view) {
+    const { model, root } = view;
+    const said = h("p", { class: "ex-style-said ex-number" });
+    const grid = h("ul", { class: "ex-styles" });
+    const slot = h("div");
+    const hint = h("p", { class: "ex-small" });
+    const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
+    const waits = h("p", { class: "ex-small", text: "The distances wait for your guess." });
+    root.append(empty, grid, said, slot, waits, hint);
+    const sentence = textInput(model.get("_form").longest);
+    const seed = h("input", { type: "text", inputmode: "numeric", class: "ex-number" });
+    if (canAsk(view)) {
+      const send = (event) => {
+        event.preventDefault();
+        model.send({ type: "start", sentence: sentence.value, seed: seed.value.trim() });
+      };
+      root.append(
+        h(
+          "form",
+          { class: "ex-style-form", onsubmit: send },
+          labelled("Your own sentence, without style words", sentence),
+          labelled("Seed", seed, true),
+          seriesButtons(view, "Draw it in every style"),
+        ),
+      );
+    } else root.append(onlyLive("Drawing a sentence of your own"));
+    let cells = [];
+    let slider = null;
+    const ask = view.redraw(draw);
+    const frames = new Frames(model, view.signal, ask);
+    view.watch(["position", "_frames"], ask);
+    view.watch(["_facts", "_waiting", "chosen", "shown"], load);
+    view.watch("_form", fill);
+    fill();
+    load();
+
+    function fill() {
+      sentence.value = model.get("_form").sentence;
+      seed.value = model.get("_form").seed;
+    }
+
+    function load() {
+      const { titles = [] } = model.get("_facts");
+      const waiting = model.get("_waiting");
+      empty.hidden = titles.length + waiting.length > 0;
+      // The focus stays on the picture that was chosen.
+      const focus = cells.findIndex(({ button }) => button === document.activeElement);
+      if (cells.length !== titles.length || cells.some(({ title }, i) => title !== titles[i])) cells = titles.map(cell);
+      grid.replaceChildren(...cells.map(({ node }) => node), ...seriesWaiting(waiting));
+      if (focus >= 0) cells[focus]?.button.focus();
+      measure();
+      ask();
+    }
+
+    function cell(title, i) {
+      const canvas = h("canvas", { role: "img" });
+      const bar = h("span", { class: "ex-styles-bar", "aria-hidden": "true" }, h("span"));
+      const told = h("span", { class: "ex-small ex-number" });
+      const button = h(
+        "button",
+        { class: "ex-styles-choose", type: "button", onclick: () => choose(i) },
+        canvas,
+        h("span", { text: title }),
+        bar,
+        told,
+      );
+      return { title, canvas, bar, told, button, node: h("li", {}, button) };
+    }
+
+    function choose(i) {
+      model.set("chosen", i);
+      model.save_changes();
+    }
+
+    /** The slider lies on the mean distance of the other styles from the chosen picture. */
+    function measure() {
+      const { titles = [], apart, another, moments } = model.get("_facts");
+      const [chosen, shown] = [model.get("chosen"), model.get("shown")];
+      waits.hidden = shown || !titles.length;
+      hint.hidden = !shown || titles.length < 2;
+      if (!titles.length) return slot.replaceChildren();
+      const yardstick = titles.indexOf(another);
+      const others = titles.map((_, i) => i).filter((i) => i !== chosen && i !== yardstick);
+      const mean = moments.map((_, k) => (others.length ? others.reduce((sum, i) => sum + apart[chosen][i][k], 0) / others.length : null));
+      const far = moments.map((_, k) => (yardstick >= 0 && yardstick !== chosen ? apart[chosen][yardstick][k] : null));
+      const hidden = moments.map(() => null);
+      const ceiling = 1.08 * Math.max(...mean, ...far, 1e-9);
+      slider = twoLineSlider(model, { label: "Steps done", from: "first step", to: "finished" }, shown ? mean : hidden, shown ? far : hidden, { floor: 0, ceiling });
+      slot.replaceChildren(slider.node);
+      hint.replaceChildren(
+        twoLineKey("other style words, on average", yardstick >= 0 && yardstick !== chosen ? "another seed" : "", "Upwards: how far the predicted latents are from those of the chosen picture (RMS). Click on a picture to choose it."),
+      );
+    }
+
+    function draw() {
+      const { titles = [], apart, alike, moments, steps, seed: number, sentence: text } = model.get("_facts");
+      if (!titles.length) return (said.textContent = "");
+      const k = clamp(model.get("position"), 0, moments.length - 1);
+      const chosen = clamp(model.get("chosen"), 0, titles.length - 1);
+      const last = k === moments.length - 1;
+      const where = last ? "finished" : `after step ${moments[k]} of ${steps}`;
+      const most = Math.max(...apart[chosen].map((row) => row[k]), 1e-9);
+      const shown = model.get("shown");
+      cells.forEach(({ title, canvas, bar, told, button }, i) => {
+        const bitmap = frames.get(String(i), k);
+        if (bitmap) paint(canvas, bitmap, false);
+        canvas.setAttribute("aria-label", `${text}, ${title}, ${where}`);
+        button.setAttribute("aria-pressed", String(i === chosen));
+        const distance = apart[chosen][i][k];
+        bar.hidden = !shown;
+        bar.firstChild.style.width = `${(100 * distance) / most}%`;
+        const layout = last && alike[chosen][i] !== null ? `, layout ${alike[chosen][i].toFixed(2)}` : "";
+        told.textContent = !shown ? "" : i === chosen ? "measured from here" : `${distance.toFixed(2)} away${layout}`;
+      });
+      said.textContent = `${where[0].toUpperCase()}${where.slice(1)}, seed ${number}`;
+      slider?.place(k, where);
+    }
+  },
+};

@@ -17,6 +17,7 @@ const twoRuns = {
     let weights = {};
     let chosen = null;
     const draw = h("button", { class: "ex-button ex-button-main", type: "button", text: "Draw both", onclick: send });
+    const link = linkCopier(view, "Copy link to the changed run");
     const panel = progressPanel(() => model.send({ type: "cancel" }));
     panel.canvas.hidden = true;
     const changed = h("p", { class: "ex-runs-changed" });
@@ -40,7 +41,8 @@ const twoRuns = {
       h("div", { class: "ex-runs-plot" }, h("svg:svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, area, line, mark)),
       range,
       reading,
-      saveMenu(view, "Save the changed run"),
+      h("div", { class: "ex-share" }, saveMenu(view, "Save the changed run"), link.button),
+      link.shown,
     );
     const frames = new Frames(model, view.signal, () => paintAll());
     const ask = view.redraw(paintAll);

@@ -47,7 +47,7 @@ const wordMaps = {
       reading,
       question,
       verdict,
-      h("div", { class: "ex-words-share" }, saveMenu(view), link.button),
+      h("div", { class: "ex-share" }, saveMenu(view), link.button),
       link.shown,
     );
     let maps = {};

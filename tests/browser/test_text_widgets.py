@@ -9,7 +9,9 @@ from PIL import Image
 
 from explainer import widgets
 from explainer.models import embedded_fingerprint, embedded_folder
+from explainer.parameters import RunParameters
 from explainer.runs import RunController
+from explainer.sharing import parameters_of
 from explainer.stages import clip, words
 from explainer.widgets.host import static_page
 from tests.synthetic import make_trace
@@ -233,6 +235,10 @@ def test_every_change_is_named_above_the_pictures(open_page):
     assert page.inner_text(".ex-runs-changed") == (
         "Changed: “fox” counts × 0.5; told to avoid “trees”."
     )
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
+    page.click("text=Copy link to the changed run")
+    link = page.input_value("input[aria-label='Link to this run']")
+    assert RunParameters.from_query(link.split("?")[1]) == parameters_of(other)
 
 
 def attentive(**changes):

@@ -1,22 +1,103 @@
-"""Voilà with a front door: the bare address leads to the first page."""
+"""Voilà with a front door, a number of seats, and a mode for readers whom nobody knows."""
 
 from __future__ import annotations
 
+import logging
+import shutil
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.utils import url_path_join
+from tornado.ioloop import PeriodicCallback
 from tornado.web import RedirectHandler
-from traitlets import Unicode
+from traitlets import Bool, Float, Int, Unicode
 from voila.app import Voila
+from voila.tornado.handler import TornadoVoilaHandler
+
+from explainer.cache import TraceCache
+
+MESSAGES = ("comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request")
+"""All that a page asks its kernel. Voilà's own list also lets a page shut kernels down."""
+PRUNE_MS = 60_000
+
+
+class Seats(TornadoVoilaHandler):  # type: ignore[misc]
+    """Gives a page a kernel while there is room for one more, and says so where there is not."""
+
+    async def get(self, path: str | None = None) -> None:
+        """Answer with the page, or with 503 and a page that says when to come again."""
+        if self.settings["seats_taken"]() < self.settings["seats"]:
+            await super().get(path)
+            return
+        self.set_status(503)
+        self.set_header("Retry-After", "60")
+        self.finish(self.render_template("full.html"))
 
 
 class Pages(Voila):
     """A Voilà server for a folder of notebooks whose root shows one of them."""
 
     first_page = Unicode(help="The notebook that the server's root leads to.").tag(config=True)
+    readers = Int(help="How many pages may be open at once.").tag(config=True)
+    public = Bool(help="Whether readers are strangers to the one who serves.").tag(config=True)
+    cache_folder = Unicode("", help="Runs of readers, to be removed at the end.").tag(config=True)
+    keep_seconds = Float(0, help="How long a run is kept after its last use.").tag(config=True)
+
+    def init_settings(self) -> dict[str, Any]:
+        """Return Voilà's settings, and how many seats there are."""
+        settings: dict[str, Any] = super().init_settings()
+        self.kernel_manager.allowed_message_types = list(MESSAGES)
+        return settings | {"seats": self.readers, "seats_taken": self.seats_taken}
+
+    def seats_taken(self) -> int:
+        """Return how many kernels run for readers; those that stand ready do not count."""
+        manager = self.kernel_manager
+        ready = sum(manager.get_pool_size(page) for page in manager.notebook_data)
+        return len(manager.list_kernel_ids()) - ready
 
     def init_handlers(self) -> list[Any]:
-        """Return Voilà's handlers behind the one for the root."""
+        """Return Voilà's handlers behind the one for the root, less what no page asks for."""
         page = url_path_join(self.base_url, "voila/render", self.first_page)
         root = (self.server_url, RedirectHandler, {"url": page, "permanent": False})
-        return [root, *super().init_handlers()]
+        return [root, *filter(None, map(self._ours, super().init_handlers()))]
+
+    def _ours(self, handler: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        pattern, kind, *options = handler
+        if kind is TornadoVoilaHandler:
+            return (pattern, Seats, *options)
+        listing = ("/voila/tree", "/voila/api/contents", "/login", "/logout")
+        if self.public and any(place in pattern for place in listing):
+            return None
+        return handler
+
+    def start(self) -> None:
+        """Serve until interrupted; in public mode leave nothing of the readers behind."""
+        if not self.public:
+            super().start()
+            return
+        forget_requests()
+        cache = TraceCache(Path(self.cache_folder), max_age=timedelta(seconds=self.keep_seconds))
+        tidy = PeriodicCallback(cache.prune, PRUNE_MS)
+        tidy.start()
+        try:
+            super().start()
+        finally:
+            tidy.stop()
+            shutil.rmtree(self.cache_folder, ignore_errors=True)
+
+
+class _WithoutReaders(logging.Filter):
+    """Of a request that failed the log keeps what failed, and not what was asked, or by whom."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.exc_info[0] if record.exc_info else None
+        record.msg = f"A request failed ({kind.__name__ if kind else record.levelname.lower()})."
+        record.args, record.exc_info, record.exc_text = (), None, None
+        return True
+
+
+def forget_requests() -> None:
+    """Keep addresses, which hold prompts, and IP numbers out of tornado's logs."""
+    for name in ("tornado.access", "tornado.application", "tornado.general"):
+        logging.getLogger(name).addFilter(_WithoutReaders())

@@ -36,7 +36,7 @@ class TraceCache:
         folder: Where to keep the runs; the folder that the environment names in EXPLAINER_CACHE if
             not given, else the user's cache folder. It is made when the first run is kept.
         limit_bytes: What all runs may take together; the least recently used go first.
-        max_age: How long a run is kept after it was last used.
+        max_age: How long a run is kept after it was last used; thirty days if not given.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class TraceCache:
         folder: Path | None = None,
         *,
         limit_bytes: int = 512 * 2**20,
-        max_age: timedelta = timedelta(days=30),
+        max_age: timedelta | None = None,
     ) -> None:
         self.folder = folder or _usual_folder()
         self.limit_bytes = limit_bytes
-        self.max_age = max_age
+        self.max_age = max_age or timedelta(days=30)
 
     def path(self, fingerprint: str, parameters: RunParameters) -> Path:
         """Return where this run of the model with this fingerprint is kept, if it is."""

@@ -73,14 +73,51 @@ def _add_serve(commands: _Commands) -> None:
     )
     parser.add_argument("--no-browser", action="store_true", help="only say where the pages are")
     parser.add_argument("--notebooks", type=Path, metavar="FOLDER", help="serve your own instead")
+    parser.add_argument(
+        "--readers", type=_count, metavar="N", help="pages open at once; default: what fits"
+    )
+    _add_public(parser.add_argument_group("for readers whom you do not know"))
     parser.set_defaults(run=_serve)
+
+
+def _add_public(parser: argparse._ArgumentGroup) -> None:
+    parser.add_argument(
+        "--public",
+        action="store_true",
+        help="log and keep nothing of theirs, and hold them to the limits below",
+    )
+    parser.add_argument(
+        "--allow-model",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="a hub id or a folder that they may load, besides the embedded model",
+    )
+    parser.add_argument(
+        "--most-steps", type=_count, default=50, metavar="N", help="of a run; default: %(default)s"
+    )
+    parser.add_argument(
+        "--most-seconds",
+        type=_count,
+        default=120,
+        metavar="N",
+        help="of a run; default: %(default)s",
+    )
 
 
 def _serve(options: argparse.Namespace) -> int:
     from explainer import serving
 
+    public = serving.Public(
+        models=tuple(options.allow_model), steps=options.most_steps, seconds=options.most_seconds
+    )
     serving.serve(
-        options.notebooks, host=options.host, port=options.port, browser=not options.no_browser
+        options.notebooks,
+        host=options.host,
+        port=options.port,
+        browser=not options.no_browser,
+        public=public if options.public else None,
+        readers=options.readers,
     )
     return 0
 
@@ -107,6 +144,12 @@ def _lab(options: argparse.Namespace) -> int:
 def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 1 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of them; give 1 or more")
     return int(text)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from explainer.cache import TraceCache
+from explainer.limits import Limits
 from explainer.parameters import ParameterError, RunParameters
 from explainer.trace import Trace, TraceError
 from explainer.turns import Turns
@@ -66,6 +68,11 @@ class Job:
         self._cancelled.set()
         if self.state == "queued":
             self.update(state="cancelled")
+
+    def expire(self, why: str) -> None:
+        """End it as failed, as far as its reader goes, and stop after the present step."""
+        self._cancelled.set()
+        self.update(state="failed", error=why)
 
     def asked_to_stop(self) -> bool:
         """Tell whether `cancel` was called."""
@@ -148,6 +155,7 @@ class RunController:
         fingerprint: Names the pipeline's weights, as `explainer.models.fingerprint` does. With it
             the cache can answer before the model is loaded. Known for the embedded model.
         turns: The queue for the machine's processor; the user's own if not given.
+        limits: What readers may ask for; what the environment says if not given.
     """
 
     def __init__(
@@ -157,11 +165,13 @@ class RunController:
         *,
         fingerprint: str | None = None,
         turns: Turns | None = None,
+        limits: Limits | None = None,
     ) -> None:
         from explainer import models
 
         self._load_pipe = load_pipe or models.load
-        self._cache = cache or TraceCache()
+        self.limits = limits or Limits.from_environment()
+        self._cache = cache or TraceCache(max_age=self.limits.keep)
         self._fingerprint = fingerprint
         if load_pipe is None and fingerprint is None:
             self._fingerprint = models.embedded_fingerprint()
@@ -185,8 +195,10 @@ class RunController:
             The run, done already if it was found in the cache.
 
         Raises:
+            ParameterError: It is longer than the limits allow.
             RuntimeError: The controller was closed.
         """
+        self.limits.check_run(parameters)
         run = Run(parameters)
         self._replace(run, reader)
         if not self._recall(run):
@@ -225,7 +237,7 @@ class RunController:
             former.cancel()
 
     def close(self) -> None:
-        """Cancel every run and end the background thread; wait until it has ended."""
+        """Cancel every run, end the background thread, wait for its end, and let the model go."""
         with self._asked:
             self._closed = True
             runs, thread = list(self._latest.values()), self._thread
@@ -234,6 +246,7 @@ class RunController:
             run.cancel()
         if thread is not None:
             thread.join()
+        self._pipe = None  # whoever still holds the controller does not hold gigabytes
 
     def _enqueue(self, run: Job) -> None:
         with self._asked:
@@ -276,8 +289,23 @@ class RunController:
         ) as our_turn:
             if our_turn:
                 run.update(state="running", place=0)
-                self._compute(run)
+                with self._watch(run):
+                    self._compute(run)
         run.update(state="cancelled")  # changes nothing if the run has ended otherwise
+
+    @contextmanager
+    def _watch(self, job: Job) -> Iterator[None]:
+        """End the job as failed where it computes longer than the limits allow."""
+        if self.limits.seconds is None:
+            yield
+            return
+        clock = threading.Timer(self.limits.seconds, job.expire, [self.limits.too_long])
+        clock.daemon = True
+        clock.start()
+        try:
+            yield
+        finally:
+            clock.cancel()
 
     def _compute(self, job: Job) -> None:
         if isinstance(job, Run):

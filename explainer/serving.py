@@ -5,8 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from explainer.limits import Limits
+
+if TYPE_CHECKING:
+    from traitlets.config import Config
 
 PACKAGE = Path(__file__).resolve().parent
 FIRST_PAGE = "00_overview.ipynb"
@@ -15,6 +22,34 @@ PORTS_TO_TRY = 50
 PING = 30_000
 FORGET_AFTER = 3600
 """Seconds until a page that no browser holds open any more gives its memory back."""
+FORGET_STRANGERS_AFTER = 1200
+"""In public mode: seconds until a page that nobody touches ends, open or not, and a run is gone."""
+KERNEL_BYTES = 900 * 2**20
+"""What a page may take that draws; measured by benchmarks/serving.py, with some room."""
+MOST_UPLOAD = 8 * 2**20
+"""Bytes of one message from a page. A picture comes as pixels: 3 MB for one of 1024 × 1024."""
+EXTENSIONS = (
+    "@voila-dashboards/widgets-manager8",
+    "@jupyter-widgets/jupyterlab-manager",
+    "anywidget",
+)
+"""Of JupyterLab's extensions what our widgets need; others would be fetched with every page."""
+_SOURCES = {
+    "default-src": "'self'",
+    # Widgets' scripts are modules from blobs. The hash is that of Voilà's sign of life.
+    "script-src": "'self' blob: 'sha256-m16tKAZfrqdfaIlK4k9Uc4bmwJm0z0f+0b2ahSGv/Ko='",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "connect-src": "'self' ws: wss: blob: data:",
+    "worker-src": "'self' blob:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'self'",
+}
+CONTENT_POLICY = "; ".join(f"{kind} {sources}" for kind, sources in _SOURCES.items())
+"""What a page may load: nothing from elsewhere, and no script that somebody wrote into it."""
 
 
 class ServingError(Exception):
@@ -37,8 +72,29 @@ def notebooks_folder() -> Path:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Public:
+    """What strangers may do on a server of yours.
+
+    Args:
+        models: Hub ids and folders that they may load besides the embedded model.
+        steps: Most steps of a run.
+        seconds: Longest that one run may compute.
+    """
+
+    models: tuple[str, ...] = ()
+    steps: int = 50
+    seconds: float = 120.0
+
+
 def serve(
-    folder: Path | None = None, *, host: str = "localhost", port: int = 8866, browser: bool = True
+    folder: Path | None = None,
+    *,
+    host: str = "localhost",
+    port: int = 8866,
+    browser: bool = True,
+    public: Public | None = None,
+    readers: int | None = None,
 ) -> None:
     """Serve the notebooks as pages with Voilà, without their code, until interrupted.
 
@@ -47,6 +103,9 @@ def serve(
         host: The address to listen on; "0.0.0.0" lets other machines in.
         port: The port wanted; the next free one is taken if it is in use.
         browser: Whether to open the first page in a browser.
+        public: For readers whom you do not know: nothing of theirs is logged or kept, and these
+            limits hold.
+        readers: How many pages may be open at once; as many as the free memory holds if not given.
 
     Raises:
         ServingError: There are no notebooks, or no port is free.
@@ -55,11 +114,20 @@ def serve(
     free = free_port(host, port)
     if free != port:
         print(f"Port {port} is in use, so this takes {free}.", flush=True)  # noqa: T201
-    print(f"The pages open at http://{host}:{free}/ (Ctrl-C ends them).", flush=True)  # noqa: T201
+    readers = readers or _readers_that_fit()
+    print(  # noqa: T201
+        f"The pages open at http://{host}:{free}/ (Ctrl-C ends them). "
+        f"There is room for {readers} at once.",
+        flush=True,
+    )
     _add_folder("JUPYTER_PATH")
+    config = _voila_config(folder, host, free, browser, readers)
+    if public is not None:
+        config.merge(_public_config(folder, public))
+        config.Voila.tornado_settings["log_function"] = _log_nothing
     from explainer._voila import Pages
 
-    Pages.launch_instance([str(folder)], config=_voila_config(folder, host, free, browser))
+    Pages.launch_instance([str(folder)], config=config)
 
 
 def lab(folder: Path | None = None, *, browser: bool = True) -> None:
@@ -150,7 +218,14 @@ def _add_folder(variable: str) -> None:
     os.environ[variable] = os.pathsep.join(filter(None, folders))
 
 
-def _voila_config(folder: Path, host: str, port: int, browser: bool) -> Any:
+def _readers_that_fit() -> int:
+    """Return how many pages fit into the memory that is free, if all of them draw."""
+    import psutil
+
+    return max(2, int(psutil.virtual_memory().available // KERNEL_BYTES))
+
+
+def _voila_config(folder: Path, host: str, port: int, browser: bool, readers: int) -> Config:
     from traitlets.config import Config
 
     first = _first_page(folder)
@@ -160,16 +235,30 @@ def _voila_config(folder: Path, host: str, port: int, browser: bool) -> Any:
             "port": port,
             "open_browser": browser,
             "log_level": "ERROR",
-            # No longer than the interval between two pings, or tornado complains in the terminal.
-            "tornado_settings": {"ws_ping_interval": PING, "ws_ping_timeout": PING},
+            # A voila.json of whatever folder one happens to be in must not change any of this.
+            "config_file_paths": [],
+            "tornado_settings": {
+                # No longer than the interval between two pings, or tornado complains.
+                "ws_ping_interval": PING,
+                "ws_ping_timeout": PING,
+                "websocket_max_message_size": MOST_UPLOAD,
+                "headers": {
+                    "Content-Security-Policy": CONTENT_POLICY,
+                    "Referrer-Policy": "same-origin",
+                    "X-Content-Type-Options": "nosniff",
+                },
+            },
         },
-        Pages={"first_page": first},
+        Pages={"first_page": first, "readers": readers},
         VoilaConfiguration={
             "template": TEMPLATE,
             "allow_template_override": "NO",
+            "allow_theme_override": "NO",
             "preheat_kernel": True,
             "file_allowlist": [r".*\.(png|jpg|gif|svg|webp)"],
+            "extension_allowlist": list(EXTENSIONS),
         },
+        VoilaExecutor={"cell_error_instruction": "This part of the page could not be made."},
         # A kernel stands ready for the page that everybody opens first; others start when asked.
         VoilaKernelManager={
             "kernel_pools_config": {"default": {"pool_size": 0}, first: {"pool_size": 1}}
@@ -177,3 +266,33 @@ def _voila_config(folder: Path, host: str, port: int, browser: bool) -> Any:
         KernelManager={"transport_encryption": "auto"},
         MappingKernelManager={"cull_idle_timeout": FORGET_AFTER, "cull_interval": 60},
     )
+
+
+def _public_config(folder: Path, public: Public) -> Config:
+    """What differs for strangers; the kernels learn of it by their environment."""
+    from traitlets.config import Config
+
+    cache = tempfile.mkdtemp(prefix="storybook-explainer-public-")
+    limits = Limits(
+        steps=public.steps,
+        seconds=public.seconds,
+        models=public.models,
+        keep_seconds=FORGET_STRANGERS_AFTER,
+    )
+    os.environ |= limits.to_environment() | {"EXPLAINER_CACHE": cache}
+    pools = {path.name: {"pool_size": 1} for path in folder.glob("*.ipynb")}
+    return Config(
+        Pages={"public": True, "cache_folder": cache, "keep_seconds": FORGET_STRANGERS_AFTER},
+        VoilaConfiguration={"show_tracebacks": False, "strip_sources": True},
+        VoilaKernelManager={
+            "kernel_pools_config": {"default": {"pool_size": 0}} | pools,
+        },
+        MappingKernelManager={
+            "cull_idle_timeout": FORGET_STRANGERS_AFTER,
+            "cull_connected": True,
+        },
+    )
+
+
+def _log_nothing(_handler: object) -> None:
+    """Take the place of the log of requests, whose addresses hold what readers ask for."""

@@ -11,6 +11,7 @@ import pytest
 import explainer
 from explainer import models
 from explainer.cache import TraceCache
+from explainer.limits import Limits
 from explainer.runs import RunController, RunParameters
 from explainer.turns import Turns
 from tests import tiny
@@ -110,6 +111,32 @@ def test_progress_is_told_step_by_step_with_pictures(controller, someone_else):
 
 def test_an_observer_that_comes_late_is_told_the_end(controller):
     assert watch(finished(controller.submit(FOX))) == [("done", 0, 4)]
+
+
+def test_a_run_that_computes_too_long_ends_and_the_next_one_is_drawn(make):
+    controller = make(limits=Limits(seconds=0.2))
+    run = finished(controller.submit(LONG))
+    assert run.state == "failed"
+    assert "gives a run 0.2 seconds" in run.error
+    assert run.step < LONG.steps
+    task = finished(controller.ask(lambda _pipe, _task: "done", total=1))
+    assert task.result == "done"
+
+
+def test_time_in_the_queue_does_not_count(make, someone_else):
+    controller = make(limits=Limits(seconds=30))
+    run = controller.submit(FOX)
+    assert not run.wait(0.3)
+    assert run.state == "queued"
+    someone_else.set()
+    assert finished(run).state == "done"
+
+
+def test_a_run_over_the_limit_is_refused_before_it_is_asked_for(make):
+    controller = make(limits=Limits(steps=50))
+    with pytest.raises(explainer.runs.ParameterError, match="at most 50 steps"):
+        controller.submit(LONG)
+    assert finished(controller.submit(FOX)).state == "done"
 
 
 def test_a_run_made_before_is_not_made_again(make, pipe):

@@ -87,7 +87,7 @@ const studio = {
         h("input", { class: "ex-input", type: "text", autocomplete: "off" }),
       ),
       seedField(),
-      dial("steps", "Steps", "How often the model is asked", [1, 60, 1]),
+      dial("steps", "Steps", "How often the model is asked", [1, Math.min(60, model.get("_limits").steps[1]), 1]),
       dial("guidance_scale", "Guidance", "How strongly the words pull", [0, 15, 0.5]),
     ];
     const [prompt, negative, seed, steps, guidance] = fields;

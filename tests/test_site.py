@@ -66,7 +66,7 @@ def exported(notebooks, tmp_path_factory):
     folder = tmp_path_factory.mktemp("site") / "site"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(writing.Path(__file__).parents[1]))
-        report = site.export(folder, notebooks=notebooks, gallery=False)
+        report = site.export(folder, notebooks=notebooks, gallery=False, live=False)
     return folder, report
 
 
@@ -121,13 +121,13 @@ def test_a_former_export_is_written_over_and_nothing_else(notebooks, exported, t
     one = tmp_path / "one"
     one.mkdir()
     write(one, "05_other", "# Other")
-    site.export(folder, notebooks=one, gallery=False)
+    site.export(folder, notebooks=one, gallery=False, live=False)
     assert (folder / "05_other.html").is_file()
     assert not (folder / "00_first.html").exists()
     assert (folder / "CNAME").read_text() == "mine"
     (tmp_path / "own.txt").write_text("mine")
     with pytest.raises(SiteError, match="holds files that no export wrote"):
-        site.export(tmp_path, notebooks=one, gallery=False)
+        site.export(tmp_path, notebooks=one, gallery=False, live=False)
 
 
 def test_a_mark_that_names_other_folders_removes_nothing_there(tmp_path):
@@ -138,7 +138,7 @@ def test_a_mark_that_names_other_folders_removes_nothing_there(tmp_path):
     one = tmp_path / "one"
     one.mkdir()
     write(one, "05_other", "# Other")
-    site.export(folder, notebooks=one, gallery=False)
+    site.export(folder, notebooks=one, gallery=False, live=False)
     assert victim.read_text() == "mine"
 
 
@@ -170,7 +170,7 @@ def test_two_notebooks_that_would_be_one_page_are_told(tmp_path):
     write(tmp_path, "a b")
     write(tmp_path, "a'b")
     with pytest.raises(SiteError, match=r"would both be a-b\.html"):
-        site.export(tmp_path / "site", notebooks=tmp_path, gallery=False)
+        site.export(tmp_path / "site", notebooks=tmp_path, gallery=False, live=False)
 
 
 def test_the_repository_leads_to_binder_and_must_be_one(tmp_path):
@@ -224,7 +224,7 @@ def test_scripts_and_buffers_that_are_shared_are_kept_once():
 
 def test_the_command_writes_the_site_and_says_what_it_weighs(notebooks, tmp_path, capsys):
     folder = tmp_path / "site"
-    options = [str(folder), "--notebooks", str(notebooks), "--no-gallery"]
+    options = [str(folder), "--notebooks", str(notebooks), "--no-gallery", "--no-live"]
     assert cli.main(["export", *options]) == 0
     said = capsys.readouterr()
     assert "00_first.html: 0." in said.out

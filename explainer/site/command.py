@@ -32,6 +32,9 @@ def add(commands: Any) -> None:
         help="https://github.com/ORG/NAME, for links to live pages on Binder",
     )
     parser.add_argument("--no-gallery", action="store_true", help="draw no runs for a gallery")
+    parser.add_argument(
+        "--no-live", action="store_true", help="without drawing in the browser, and without npm"
+    )
     parser.set_defaults(run=_export)
 
 
@@ -44,6 +47,7 @@ def _export(options: argparse.Namespace) -> int:
         notebooks=options.notebooks,
         repository=options.repository,
         gallery=not options.no_gallery,
+        live=not options.no_live,
         progress=lambda text: print(text, file=sys.stderr, flush=True),  # noqa: T201
     )
     for name, size in report.pages.items():

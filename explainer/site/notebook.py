@@ -37,6 +37,8 @@ class Page:
         kinds: The widgets' classes, such as "Player", by their number in the bundle.
         files: Files that the page shows, by their address relative to the notebook.
         script: JavaScript of its own, run once the widgets stand.
+        before: JavaScript of its own, run before.
+        prepare: A function of that which is given the widgets' models before they are drawn.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Page:
     kinds: list[str] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
     script: str = ""
+    before: str = ""
+    prepare: str = "undefined"
 
 
 def read(path: Path) -> Page:

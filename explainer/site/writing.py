@@ -15,8 +15,8 @@ from string import Template
 import explainer
 from explainer import look
 from explainer.serving import notebooks_folder
+from explainer.site import drawing, notebook
 from explainer.site import gallery as recorded_runs
-from explainer.site import notebook
 from explainer.site.notebook import Page, SiteError, page_file
 from explainer.widgets.host import HOST
 
@@ -36,7 +36,7 @@ POLICY = (
 )
 _HERE = Path(__file__).parent
 _SHOW = """
-window.models = await showPage(JSON.parse(document.getElementById("state").textContent));
+window.models = await showPage(JSON.parse(document.getElementById("state").textContent), $prepare);
 document.documentElement.dataset.ready = "yes";
 """
 
@@ -62,6 +62,7 @@ def export(
     notebooks: Path | None = None,
     repository: str = "",
     gallery: bool = True,
+    live: bool = True,
     progress: Callable[[str], None] = lambda _text: None,
 ) -> Report:
     """Write every page so that it works without a kernel and without a network.
@@ -72,11 +73,13 @@ def export(
         repository: The address of a GitHub repository, such as "https://github.com/ORG/NAME", for
             links to live pages on Binder and for what to clone.
         gallery: Whether to draw the gallery's runs with the embedded model and add their page.
+        live: Whether readers may draw their own sentences in the browser, where the site comes from
+            a web host. It takes npm and the packages of the extra `export`.
         progress: Told what is being done.
 
     Raises:
-        SiteError: There is nothing to export, a notebook cannot run, or the folder holds something
-            else.
+        SiteError: There is nothing to export, a notebook cannot run, what drawing needs is not
+            there, or the folder holds something else.
     """
     source = notebooks_folder() if notebooks is None else notebooks
     paths = sorted(source.glob("*.ipynb"))
@@ -94,8 +97,13 @@ def export(
         _copy(pages[-1].files, folder)
     if gallery:
         pages.append(recorded_runs.page(recorded_runs.record(progress), folder))
+    sizes = drawing.write(folder, progress) if live else {}
+    if sizes:
+        report.notes.append(drawing.note(sizes))
     frame = frame_for(pages)
     for page in pages:
+        if sizes and "Studio" in page.kinds:
+            _let_draw(page, sizes)
         report.pages[page_file(page.name)] = _write(page, frame, live_words(repository), folder)
     start = {"title": html.escape(pages[0].title), "page": page_file(pages[0].name)}
     (folder / "index.html").write_text(_template("start.html").substitute(start), "utf-8")
@@ -207,12 +215,19 @@ def _copy(files: dict[str, Path], folder: Path) -> None:
         shutil.copyfile(file, folder / name)
 
 
+def _let_draw(page: Page, sizes: dict[str, int]) -> None:
+    page.body += drawing.element(sizes)
+    page.before = drawing.script()
+    page.prepare = "attachDrawing"
+
+
 def _template(name: str) -> Template:
     return Template((_HERE / name).read_text("utf-8"))
 
 
 def _write(page: Page, frame: str, foot: str, folder: Path) -> int:
     """Write a page; return what the browser fetches for it, in bytes, gzipped as servers do."""
+    show = _SHOW.replace("$prepare", page.prepare)
     text = _template("page.html").substitute(
         policy=POLICY,
         version=explainer.__version__,
@@ -222,7 +237,7 @@ def _write(page: Page, frame: str, foot: str, folder: Path) -> int:
         body=page.body,
         foot=foot,
         state=page.bundle.json(),
-        script=HOST.read_text("utf-8") + _SHOW + page.script,
+        script=page.before + HOST.read_text("utf-8") + show + page.script,
         scripts=look.foot(ASSETS) if 'class="frame"' in frame else "",
     )
     path = folder / page_file(page.name)

@@ -162,7 +162,8 @@ function progressPanel(onCancel) {
   return { node, canvas, words, time, bar, cancel };
 }
 
-function waitingWords({ state, place, step, total }) {
+function waitingWords({ state, place, step, total, words }) {
+  if (words) return words;
   if (state === "queued") {
     if (!place) return "Next in line…";
     return `Waiting: ${place} ${place === 1 ? "run" : "runs"} before yours`;

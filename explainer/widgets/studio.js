@@ -113,6 +113,8 @@ const studio = {
         live ? h("span", { class: "ex-small ex-shortcut", text: "Ctrl + Enter" }) : null,
         link.button,
       ),
+      // Said by a page that has no kernel, about drawing in the browser.
+      model.get("_offer") ? h("p", { class: "ex-small ex-studio-offer", text: model.get("_offer") }) : null,
       link.shown,
       panel.node,
     );

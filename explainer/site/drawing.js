@@ -1,0 +1,252 @@
+// Drawing in the browser: a studio without a kernel asks the worker in its place, and what the worker
+// hands over is shown by the same widgets, as if a Trace had come from Python.
+
+const REPORT_MS = 300;
+const THOUSAND = 1000;
+
+/** Those that would need Python to show a run of the reader's. */
+const BEHIND = new Set(["Anatomy", "Plot"]);
+
+/** The widgets below a studio that show its run, by their class; each gets from it what it shows. */
+const FOLLOWERS = {
+  TokenRow: (run) => ({ _tokens: run.tokens, _truncated: run.truncated }),
+  LatentGrid: gridOf,
+  Fingerprint: fingerprintOf,
+};
+
+const classOf = (model) => String(model.get("_anywidget_id")).split(".").at(-1);
+
+/** Give every studio of the page somebody who draws, if the page came over the network. */
+async function attachDrawing(models) {
+  const facts = JSON.parse(document.getElementById("drawing").textContent);
+  const served = location.protocol === "http:" || location.protocol === "https:";
+  for (const [i, model] of models.entries()) {
+    if (classOf(model) !== "Studio") continue;
+    if (served) attachStudio(model, models.slice(i + 1), facts, await megabytesOf(facts));
+    else model.set("_offer", "Put on a web host, this page draws sentences of your own in the browser; opened from a disk it cannot.");
+  }
+}
+
+/** What the first picture makes this browser fetch. */
+async function megabytesOf({ sizes }) {
+  const gpu = await navigator.gpu?.requestAdapter().catch(() => null);
+  const runtime = `ort/${gpu ? "webgpu" : "wasm"}.`;
+  const fetched = Object.entries(sizes).filter(([name]) => name.startsWith("model/") || name.startsWith(runtime));
+  return Math.round(fetched.reduce((sum, [, size]) => sum + size, 0) / 1e6);
+}
+
+function attachStudio(model, below, { folder, sizes }, megabytes) {
+  let worker = null;
+  let id = 0;
+  let began = 0;
+  let parameters = null;
+  let drawn = null;
+  let reported = 0;
+
+  model.update({ _offer: `Drawn here, in your browser. The first picture fetches the model: ${megabytes} MB.` });
+  const asked = new URLSearchParams(location.search);
+  if (asked.has("prompt")) model.set("_form", { ...model.get("_form"), ...formOf(asked) });
+  model.send = (content) => {
+    if (content.type === "generate") generate(new URLSearchParams(content.query));
+    else if (content.type === "cancel") stop();
+    else if (content.type === "save") save(content.kind);
+  };
+
+  function generate(query) {
+    parameters = {
+      prompt: query.get("prompt"),
+      negative_prompt: query.get("negative_prompt") ?? "",
+      seed: query.get("seed").trim().replace("+", ""),
+      steps: Number(query.get("steps")),
+      guidance_scale: Number(query.get("guidance_scale")),
+    };
+    id += 1;
+    began = performance.now();
+    status("running", 0);
+    try {
+      worker ??= startWorker();
+    } catch (error) {
+      return fail(String(error.message));
+    }
+    worker.postMessage({ type: "draw", id, sizes, parameters });
+  }
+
+  function startWorker() {
+    const made = new Worker(new URL(`${folder}/worker.js`, document.baseURI), { type: "module" });
+    made.onerror = (event) => {
+      event.preventDefault();
+      made.terminate();
+      worker = null;
+      fail(`The model could not be started${event.message ? `: ${event.message}` : ""}. Is the site complete? Otherwise reload the page and try again.`);
+    };
+    made.onmessage = ({ data }) => data.id === id && hear(data);
+    return made;
+  }
+
+  function hear({ type, step, preview, got, total, text, run, device }) {
+    if (type === "loading") loading(got, total);
+    else if (type === "begun") began = performance.now();
+    else if (type === "step") {
+      model.update({ _preview: new DataView(preview.buffer) });
+      status("running", step);
+    } else if (type === "done") finish(run, device);
+    else if (type === "cancelled") stopped();
+    else fail(text);
+  }
+
+  function loading(got, total) {
+    if (performance.now() - reported < REPORT_MS && got < total) return;
+    reported = performance.now();
+    began = performance.now();
+    const megabytesOf = (bytes) => (bytes / 1e6).toFixed(0);
+    status("running", 0, got < total ? `Fetching the model: ${megabytesOf(got)} of ${megabytesOf(total)} MB` : "Waking the model…");
+  }
+
+  function status(state, step, words = "") {
+    const elapsed = (performance.now() - began) / THOUSAND;
+    model.set("_status", { state, step, total: parameters?.steps ?? 0, place: 0, elapsed, words });
+  }
+
+  function stop() {
+    id += 1;
+    worker?.postMessage({ type: "cancel" });
+    stopped();
+  }
+
+  function stopped() {
+    const { step, total } = model.get("_status");
+    end("cancelled", { kind: "info", text: step ? `Stopped after ${step} of ${total} steps.` : "Stopped." });
+  }
+
+  function fail(text) {
+    end("failed", { kind: "error", text });
+  }
+
+  function end(state, notice) {
+    status(state, model.get("_status").step);
+    model.update({ _notice: notice, _preview: new DataView(new ArrayBuffer(0)) });
+  }
+
+  function finish(run, device) {
+    drawn = run;
+    model.update({ ...playerOf(run), _link: linkOf(run) });
+    end("done", { kind: "info", text: `Drawn in your browser with ${device}, in ${((performance.now() - began) / THOUSAND).toFixed(1)} s.` });
+    const behind = { kind: "info", text: "This still shows the recorded run: for your own it needs a live page." };
+    for (const other of below) {
+      const given = FOLLOWERS[classOf(other)]?.(run, other);
+      if (given || BEHIND.has(classOf(other))) other.update(given ?? { _notice: behind });
+    }
+  }
+
+  async function save(kind) {
+    const name = fileName(model.get("_run"));
+    try {
+      const [suffix, mime, bytes] = await fileOf(kind, model, drawn);
+      model.tell("msg:custom", { type: "file", name: name + suffix, mime }, [bytes]);
+    } catch (error) {
+      model.tell("msg:custom", { type: "unsaved", text: error.message });
+    }
+  }
+}
+
+function formOf(query) {
+  const names = ["prompt", "negative_prompt", "seed", "steps", "guidance_scale"];
+  return Object.fromEntries(names.filter((name) => query.has(name)).map((name) => [name, query.get(name)]));
+}
+
+function linkOf({ prompt, negative_prompt, seed, steps, guidance_scale }) {
+  const all = { prompt, ...(negative_prompt ? { negative_prompt } : {}), seed, steps, guidance_scale };
+  return String(new URLSearchParams(all));
+}
+
+/** What a Player shows of a run; see `_run_facts` in player.py. */
+function playerOf(run) {
+  const sequences = { ...run.frames, picture: [run.picture] };
+  const index = {};
+  let start = 0;
+  for (const [name, pictures] of Object.entries(sequences)) {
+    index[name] = [start, ...pictures.map(({ byteLength }) => (start += byteLength))];
+  }
+  const { prompt, negative_prompt, seed, steps, guidance_scale, width, height, timesteps, signal } = run;
+  return {
+    _frames: new DataView(joinedBytes(Object.values(sequences).flat()).buffer),
+    _frame_index: index,
+    _run: {
+      prompt, negative_prompt, seed, steps, guidance_scale, width, height, timesteps,
+      model: run.model,
+      count: timesteps.length,
+      total: timesteps.length,
+      complete: true,
+      truncated: run.truncated.trim(),
+      noise: [...signal.map((share) => Math.round(1e4 * (1 - share)) / 1e4), 0],
+    },
+    playing: false,
+    step: timesteps.length,
+  };
+}
+
+/** What a LatentGrid shows; see latent_grid.py. */
+function gridOf({ latents, shape: [channels, height, width] }, model) {
+  const size = channels * height * width;
+  const count = latents.length / size;
+  const reach = model.get("_limit");
+  const levels = new Uint8Array(latents.length);
+  const spreads = [];
+  for (let k = 0; k < count; k += 1) {
+    const state = latents.subarray(k * size, (k + 1) * size);
+    const mean = state.reduce((sum, value) => sum + value, 0) / size;
+    const spread = Math.sqrt(state.reduce((sum, value) => sum + (value - mean) ** 2, 0) / size);
+    spreads.push(Math.round(1e5 * spread) / 1e5);
+    state.forEach((value, i) => (levels[k * size + i] = Math.min(255, Math.max(0, Math.round(127.5 + (127.5 / reach) * (value / Math.max(spread, 1e-12)))))));
+  }
+  return {
+    _shape: { states: count, channels, height, width, total: count - 1 },
+    _spreads: spreads,
+    _levels: new DataView(levels.buffer),
+    step: count - 1,
+  };
+}
+
+/** The vector of the reader's sentence before the one that it was shown beside. */
+function fingerprintOf({ pooled }, model) {
+  const view = model.get("_values");
+  const shown = new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+  const values = new Float32Array(2 * pooled.length);
+  values.set(pooled);
+  values.set(shown.subarray(shown.length - pooled.length), pooled.length);
+  const sorted = values.map(Math.abs).sort();
+  return {
+    _labels: ["your sentence", model.get("_labels").at(-1)],
+    _values: new DataView(values.buffer),
+    _limit: sorted[Math.round(0.99 * (sorted.length - 1))] || 1,
+  };
+}
+
+function joinedBytes(pieces) {
+  const all = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  pieces.reduce((from, one) => (all.set(one, from), from + one.byteLength), 0);
+  return all;
+}
+
+function fileName({ prompt, seed }) {
+  const words = prompt.toLowerCase().replace(/[^\p{L}\p{N}_]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 48).replace(/-+$/, "");
+  return `${words || "run"}${seed === null ? "" : `-seed-${seed}`}`;
+}
+
+/** A file to save: its suffix, its kind and its bytes. */
+async function fileOf(kind, model, run) {
+  if (kind === "picture") return [".png", "image/png", await pngOf(model)];
+  if (kind === "trace" && run) return [".trace", "application/octet-stream", traceFile(run)];
+  const what = kind === "trace" ? "The recorded run's file" : "An animation";
+  throw new Error(`${what} is made by a live page. Here you can save the picture, and the whole of a run that you drew.`);
+}
+
+async function pngOf(model) {
+  const view = model.get("_frames");
+  const [from, to] = model.get("_frame_index").picture;
+  const bytes = new Uint8Array(view.buffer, view.byteOffset + from, to - from);
+  const bitmap = await createImageBitmap(new Blob([bytes]));
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  return (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer();
+}

@@ -11,7 +11,7 @@ from PIL import Image
 from explainer.capture import record
 from explainer.parameters import RunParameters
 from explainer.stages import latent, walk
-from explainer.stages.walk import IN_LATENTS, IN_PIXELS, SPHERICAL, STRAIGHT, Watch
+from explainer.stages.walk import BLENDED, IN_LATENTS, IN_PIXELS, SPHERICAL, STRAIGHT, Watch
 from tests import tiny
 
 BASE = RunParameters(prompt="a fox on the beach", seed=3, steps=2, guidance_scale=3.0)
@@ -109,20 +109,33 @@ def test_a_walk_can_be_stopped(pipe):
     assert walk.into_noise(pipe, picture, stop) is None
 
 
-@pytest.mark.parametrize("family", ["stable_diffusion_3", "flux", "pixart"])
-def test_families_that_cannot_walk_so_say_why(family):
+@pytest.mark.parametrize("family", ["stable_diffusion_xl", "stable_diffusion_3", "flux"])
+def test_other_families_walk_from_run_to_run_too(family):
     pipe = getattr(tiny, family)()
-    with pytest.raises(ValueError, match="transformer"):
-        walk.between_noises(pipe, BASE, 4)
-    with pytest.raises(ValueError, match="one text encoder"):
-        walk.between_prompts(pipe, BASE, "a bear")
+
+    def run(prompt, seed):
+        trace = record(pipe, prompt, seed=seed, steps=2, guidance_scale=3.0, previews=False)
+        return np.asarray(trace.image())
+
+    found = walk.between_noises(pipe, BASE, 4)
+    prompts = walk.between_prompts(pipe, BASE, "a bear")
+    for place, seed, prompt in ((0, 3, BASE.prompt), (-1, 4, "a bear")):
+        near(found.pictures[STRAIGHT][place], run(BASE.prompt, seed))
+        near(prompts.pictures[BLENDED][place], run(prompt, 3))
     channels = pipe.vae.config.latent_channels
     ends = torch.randn(2, channels, 8, 8).numpy()
     assert walk.between_latents(pipe, *ends) is not None
 
 
-def test_xl_walks_between_noises_and_says_why_not_between_prompts():
-    pipe = tiny.stable_diffusion_xl()
-    assert walk.between_noises(pipe, BASE, 4) is not None
-    with pytest.raises(ValueError, match="one text encoder"):
-        walk.between_prompts(pipe, BASE, "a bear")
+def test_masks_let_through_what_either_sentence_has():
+    one, other = torch.tensor([1, 1, 0, 0]), torch.tensor([1, 1, 1, 0])
+    assert walk._blend(one, other, 0.5).tolist() == [1, 1, 1, 0]
+    assert walk._blend(None, None, 0.5) is None
+    half = walk._blend(torch.zeros(2, dtype=torch.bfloat16), torch.ones(2), 0.5)
+    assert half.dtype == torch.bfloat16
+    assert half.tolist() == [0.5, 0.5]
+
+
+def test_a_pipeline_that_nobody_knows_is_told():
+    with pytest.raises(ValueError, match="Nobody knows the denoiser"):
+        walk.between_noises(object(), BASE, 4)

@@ -122,7 +122,7 @@ def mix(
     """Draws a sentence on the way from one style to another.
 
     Args:
-        pipe: A pipeline with one text encoder.
+        pipe: A pipeline of any family.
         base: The run of the sentence without style words.
         first: The style words at the way's beginning.
         second: Those at its end.
@@ -131,7 +131,6 @@ def mix(
 
     Raises:
         ParameterError: Both styles are the same, or one is missing.
-        ValueError: The model reads with several text encoders.
     """
     check_mix(first, second)
     ends = (styled(base.prompt, first), styled(base.prompt, second))

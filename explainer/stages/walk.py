@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from explainer.capture.families import Family, family_of
+from explainer.capture.hooks import Method, wrapped
 from explainer.stages import latent, noise
 from explainer.stages.latent import spherical, straight
 
@@ -103,8 +107,13 @@ def between_noises(
         for seed in (base.seed, other_seed)
     ]
 
+    family = _family(pipe)
+    dtype = getattr(pipe, family.denoiser).dtype
+    texts = {"prompt": base.prompt} | _negative(base)
+
     def draw(state: Latents, done: int) -> Picture | None:
-        return drawn(pipe, base, done, watch, latents=torch.from_numpy(state), prompt=base.prompt)
+        latents = family.from_image(pipe, torch.from_numpy(state).to(dtype))
+        return drawn(pipe, base, done, watch, latents=latents, **texts)
 
     return _both_ways(ends[0], ends[1], draw, watch, base.steps)
 
@@ -114,30 +123,58 @@ def between_prompts(
 ) -> Walk | None:
     """Draws what lies between two sentences, always from the same noise.
 
+    All that the text encoders made of the two is blended, whatever the model reads with.
+
     Raises:
-        ValueError: the model reads with more than one text encoder, or the sentences are the same.
+        ValueError: the sentences are the same.
     """
     import torch
 
     watch = watch or Watch()
-    check_one_reader(pipe)
     if second.strip() == base.prompt.strip():
         raise ValueError("Both sentences are the same. Change one of them.")
-    with torch.no_grad():
-        device, negative = pipe._execution_device, base.negative_prompt  # noqa: SLF001
-        first, without = pipe.encode_prompt(base.prompt, device, 1, True, negative)[:2]
-        last = pipe.encode_prompt(second, device, 1, False)[0]
     shares, pictures = np.linspace(0, 1, PLACES), []
-    for place, share in enumerate(shares):
-        blend = (1 - share) * first + share * last
+    texts = {"prompt": base.prompt} | _negative(base)
+    for place, share in enumerate(map(float, shares)):
         dice = torch.Generator("cpu").manual_seed(base.seed)
-        texts = {"prompt_embeds": blend.to(first.dtype), "negative_prompt_embeds": without}
-        picture = drawn(pipe, base, place * base.steps, watch, generator=dice, **texts)
+        with wrapped(pipe, "encode_prompt", partial(_blended, second, share)):
+            picture = drawn(pipe, base, place * base.steps, watch, generator=dice, **texts)
         if picture is None:
             return None
         pictures.append(webp(picture))
     places = tuple(f"{share:.0%} of the second sentence" for share in shares)
     return Walk(places, {BLENDED: tuple(pictures)}, {})
+
+
+def _negative(base: RunParameters) -> dict[str, str]:
+    """Not all pipelines know a negative prompt; an empty one is what they take by themselves."""
+    return {"negative_prompt": base.negative_prompt} if base.negative_prompt else {}
+
+
+def _blended(second: str, share: float, encode_prompt: Method) -> Method:
+    """Encodes the prompt that is given and a second one in its place; blends what comes out."""
+
+    def encode(*args: Any, **kwargs: Any) -> Any:
+        given = dict(inspect.signature(encode_prompt).bind(*args, **kwargs).arguments)
+        given |= given.pop("kwargs", {})
+        prompts = {
+            name: [second] * len(given[name]) if isinstance(given[name], list) else second
+            for name in ("prompt", "prompt_2", "prompt_3")
+            if given.get(name) is not None
+        }
+        first, last = encode_prompt(**given), encode_prompt(**given | prompts)
+        return tuple(_blend(a, b, share) for a, b in zip(first, last, strict=True))
+
+    return encode
+
+
+def _blend(a: Any, b: Any, share: float) -> Any:
+    """A share of the way from one tensor to another; masks let through what either lets through."""
+    if a is None or a.equal(b):
+        return a
+    if not a.is_floating_point():
+        return a | b
+    return ((1 - share) * a + share * b).to(a.dtype)
 
 
 def check_one_reader(pipe: Any) -> None:
@@ -217,14 +254,20 @@ def _both_ways(
     )
 
 
-def _latents_shape(pipe: Any) -> tuple[int, int, int, int]:
-    if not hasattr(pipe, "unet"):
-        raise ValueError(
-            "This walk gives the noise to a UNet; this model's denoiser is a transformer, which "
-            "takes it in another form. Use a Stable Diffusion or SDXL model."
-        )
-    side = int(pipe.unet.config.sample_size)
-    return 1, int(pipe.unet.config.in_channels), side, side
+def _latents_shape(pipe: Any) -> tuple[int, ...]:
+    """Of one picture of the model's own size, image-shaped."""
+    family = _family(pipe)
+    side = getattr(pipe, "default_sample_size", None)
+    side = side or getattr(pipe, family.denoiser).config.sample_size
+    height, width = (side, side) if isinstance(side, int) else side
+    return 1, int(pipe.vae.config.latent_channels), int(height), int(width)
+
+
+def _family(pipe: Any) -> Family:
+    family = family_of(pipe)
+    if family is None:
+        raise ValueError(f"Nobody knows the denoiser of a {type(pipe).__name__}.")
+    return family
 
 
 def drawn(
@@ -239,26 +282,20 @@ def drawn(
         watch: Follows it.
         **given: What the pipeline is called with: prompt or embeddings, generator or latents.
     """
-    done = before
-
-    def after_step(running: Any, _step: int, _timestep: Any, kept: dict[str, Any]) -> Any:
-        nonlocal done
-        done += 1
-        watch.on_step(min(done, before + base.steps))
-        if watch.cancelled():
-            running._interrupt = True  # noqa: SLF001 - diffusers' documented way to stop
-        return kept
-
     import torch
 
-    with torch.no_grad():
-        made = pipe(
-            num_inference_steps=base.steps,
-            guidance_scale=base.guidance_scale,
-            callback_on_step_end=after_step,
-            **given,
-        ).images[0]
-    return None if watch.cancelled() else np.asarray(made)
+    from explainer.capture import Recorder
+
+    recorder = Recorder(
+        pipe,
+        previews=False,
+        # Some schedulers call the denoiser more often than there are steps.
+        on_step=lambda done, _total, _preview: watch.on_step(before + min(done, base.steps)),
+        cancelled=watch.cancelled,
+    )
+    with torch.no_grad(), recorder:
+        pipe(num_inference_steps=base.steps, guidance_scale=base.guidance_scale, **given)
+    return None if watch.cancelled() else np.asarray(recorder.trace.image(), np.uint8)
 
 
 def webp(picture: Picture) -> bytes:

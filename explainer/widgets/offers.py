@@ -1,0 +1,475 @@
+"""Offers: which views of the stages a run can be shown in, and why not in the others.
+
+Every view takes any model's run. What a view needs beyond the trace is said here: the model itself,
+a UNet, an encoder that makes one vector of a sentence. A family's name stands nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from explainer.capture.families import FAMILIES
+from explainer.sharing import parameters_of
+from explainer.stages import guesses, inside, knobs, latent, noise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ipywidgets import Widget
+    from numpy.typing import NDArray
+
+    from explainer.runs import RunController, Task
+    from explainer.stages.encoders import PipelineEncoder
+    from explainer.trace import Trace
+
+STAGES = ("Text", "Noise", "Latent")
+SECOND = "a dragon reads a book in the city at night"
+PHRASES = ("a fox", "a wolf", "a red car", "a blue car", "a city at night", "a village in the snow")
+AXES = (("winter", "summer"), ("small", "large"))
+PAIRS = (
+    ("one word changed", "a cat in a red coat", "a dog in a red coat"),
+    ("words swapped", "a red fox in a blue coat", "a blue fox in a red coat"),
+    ("other words, same thing", "a bunny sleeps at night", "a rabbit sleeps under the stars"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is to be shown.
+
+    Attributes:
+        trace: A run.
+        other: Another run of the same model and size, where there is one.
+        controller: Computes with the run's model; None where only the trace is here.
+        folder: The model's folder on this machine, where it has one.
+    """
+
+    trace: Trace
+    other: Trace | None = None
+    controller: RunController | None = None
+    folder: Path | None = None
+
+    @property
+    def second(self) -> Trace:
+        """The other run; the same one where there is none."""
+        return self.trace if self.other is None else self.other
+
+    @property
+    def has_unet(self) -> bool:
+        """Whether the denoiser is a UNet, going by the pipeline's class."""
+        family = FAMILIES.get(self.trace.pipeline)
+        return family is not None and family.denoiser == "unet"
+
+    def square(self) -> NDArray[np.uint8]:
+        """The middle square of the picture: uint8, shape (size, size, 3)."""
+        picture = np.asarray(self.trace.image(), np.uint8)
+        height, width = picture.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        return picture[top : top + side, left : left + side]
+
+
+Ask = Callable[[Any, "Task", Subject], Any]
+Make = Callable[[Subject, Any], "Widget"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One view of a stage.
+
+    Attributes:
+        stage: One of `STAGES`.
+        name: What it is called.
+        make: Makes the widget, of the subject and of what `ask` found.
+        refuse: Says why it does not apply; "" if it does.
+        live: Whether it needs the model itself.
+        ask: What is asked of the pipeline first; None if nothing is.
+        steps: How many steps that reports.
+    """
+
+    stage: str
+    name: str
+    make: Make
+    refuse: Callable[[Subject], str] = lambda _subject: ""
+    live: bool = False
+    ask: Ask | None = None
+    steps: Callable[[Subject], int] = lambda _subject: 1
+
+    def why_not(self, subject: Subject) -> str:
+        """Says why it does not apply to a subject; "" if it does."""
+        reason = self.refuse(subject)
+        if not reason and self.live and subject.controller is None:
+            return f"The file is enough for all but this: load the model ({_model(subject)})."
+        return reason
+
+
+def _model(subject: Subject) -> str:
+    return subject.trace.model or "unnamed"
+
+
+def _no_tokens(subject: Subject) -> str:
+    return "" if subject.trace.tokens else "The run was given embeddings; nobody typed a sentence."
+
+
+def _no_frames(subject: Subject) -> str:
+    if {"x0", "noisy"} <= subject.trace.frames.keys():
+        return ""
+    return "The run was recorded without frames (--no-previews)."
+
+
+def _no_attention(subject: Subject) -> str:
+    missing = "" if subject.trace.attention else "The run was recorded without attention."
+    return _no_tokens(subject) or _no_frames(subject) or missing
+
+
+def _no_prompt(subject: Subject) -> str:
+    named = subject.trace.prompt.strip() and subject.trace.seed is not None
+    return "" if named else "No prompt and seed name the run, so that it cannot be made again."
+
+
+def _too_short(subject: Subject) -> str:
+    return "" if subject.trace.calls > 1 else "The run has one step, and a curve needs two."
+
+
+def _no_unet(subject: Subject) -> str:
+    if subject.has_unet:
+        return ""
+    return (
+        "Its denoiser is a transformer: a row of equal blocks, not the ladder that is drawn here."
+    )
+
+
+def _not_guessable(subject: Subject) -> str:
+    if subject.trace.pipeline == "StableDiffusionPipeline":
+        return ""
+    return (
+        "Only a UNet that reads one text encoder and nothing else is asked here (Stable Diffusion "
+        "1 and 2)."
+    )
+
+
+def _no_schedule(subject: Subject) -> str:
+    try:
+        noise.signal_left(subject.trace.scheduler_config)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _no_vector(subject: Subject) -> str:
+    if _pooled(subject) is None:
+        return "Its text encoder (T5) makes no one vector of a sentence, only one for each token."
+    return ""
+
+
+def _no_image_encoder(subject: Subject) -> str:
+    if subject.folder is not None and (subject.folder / "image_encoder").is_dir():
+        return ""
+    return "Only a CLIP pair can name pictures, and this model comes with the text half alone."
+
+
+def _pooled(subject: Subject) -> NDArray[np.float32] | None:
+    """The one vector of the sentence, of the first encoder that makes one."""
+    trace = subject.trace
+    vectors = (trace.pooled_embedding, *(one.pooled_embedding for one in trace.readings))
+    return next((vector for vector in vectors if vector.size), None)
+
+
+def _encoders(pipe: Any, _task: Task, subject: Subject) -> tuple[PipelineEncoder, ...]:
+    from explainer.stages.encoders import encoders_of
+
+    trace = subject.trace
+    lengths = {one.encoder: len(one.tokens) for one in trace.readings}
+    family = FAMILIES[trace.pipeline]
+    first = next(r.encoder for r in family.present_readers(pipe) if r.encoder not in lengths)
+    return encoders_of(pipe, lengths | {first: len(trace.tokens)})
+
+
+def _pooling(encoders: Sequence[PipelineEncoder]) -> PipelineEncoder:
+    return next(one for one in encoders if one.pools)
+
+
+def _widgets() -> Any:
+    from explainer import widgets
+
+    return widgets
+
+
+def _tokens(number: int) -> View:
+    """The tokens of the first encoder, number 0, or of a further one."""
+
+    def refuse(subject: Subject) -> str:
+        if number > len(subject.trace.readings):
+            return "The model has fewer text encoders."
+        return _no_tokens(subject)
+
+    def make(subject: Subject, _found: Any) -> Widget:
+        read = subject.trace.readings[number - 1] if number else subject.trace
+        row: Widget = _widgets().TokenRow(read.tokens, truncated=read.truncated)
+        return row
+
+    which = ("", ", second encoder", ", third encoder")[number]
+    return View(stage="Text", name=f"Tokens{which}", refuse=refuse, make=make)
+
+
+def _layers(pipe: Any, task: Task, subject: Subject) -> Any:
+    return _encoders(pipe, task, subject)[0].encode(subject.trace.prompt)
+
+
+def _names(subject: Subject, _found: Any) -> Widget:
+    from explainer.recorded import text_facts
+    from explainer.stages import clip
+
+    assert subject.folder is not None  # noqa: S101 - for mypy; `refuse` asked
+    named: Widget = _widgets().PictureNames(
+        clip.TextEncoder(subject.folder),
+        clip.ImageEncoder(subject.folder),
+        {"this run": subject.square()},
+        PHRASES,
+        logit_scale=clip.logit_scale(subject.folder),
+        threshold=text_facts().threshold,
+    )
+    return named
+
+
+def _look(pipe: Any, task: Task, subject: Subject) -> tuple[dict[str, Any], inside.Look | None]:
+    found = inside.look(
+        pipe,
+        subject.trace,
+        on_step=lambda done, _total: task.update(step=done),
+        cancelled=task.asked_to_stop,
+    )
+    return dict(pipe.unet.config), found
+
+
+def _guess(pipe: Any, task: Task, subject: Subject) -> guesses.Guesses | None:
+    return guesses.ask(
+        pipe,
+        subject.square(),
+        on_level=lambda done, _total: task.update(step=done),
+        cancelled=task.asked_to_stop,
+    )
+
+
+def _unet_config(pipe: Any, _task: Task, subject: Subject) -> dict[str, Any] | None:
+    return dict(pipe.unet.config) if subject.has_unet else None
+
+
+def _settling(subject: Subject, _found: Any) -> Widget:
+    curves = {
+        band: [(k + 1, value) for k, value in enumerate(values) if np.isfinite(value)]
+        for band, values in noise.likeness(subject.trace).items()
+    }
+    plot: Widget = _widgets().Plot(
+        {band: points for band, points in curves.items() if points},
+        x="step",
+        y="correlation of x0 with the finished latents, 1 for equal",
+    )
+    return plot
+
+
+def _route(subject: Subject, _found: Any) -> Widget:
+    way = noise.route(subject.trace)
+    plot: Widget = _widgets().Plot(
+        {"noisy state": way.states, "predicted now (x0)": way.expected},
+        x=f"component 1 ({way.shares[0]:.0%} of the states' variance)",
+        y=f"component 2 ({way.shares[1]:.0%})",
+        equal=True,
+    )
+    return plot
+
+
+def _sweep(subject: Subject, _found: Any) -> Widget:
+    fitting = knobs.schedulers_for(subject.trace.scheduler)
+    sweep: Widget = _widgets().Sweep(
+        subject.controller, parameters_of(subject.trace), schedulers=fitting
+    )
+    return sweep
+
+
+def _swap(subject: Subject, _found: Any) -> Widget:
+    swap: Widget = _widgets().Swap(
+        parameters_of(subject.trace), SECOND, controller=subject.controller
+    )
+    return swap
+
+
+def _trips(subject: Subject, _found: Any) -> Widget:
+    picture = subject.square()
+    pictures = {"this run": picture, "a photograph": latent.photograph(len(picture))}
+    trips: Widget = _widgets().RoundTrips(pictures, controller=subject.controller)
+    return trips
+
+
+def _sketch(subject: Subject, _found: Any) -> Widget:
+    trace = subject.trace
+    sketch: Widget = _widgets().Sketch(
+        {"this run": subject.square()},
+        trace.prompt,
+        controller=subject.controller,
+        steps=max(2, trace.steps),
+    )
+    return sketch
+
+
+def _no_way_from_pictures(subject: Subject) -> str:
+    if subject.trace.pipeline.startswith("PixArt"):
+        return "diffusers has no way from picture to picture for this family."
+    return ""
+
+
+VIEWS: tuple[View, ...] = (
+    *map(_tokens, range(3)),
+    View(
+        stage="Text",
+        name="Type a sentence",
+        live=True,
+        refuse=_no_tokens,
+        ask=_encoders,
+        make=lambda s, found: _widgets().Sentence(found[0].reader, s.trace.prompt),
+    ),
+    View(
+        stage="Text",
+        name="Layer by layer",
+        live=True,
+        refuse=_no_tokens,
+        ask=_layers,
+        make=lambda _s, found: _widgets().TokenLayers(found),
+    ),
+    View(
+        stage="Text",
+        name="The sentence's fingerprint",
+        refuse=_no_vector,
+        make=lambda s, _: _widgets().Fingerprint(_pooled(s)),
+    ),
+    View(
+        stage="Text",
+        name="Two sentences",
+        live=True,
+        refuse=_no_vector,
+        ask=_encoders,
+        make=lambda _s, found: _widgets().TwoSentences(_pooling(found), PAIRS),
+    ),
+    View(
+        stage="Text",
+        name="A map of phrases",
+        live=True,
+        refuse=_no_vector,
+        ask=_encoders,
+        make=lambda _s, found: _widgets().Phrases(_pooling(found), PHRASES, AXES),
+    ),
+    View(stage="Text", name="Names for pictures", refuse=_no_image_encoder, make=_names),
+    View(
+        stage="Text",
+        name="Where each word is looked up",
+        refuse=_no_attention,
+        make=lambda s, _: _widgets().WordMaps(s.controller, s.trace),
+    ),
+    View(
+        stage="Text",
+        name="A changed sentence",
+        refuse=_no_frames,
+        make=lambda s, _: _widgets().TwoRuns(s.controller, s.second, s.trace),
+    ),
+    View(
+        stage="Noise",
+        name="Step by step",
+        refuse=_no_frames,
+        make=lambda s, _: _widgets().Player(s.trace),
+    ),
+    View(
+        stage="Noise",
+        name="Sinking into noise",
+        refuse=_no_schedule,
+        make=lambda s, _: _widgets().Fade({"this run": s.square()}, s.trace.scheduler_config),
+    ),
+    View(
+        stage="Noise",
+        name="Guessing the noise",
+        live=True,
+        refuse=_not_guessable,
+        ask=_guess,
+        steps=lambda _s: len(guesses.TIMESTEPS),
+        make=lambda s, found: _widgets().Guesses(found, controller=s.controller, source=s.square),
+    ),
+    View(stage="Noise", name="A step taken apart", make=lambda s, _: _widgets().Anatomy(s.trace)),
+    View(stage="Noise", name="Coarse first, fine last", refuse=_too_short, make=_settling),
+    View(stage="Noise", name="Its way through latent space", refuse=_too_short, make=_route),
+    View(
+        stage="Noise",
+        name="Inside the denoiser",
+        live=True,
+        refuse=lambda s: _no_unet(s) or _no_prompt(s),
+        ask=_look,
+        steps=lambda s: len(inside.moments(s.trace.calls)),
+        make=lambda s, found: _widgets().Denoiser(*found, controller=s.controller, trace=s.trace),
+    ),
+    View(stage="Noise", name="Turn the knobs", live=True, refuse=_no_prompt, make=_sweep),
+    View(stage="Noise", name="Exchange the sentence", live=True, refuse=_no_prompt, make=_swap),
+    View(
+        stage="Latent",
+        name="Channel by channel",
+        make=lambda s, _: _widgets().LatentGrid(s.trace),
+    ),
+    View(
+        stage="Latent",
+        name="The compression, to scale",
+        live=True,
+        ask=_unet_config,
+        make=lambda s, found: _widgets().Compression(s.trace, found, controller=s.controller),
+    ),
+    View(
+        stage="Latent",
+        name="Switch channels off",
+        live=True,
+        make=lambda s, _: _widgets().Channels(s.trace, s.second, controller=s.controller),
+    ),
+    View(stage="Latent", name="There and back", live=True, make=_trips),
+    View(
+        stage="Latent",
+        name="Paint on the latents",
+        live=True,
+        make=lambda s, _: _widgets().Brush(s.trace, controller=s.controller),
+    ),
+    View(
+        stage="Latent",
+        name="Ways through the latents",
+        live=True,
+        refuse=_no_prompt,
+        make=lambda s, _: _widgets().Walks(s.trace, s.second, SECOND, controller=s.controller),
+    ),
+    View(
+        stage="Latent",
+        name="Begin with a sketch",
+        live=True,
+        refuse=_no_way_from_pictures,
+        make=_sketch,
+    ),
+)
+"""All views, in the order of the stages."""
+
+
+def named(name: str) -> View:
+    """Returns a view by its name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    for view in VIEWS:
+        if view.name == name:
+            return view
+    raise ValueError(f"There is no view {name!r}; there are: {', '.join(v.name for v in VIEWS)}.")
+
+
+def paired(subject: Subject, trace: Trace) -> Subject:
+    """Returns the subject with another run first, and the former second if both are alike."""
+    former = subject.trace
+    alike = former.fingerprint == trace.fingerprint and (
+        former.latents.shape[1:] == trace.latents.shape[1:]
+    )
+    return replace(subject, trace=trace, other=former if alike else None)

@@ -1,0 +1,507 @@
+"""Your own model: every view on a run of every family, or why not; models picked, files opened."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from explainer import memory, models
+from explainer.cache import TraceCache
+from explainer.memory import Machine
+from explainer.models import embedded_fingerprint, embedded_folder
+from explainer.parameters import RunParameters
+from explainer.runs import RunController
+from explainer.stages import walk
+from explainer.trace import MAX_FILE_BYTES, Trace, TraceError
+from explainer.turns import Turns
+from explainer.widgets import ModelPicker, TraceFile, ViewMenu, Views
+from explainer.widgets.offers import VIEWS, Subject, named
+from tests import tiny
+from tests.synthetic import make_trace
+
+SECONDS = 120
+PROMPT = "a fox sleeps on the beach at night"
+WANTED = RunParameters(prompt=PROMPT, seed=7, steps=4)
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torchvision")
+
+
+def latent_consistency() -> Any:
+    from diffusers import LatentConsistencyModelPipeline, LCMScheduler
+
+    parts = tiny.stable_diffusion(time_cond_proj_dim=8).components
+    parts["scheduler"] = LCMScheduler.from_config(parts["scheduler"].config)
+    pipe = LatentConsistencyModelPipeline(**parts, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def pixart() -> Any:
+    """Without the list of sizes that PixArt has: a tiny picture is none of them."""
+    from diffusers import PixArtSigmaPipeline
+
+    class OfAnySize(PixArtSigmaPipeline):
+        def __call__(self, *args: Any, use_resolution_binning: bool = False, **given: Any) -> Any:
+            return super().__call__(*args, use_resolution_binning=use_resolution_binning, **given)
+
+        __call__.__signature__ = signature_of(PixArtSigmaPipeline)  # type: ignore[attr-defined]
+
+    OfAnySize.__name__ = PixArtSigmaPipeline.__name__
+    pipe = OfAnySize(**tiny.pixart().components)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def signature_of(cls: Any) -> Any:
+    import inspect
+
+    return inspect.signature(cls.__call__)
+
+
+FAMILIES = {
+    "sd": tiny.stable_diffusion,
+    "v-prediction": lambda: tiny.stable_diffusion(prediction_type="v_prediction"),
+    "lcm": latent_consistency,
+    "sdxl": tiny.stable_diffusion_xl,
+    "sd3": tiny.stable_diffusion_3,
+    "flux": tiny.flux,
+    "pixart": pixart,
+}
+ONE_READER = {"Tokens, second encoder", "Tokens, third encoder"}
+NO_IMAGES = {"Names for pictures"}
+ONE_UNET = {"Guessing the noise"}
+REFUSED = {
+    "sd": ONE_READER | NO_IMAGES,
+    "v-prediction": ONE_READER | NO_IMAGES,
+    "lcm": ONE_READER | NO_IMAGES | ONE_UNET,
+    "sdxl": {"Tokens, third encoder"} | NO_IMAGES | ONE_UNET,
+    "sd3": NO_IMAGES | ONE_UNET | {"Inside the denoiser"},
+    "flux": {"Tokens, third encoder"} | NO_IMAGES | ONE_UNET | {"Inside the denoiser"},
+    "pixart": ONE_READER
+    | NO_IMAGES
+    | ONE_UNET
+    | {
+        "Inside the denoiser",
+        "The sentence's fingerprint",
+        "Two sentences",
+        "A map of phrases",
+        "Begin with a sketch",
+    },
+}
+"""Views that cannot be had of a family; all others must render."""
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request: Any, tmp_path_factory: Any) -> Any:
+    """A controller on a tiny pipeline of a family, and two runs made with it."""
+    folder = tmp_path_factory.mktemp("own")
+    pipe = FAMILIES[request.param]()
+    controller = RunController(
+        lambda: pipe, TraceCache(folder / "cache"), turns=Turns(folder / "turns")
+    )
+    traces = []
+    for wanted in (WANTED, replace(WANTED, prompt="an old bear reads a book")):
+        run = controller.submit(wanted)
+        assert run.wait(SECONDS)
+        assert run.state == "done", run.error
+        traces.append(run.trace)
+    yield SimpleNamespace(name=request.param, pipe=pipe, controller=controller, traces=traces)
+    controller.close()
+
+
+@pytest.fixture
+def subject(family: Any) -> Subject:
+    first, second = family.traces
+    return Subject(first, second, family.controller)
+
+
+def test_every_view_that_applies_renders_and_the_others_say_why_not(
+    family: Any, subject: Subject
+) -> None:
+    menu = ViewMenu(subject)
+    refused = {view.name: view.why_not(subject) for view in VIEWS}
+    assert {name for name, reason in refused.items() if reason} == REFUSED[family.name]
+    for view in VIEWS:
+        if refused[view.name]:
+            with pytest.raises(ValueError, match="^" + view.name):
+                menu.choose(view.name)
+            continue
+        task = menu.choose(view.name)
+        if task is not None:
+            assert task.wait(SECONDS)
+        assert (menu.chosen, menu.notice) == (view.name, "")
+        assert len(repr(menu.made)) > 20
+
+
+def test_what_a_reader_asks_in_a_view_is_answered_or_refused_in_words(
+    family: Any, subject: Subject
+) -> None:
+    for name, ask in ASKED.items():
+        if named(name).why_not(subject):
+            continue
+        menu = ViewMenu(subject)
+        first = menu.choose(name)
+        if first is not None:
+            assert first.wait(SECONDS)
+        job = ask(menu.made)
+        assert job.wait(SECONDS)
+        if job.state == "failed":
+            assert "unexpectedly" not in job.error, f"{name}: {job.error}"
+            assert (family.name, name) in EXPLAINED, f"{name}: {job.error}"
+
+
+def walked(kind: str) -> Any:
+    return lambda walks: walks.ask(kind)
+
+
+ASKED: dict[str, Any] = {
+    "Where each word is looked up": lambda made: made.take_away(1),
+    "A changed sentence": lambda made: made.draw(PROMPT, "a fox", weights={"fox": 2.0})[1],
+    "Guessing the noise": lambda made: made.ask("a fox"),
+    "Inside the denoiser": lambda made: made.ask(),
+    "Exchange the sentence": lambda made: made.ask(PROMPT, "an old bear"),
+    "The compression, to scale": lambda made: made.ask(),
+    "Switch channels off": lambda made: made.ask(),
+    "There and back": lambda made: made.ask("a photograph"),
+    "Paint on the latents": lambda made: made.reach(1, 1),
+    "Begin with a sketch": lambda made: made.ask("a fox", strength=0.8),
+}
+EXPLAINED = {(family, "The compression, to scale") for family in ("sd3", "flux", "pixart")}
+"""Where a question has no answer; it says why."""
+
+
+@pytest.mark.parametrize("kind", ["noise", "latents", "noises", "prompts"])
+def test_every_way_through_the_latents_can_be_walked(
+    family: Any, subject: Subject, kind: str
+) -> None:
+    menu = ViewMenu(subject)
+    menu.choose("Ways through the latents")
+    task = menu.made.ask(kind)
+    assert task.wait(SECONDS)
+    assert task.state == "done", task.error
+    assert len(menu.made.walks[kind].places) == walk.PLACES
+
+
+def test_every_knob_turns(family: Any, subject: Subject) -> None:
+    menu = ViewMenu(subject)
+    menu.choose("Turn the knobs")
+    sweep = menu.made
+    flow = family.name in {"lcm", "sd3", "flux"}
+    assert ("Scheduler" in sweep._knobs) == (not flow)
+    for knob in {"Guidance", "Break it"} | set() if flow else {"Guidance", "Scheduler", "Break it"}:
+        sweep.knob = knob
+        sweep.start()
+        waited = time.monotonic()
+        while sweep._busy and time.monotonic() - waited < SECONDS:
+            time.sleep(0.02)
+        assert sweep.notice == ""
+        assert {cell["state"] for cell in sweep._cells} == {"done"}
+
+
+def test_a_file_alone_shows_what_needs_no_model(family: Any) -> None:
+    subject = Subject(family.traces[0])
+    reasons = {view.name: view.why_not(subject) for view in VIEWS}
+    shown = {name for name, reason in reasons.items() if not reason}
+    assert {
+        "Tokens",
+        "Where each word is looked up",
+        "A changed sentence",
+        "Step by step",
+        "Sinking into noise",
+        "A step taken apart",
+        "Channel by channel",
+    } <= shown
+    menu = ViewMenu(subject)
+    for name in shown:
+        assert menu.choose(name) is None
+        assert (menu.chosen, menu.notice) == (name, "")
+    assert "load the model (" in reasons["Paint on the latents"]
+
+
+WITHOUT_TORCH = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "diffusers", "transformers", "accelerate"}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Refuse())
+from explainer import Trace, widgets
+from explainer.widgets.offers import VIEWS
+opened = widgets.TraceFile()
+views = widgets.Views(opened.open_file(sys.argv[1]))
+for view in VIEWS:
+    if not view.why_not(views.menu.subject):
+        views.menu.choose(view.name)
+        assert views.menu.chosen == view.name, views.menu.notice
+        print(repr(views.children[1])[:40])
+"""
+
+
+def test_a_run_carried_home_is_seen_on_a_computer_without_torch(family: Any, tmp_path: Any) -> None:
+    path = tmp_path / "carried.trace"
+    family.traces[0].save(path)
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(run.stdout.splitlines()) >= 9
+
+
+def test_a_run_without_this_or_that_says_what_is_missing() -> None:
+    bare = Subject(make_trace(frames={}, attention={}, seed=None, prompt="", tokens=()))
+    reasons = {view.name: view.why_not(bare) for view in VIEWS}
+    assert "recorded without frames" in reasons["Step by step"]
+    assert "given embeddings" in reasons["Tokens"]
+    assert "cannot be made again" in reasons["Turn the knobs"]
+    assert "without attention" in named("Where each word is looked up").why_not(
+        Subject(make_trace(attention={}))
+    )
+    with pytest.raises(ValueError, match="no view 'Sculpture'"):
+        named("Sculpture")
+
+
+def test_the_menu_answers_its_reader_and_stays_on_bad_wishes() -> None:
+    views = Views(make_trace())
+    assert views.menu.chosen == "Step by step"
+    menu, first = views.menu, views.children[1]
+    menu._handle_custom_msg({"type": "ask", "view": "A step taken apart"}, [])
+    assert type(views.children[1]).__name__ == "Anatomy"
+    assert first.comm is None  # the former view is closed
+    for wish, answer in (("Paint on the latents", "load the model"), ("x", "no view 'x'")):
+        menu._handle_custom_msg({"type": "ask", "view": wish}, [])
+        assert answer in menu.notice
+        assert menu.chosen == "A step taken apart"
+    assert "views for “a fox in the snow”; A step taken apart is on show" in repr(menu)
+
+
+PREDICTED = ("noise", "noise_cond", "noise_uncond", "x0")
+
+
+def test_runs_that_are_alike_stand_beside_each_other() -> None:
+    views = Views(make_trace(seed=1))
+    views.show(make_trace(seed=2))
+    assert (views.menu.subject.trace.seed, views.menu.subject.other.seed) == (2, 1)
+    small = {name: np.zeros((10, 4, 4, 4), np.float16) for name in PREDICTED}
+    views.show(make_trace(seed=3, latents=np.zeros((11, 4, 4, 4), np.float32), **small))
+    assert views.menu.subject.other is None
+    views.use(make_trace(seed=4), controller=None)
+    assert views.menu.subject.other is None
+
+
+def test_a_question_that_is_cancelled_leaves_the_view(family: Any, subject: Subject) -> None:
+    if named("Inside the denoiser").why_not(subject):
+        pytest.skip("this family's denoiser is a transformer")
+    menu = ViewMenu(subject)
+    menu.choose("Step by step")
+    task = menu.choose("Inside the denoiser")
+    menu._handle_custom_msg({"type": "cancel"}, [])
+    assert task.wait(SECONDS)
+    assert menu.chosen in {"Step by step", "Inside the denoiser"}
+    assert menu.notice == ""
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="needs the embedded weights")
+def test_the_embedded_model_names_pictures_too() -> None:
+    subject = Subject(make_trace(size=128), folder=embedded_folder())
+    menu = ViewMenu(subject)
+    menu.choose("Names for pictures")
+    assert "this run" in repr(menu.made)
+
+
+# Opening files
+
+
+@pytest.fixture
+def path(tmp_path: Any) -> Any:
+    make_trace().save(tmp_path / "fox.trace")
+    return tmp_path / "fox.trace"
+
+
+def send(widget: Any, path: Any, part: int = 50_000, name: str | None = None) -> None:
+    data = path.read_bytes()
+    widget._handle_custom_msg({"type": "begin", "name": name or path.name, "size": len(data)}, [])
+    for start in range(0, len(data), part):
+        widget._handle_custom_msg({"type": "part"}, [memoryview(data[start : start + part])])
+
+
+def test_a_file_arrives_in_parts(path: Any) -> None:
+    opened = TraceFile()
+    assert "no trace file" in repr(opened)
+    send(opened, path)
+    assert opened.trace.picture == Trace.load(path).picture
+    assert opened._received == 0 or opened._received == path.stat().st_size
+    assert "fox.trace: “a fox in the snow”, 10 steps" in opened.notice
+    send(opened, path, name="again.trace")
+    assert opened.name == "again.trace"
+
+
+def test_a_file_is_opened_by_its_path(path: Any, tmp_path: Any) -> None:
+    opened = TraceFile()
+    opened._handle_custom_msg({"type": "open", "path": f" {path} "}, [])
+    assert opened.trace.prompt == "a fox in the snow"
+    kept = opened.trace
+    for wrong, answer in (("", "Write the path"), (str(tmp_path / "none.trace"), "no such file")):
+        opened._handle_custom_msg({"type": "open", "path": wrong}, [])
+        assert answer in opened.notice
+        assert opened.trace is kept
+
+
+def test_a_file_from_elsewhere_is_refused_by_its_own_name(path: Any, tmp_path: Any) -> None:
+    opened = TraceFile()
+    opened.open_file(path)
+    kept = opened.trace
+    wrong = tmp_path / "holiday.trace"
+    wrong.write_bytes(b"\x89PNG" + bytes(1000))
+    send(opened, wrong)
+    assert opened.notice.startswith("holiday.trace: ")
+    assert "arrived.trace" not in opened.notice
+    half = tmp_path / "half.trace"
+    half.write_bytes(path.read_bytes()[:-1000])
+    send(opened, half)
+    assert "half.trace: this is no trace, or only a part of one" in opened.notice
+    opened._handle_custom_msg({"type": "begin", "name": "huge.trace", "size": 2**40}, [])
+    assert f"from 1 byte to {MAX_FILE_BYTES // 2**20} MB" in opened.notice
+    opened._handle_custom_msg({"type": "begin", "name": "small.trace", "size": 3}, [])
+    opened._handle_custom_msg({"type": "part"}, [memoryview(b"12345")])
+    assert "more came than its 3 bytes" in opened.notice
+    opened._handle_custom_msg({"type": "part"}, [memoryview(b"late")])
+    assert opened.trace is kept
+    with pytest.raises(TraceError):
+        opened.open_file(wrong)
+
+
+# Picking models
+
+
+@pytest.fixture
+def folder(tmp_path: Any) -> Any:
+    return tiny.save_folder(tmp_path / "tiny-model")
+
+
+@pytest.fixture
+def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "machine", lambda: Machine(16 * 10**9))
+
+
+def measured(picker: ModelPicker, folder: Any) -> None:
+    picker.look(str(folder)).join(SECONDS)
+
+
+def waited_for(picker: ModelPicker, ended: Any) -> None:
+    began = time.monotonic()
+    while not ended(picker) and time.monotonic() - began < SECONDS:
+        time.sleep(0.01)
+    assert ended(picker), picker.notice
+
+
+def test_what_fits_is_said_before_anything_is_loaded(folder: Any, plenty: None) -> None:
+    picker = ModelPicker()
+    measured(picker, folder)
+    facts, needs = picker._facts, memory.of_folder(folder)
+    assert [part[0] for part in facts["parts"]] == [part.name for part in needs.parts]
+    assert facts["values"] == "149 thousand"
+    assert [way["fits"] for way in facts["ways"]] == [True, True]
+    assert facts["ways"][0]["bars"][0]["needs"] == memory.ways(needs, Machine(1))[0].ram
+    assert facts["ways"][0]["bars"][0]["words"] == "1 MB of 16.0 GB free"
+    assert picker.loaded is None
+    assert "149 thousand numbers in its weights" in repr(picker)
+
+
+def test_a_model_is_loaded_drawn_with_and_let_go(folder: Any, plenty: None, tmp_path: Any) -> None:
+    picker = ModelPicker()
+    measured(picker, folder)
+    picker._handle_custom_msg({"type": "load", "way": 1}, [])
+    waited_for(picker, lambda picker: picker.loaded is not None)
+    loaded = picker.loaded
+    assert (loaded.start.steps, loaded.start.guidance_scale) == (30, 7.5)
+    assert loaded.folder == folder
+    run = loaded.controller.submit(RunParameters(prompt="a fox", steps=2))
+    assert run.wait(SECONDS)
+    assert run.trace.model == "tiny-model"
+    assert loaded.controller._pipe.unet.dtype == torch.bfloat16
+
+    picker.load(0)
+    waited_for(picker, lambda picker: picker.loaded not in {None, loaded})
+    with pytest.raises(RuntimeError, match="closed"):
+        loaded.controller.submit(RunParameters(prompt="a fox"))
+    assert loaded.controller._pipe is None
+    picker.loaded.controller.close()
+
+
+def test_a_model_too_big_is_not_loaded(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "machine", lambda: Machine(1000))
+    picker = ModelPicker()
+    measured(picker, folder)
+    assert [way["fits"] for way in picker._facts["ways"]] == [False, False]
+    picker._handle_custom_msg({"type": "load", "way": 0}, [])
+    assert "does not fit on the processor in float32" in picker.notice
+    assert picker.loaded is None
+
+
+def test_a_hub_id_asks_nobody_until_the_reader_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(models, "measure", asked.append)
+    picker = ModelPicker()
+    assert picker.look("someone/some-model") is None
+    assert picker._facts == {"ask_hub": "someone/some-model"}
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        ("", "Write a hub id"),
+        ("no/such/folder", "does not exist"),
+        ("{tmp}", "holds no model_index.json"),
+    ],
+)
+def test_what_is_no_model_is_said(source: str, answer: str, tmp_path: Any) -> None:
+    picker = ModelPicker()
+    picker._handle_custom_msg({"type": "look", "source": source.format(tmp=tmp_path)}, [])
+    assert answer in picker.notice
+    assert picker._facts == {}
+
+
+def test_a_damaged_model_is_told_in_the_page(folder: Any, plenty: None) -> None:
+    picker = ModelPicker()
+    shutil.rmtree(folder / "vae")
+    measured(picker, folder)
+    assert "cannot be measured" in picker.notice
+    assert picker._status["state"] == "idle"
+    with pytest.raises(ValueError, match="Ask first"):
+        picker.load(0)
+
+
+def test_a_model_that_breaks_between_measuring_and_loading(folder: Any, plenty: None) -> None:
+    picker = ModelPicker()
+    measured(picker, folder)
+    shutil.rmtree(folder / "text_encoder")
+    picker.load(0)
+    waited_for(picker, lambda picker: picker.notice)
+    assert "cannot be loaded" in picker.notice
+    assert picker._status["state"] == "idle"
+    assert picker.loaded is None
+
+
+def test_loading_that_is_cancelled_leaves_nothing(folder: Any, plenty: None) -> None:
+    picker = ModelPicker()
+    measured(picker, folder)
+    task = picker.load(0)
+    picker._handle_custom_msg({"type": "cancel"}, [])
+    assert task.wait(SECONDS)
+    assert picker._status["state"] == "idle"
+    assert picker.loaded is None

@@ -175,11 +175,11 @@ def _exported(module: Any, inputs: tuple[Any, ...], names: list[str], outputs: l
         import onnxscript  # noqa: F401 - torch names it only in an error that no reader understands
     except ImportError as error:
         raise SiteError(
-            f"Drawing in the browser needs {error.name} for the export. Install it with: pip install "
-            "'storybook-explainer[export]', or export without: --no-live"
+            f"Drawing in the browser needs {error.name} for the export. Install it with: pip "
+            "install 'storybook-explainer[export]', or export without: --no-live"
         ) from error
     with _quietly(), torch.no_grad():
-        program = torch.onnx.export(
+        program: Any = torch.onnx.export(
             module.eval(),
             inputs,
             dynamo=True,

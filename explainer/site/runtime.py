@@ -69,7 +69,7 @@ def _fetch(kept: Path) -> None:
     without = "or export without drawing in the browser: --no-live"
     if npm is None:
         raise SiteError(
-            f"{PACKAGE} is fetched by npm, which is not here. Install Node.js (nodejs.org), {without}"
+            f"{PACKAGE} comes by npm, which is not here. Install Node.js (nodejs.org), {without}"
         )
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as folder:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import record_latent
 import record_noise
+import record_style
+import record_originality
 from PIL import Image
 
 import explainer
@@ -25,7 +27,7 @@ from explainer.models import ModelError
 from explainer.parameters import RunParameters
 from explainer.stages import clip, originality, text
 from explainer.trace import Trace
-from storybook import captions, dataset, world
+from storybook import captions, world
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -37,8 +39,8 @@ SHEET = ROOT / "notebooks" / "images" / "tokens.jpg"
 """For the page about text."""
 BELOW, ZERO, ABOVE = (33, 102, 172), (247, 244, 238), (184, 89, 11)
 """Colours of numbers; the same as the widgets' (explainer/widgets/cells.js)."""
-DRAWN = ROOT / "training-state"
-"""Where the training pictures are drawn to, and found again."""
+SNAPSHOTS = ROOT / "training-state" / "snapshots"
+"""What the training left of its checkpoints."""
 
 EXAMPLE, STYLE_WORDS = captions.RUNNING_EXAMPLE.rsplit(", ", 1)
 SEED = 7
@@ -54,7 +56,6 @@ ATTENTIVE = "running_example"
 
 SENTENCES = 1000
 NAMED_PICTURES = 200
-NEIGHBOURS = 5
 PICTURES_IN_STRIP = 6
 GAP = 4
 """Pixels between two pictures of the strip."""
@@ -87,19 +88,6 @@ def styles(pipe: DiffusionPipeline) -> list[dict[str, object]]:
         picture = base64.b64encode(file.getvalue()).decode("ascii")
         found.append({"title": words, "prompt": wanted.prompt, "seed": SEED, "picture": picture})
     return found
-
-
-def neighbours(trace: Trace) -> list[dict[str, object]]:
-    """Find the training pictures that are nearest to a run's picture."""
-    weights = models.embedded_folder()
-    trained = json.loads((weights / "training.json").read_text())["preset"]["pictures"]
-    pictures = dataset.pictures(DRAWN, size=trace.width, count=trained)
-    index = originality.image_embeddings(list(pictures), weights)
-    own = originality.image_embeddings([np.asarray(trace.image(), np.uint8)], weights)[0]
-    return [
-        {"number": one.number, "similarity": round(one.similarity, 4)}
-        for one in originality.nearest(own, index, NEIGHBOURS)
-    ]
 
 
 def text_facts(weights: Path) -> dict[str, object]:
@@ -193,17 +181,22 @@ def main() -> int:
     stills = {
         "fingerprint": models.fingerprint(pipe),
         "styles": styles(pipe),
-        "neighbours": neighbours(example),
     }
     recorded.STILLS.write_text(json.dumps(stills, indent=1) + "\n")
     facts = {"fingerprint": stills["fingerprint"]} | text_facts(models.embedded_folder())
     recorded.TEXT.write_text(json.dumps(facts, indent=1) + "\n")
     STRIP.parent.mkdir(parents=True, exist_ok=True)
     strip(example).save(STRIP, quality=90)
-    record_noise.write(pipe, RUNS["running_example"], example.width, DRAWN / "snapshots")
+    record_noise.write(pipe, RUNS["running_example"], example.width, SNAPSHOTS)
     record_latent.write(pipe, example, traces["ordinary_forest"], RUNS["running_example"])
+    record_style.write(pipe, RunParameters(prompt=EXAMPLE, seed=SEED), STYLE_WORDS)
+    record_originality.write(pipe, example, RUNS["running_example"])
     token_sheet(example).save(SHEET, quality=90)
-    print(f"Recorded {len(traces)} runs, {len(stills['styles'])} styles, the nearest pictures.")
+    print(
+        f"Recorded {len(traces)} runs, {len(stills['styles'])} styles, and all pages' measurements."
+    )
+    if recorded.twin() is None:
+        print("The twin is of other weights: python scripts/record_originality.py --twin")
     return 0
 
 

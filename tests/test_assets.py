@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import record_latent
 import record_noise
+import record_style
 from PIL import Image
 
 import explainer
 from explainer import recorded
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.parameters import RunParameters
+from explainer.recorded import style as recorded_style
 from explainer.stages import clip, knobs, latent
 from explainer.trace import Trace
 from tests.synthetic import make_trace
@@ -52,7 +54,12 @@ def test_what_the_noise_page_opens_with_was_made_with_these_weights():
 @pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
 @pytest.mark.parametrize(
     ("path", "most"),
-    [(recorded.LEARNED, 300_000), (recorded.SWAP, 300_000), (recorded.LATENT, 1_500_000)],
+    [
+        (recorded.LEARNED, 300_000),
+        (recorded.SWAP, 300_000),
+        (recorded.LATENT, 1_500_000),
+        (recorded.ORIGINALITY, 500_000),
+    ],
     ids=lambda value: getattr(value, "stem", ""),
 )
 def test_what_a_page_opens_with_is_of_these_weights_and_small(path, most):
@@ -156,3 +163,42 @@ def test_what_the_latent_page_opens_with_is_read_as_it_was_written(tmp_path, mon
     assert list(recorded.walks()) == ["noise", "latents", "noises", "prompts"]
     with Image.open(record_latent.STILL) as still:
         assert still.size == (3 * (32 + 4 + 2 * 20), 3 * 32)
+
+
+def test_what_the_style_page_opens_with_is_read_as_it_was_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorded_style, "STYLES", tmp_path / "style.json")
+    monkeypatch.setattr(recorded_style, "BOOKS", tmp_path / "books.json")
+    monkeypatch.setattr(record_style, "STILL", tmp_path / "images" / "style.jpg")
+    monkeypatch.setattr(record_style, "DRAWINGS", 2)
+    monkeypatch.setattr(record_style.models, "embedded_folder", lambda: None)
+    monkeypatch.setattr(record_style.swap, "clip_judge", lambda _folder: None)
+    assert recorded_style.grid() is recorded_style.words() is None
+    assert recorded_style.measures() == recorded_style.books() == recorded_style.ways() == {}
+    recorded_style._content.cache_clear()
+    pipe = stable_diffusion(sample_size=16)
+    base = RunParameters(prompt="a little girl walks", seed=3, steps=2)
+    record_style.write(pipe, base, "soft watercolour")
+
+    grid = recorded_style.grid()
+    run = explainer.record(pipe, "a little girl walks, crayon", seed=3, steps=2)
+    apart = np.asarray(run.image(), float) - grid.picture("crayon")
+    assert np.abs(apart).mean() < 12  # noise, which WebP keeps badly
+    assert len(grid.prompts) == 2 + len(record_style.styles("soft watercolour"))
+    for one in recorded_style.measures().values():
+        assert 0 <= one.between <= 1
+        assert {len(cuts) for cuts in one.drawings.values()} == {3}
+        assert {len(values) for values in one.generated.values()} == {len(record_style.STORY)}
+    books = recorded_style.books()
+    assert [page.prompt for page in books["without"]] == list(record_style.STORY)
+    assert all(page.prompt.endswith(", soft watercolour") for page in books["phrase"])
+    assert len({page.prompt.rpartition(", ")[2] for page in books["mixture"]}) == 6
+    assert all(page.face is not None for page in books["mixture"])
+    assert recorded_style.words().style == "soft watercolour"
+    times = recorded_style.times()
+    assert (times["early"].first, times["late"].second) == (
+        "a little girl walks, soft watercolour",
+    ) * 2
+    assert list(recorded_style.ways()) == ["mix", "transfer", "carriers"]
+    with Image.open(record_style.STILL) as still:
+        assert still.size == (2 * (4 * 36 - 4), 2 * (2 * 36 - 4))
+    recorded_style._content.cache_clear()

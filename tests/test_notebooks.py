@@ -57,10 +57,28 @@ WIDGETS = {
         "Sketch": 1,
         "Studio": 1,
     },
+    "04_style.ipynb": {
+        "Question": 8,
+        "Styles": 1,
+        "StyleMeasures": 1,
+        "StyleWords": 1,
+        "StyleWays": 3,
+        "StyleTimes": 1,
+        "PictureBook": 1,
+        "Studio": 1,
+    },
+    "05_is_it_a_copy.ipynb": {
+        "Question": 3,
+        "Nearest": 1,
+        "Nearness": 1,
+        "Again": 1,
+        "Combinations": 1,
+        "Studio": 1,
+    },
 }
 """How many of which widgets a page shows."""
-TRAINED = {"02_noise.ipynb": {"Learning": 1}}
-"""How many more where the weights came with a record of their training."""
+TRAINED = {"02_noise.ipynb": {"Learning": 1}, "05_is_it_a_copy.ipynb": {"Twins": 1}}
+"""How many more where the weights came with a record of their training, or of their twin's."""
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

@@ -206,13 +206,23 @@ def test_no_two_captions_with_other_tokens_share_a_fingerprint(encoder):
 
 
 @weights
-def test_pictures_get_the_vectors_of_transformers():
-    eyes = clip.ImageEncoder(embedded_folder())
+def test_pictures_get_the_vectors_of_transformers_with_the_models_own_processor():
+    import torch
+    from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
+
+    folder = embedded_folder()
+    eyes = clip.ImageEncoder(folder)
     dice = np.random.default_rng(2)
-    pictures = [dice.integers(0, 256, (eyes.size, eyes.size, 3), np.uint8) for _ in range(2)]
-    theirs = originality.image_embeddings(pictures, embedded_folder())
-    ours = eyes.embed([Image.fromarray(picture) for picture in pictures])
-    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    shape = (eyes.size, eyes.size, 3)
+    images = [Image.fromarray(dice.integers(0, 256, shape, np.uint8)) for _ in range(2)]
+    inputs = CLIPImageProcessor.from_pretrained(folder / "feature_extractor")(
+        images, return_tensors="pt"
+    )
+    encoder = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder").eval()
+    with torch.no_grad():
+        theirs = encoder(**inputs).image_embeds.numpy()
+    theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
+    np.testing.assert_allclose(eyes.embed(images), theirs, atol=1e-5)
 
 
 @weights

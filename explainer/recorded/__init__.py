@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from explainer.stages.inside import Look
     from explainer.stages.latent import RoundTrip
     from explainer.stages.originality import Neighbour
+    from explainer.stages.originality_findings import Findings, Twin
     from explainer.stages.swap import Swap
     from explainer.stages.walk import Walk
     from explainer.trace import Trace
@@ -33,6 +34,8 @@ LEARNED = FOLDER / "learned.json"
 SWAP = FOLDER / "swap.json"
 INSIDE = FOLDER / "inside.npz"
 LATENT = FOLDER / "latent.json"
+ORIGINALITY = FOLDER / "originality.json"
+TWIN = FOLDER / "originality_twin.json"
 _MISSING = (
     "The recorded runs are missing from this installation. Install the package again; in a clone, "
     "run `make assets` once the weights are there."
@@ -118,10 +121,29 @@ def styles() -> list[Still]:
 
 
 def neighbours() -> list[Neighbour]:
-    """Return the training pictures that are nearest to the running example, the nearest first."""
-    from explainer.stages.originality import Neighbour
+    """Return the training pictures nearest to the running example by CLIP, the nearest first."""
+    return list(originality().nearest["clip"])
 
-    return [Neighbour(**one) for one in _stills()["neighbours"]]
+
+def originality() -> Findings:
+    """Return what was measured about copies.
+
+    Raises:
+        ValueError: It is missing.
+    """
+    from explainer.stages.originality_findings import Findings
+
+    if not ORIGINALITY.is_file():
+        raise ValueError(_MISSING)
+    return Findings.load(ORIGINALITY)
+
+
+def twin() -> Twin | None:
+    """Return what came of the overfitted twin of the embedded weights; None if not recorded."""
+    from explainer.stages.originality_findings import Twin
+
+    found = Twin.load(TWIN) if TWIN.is_file() else None
+    return found if found is not None and found.fingerprint == originality().fingerprint else None
 
 
 def guesses() -> Guesses:

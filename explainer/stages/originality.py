@@ -1,6 +1,8 @@
-"""Originality: a generated picture beside the training pictures that are nearest to it.
+"""Originality: how near a picture comes to the pictures that the embedded model was trained on.
 
-Every training picture of the embedded model is drawn from a number, so each can be shown again.
+Every training picture is drawn from a number, so each can be drawn again and looked at. Two
+pictures are compared in two ways, which fail in different places: by CLIP, whose image encoder
+says what is shown and how it looks, and by pixels, where a copy shows whatever it shows.
 """
 
 from __future__ import annotations
@@ -11,18 +13,43 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
-BATCH = 64
+    from explainer.stages.clip import ImageEncoder
+
+MEASURES = ("clip", "pixels")
+"""The two ways of comparing pictures."""
+THUMBNAIL = 32
+"""Pixels are compared at this width and height: a copy shifted by a pixel is still a copy."""
+_CHUNK = 2048
 
 
 class Neighbour(NamedTuple):
-    """A training picture and how near it is: the cosine of the two CLIP image embeddings."""
+    """A training picture and its distance from the picture that was asked for."""
 
     number: int
-    similarity: float
+    distance: float
+
+    @property
+    def similarity(self) -> float:
+        """The cosine of the two CLIP image embeddings, where the distance is CLIP's."""
+        return 1 - self.distance
+
+
+class Described(NamedTuple):
+    """n pictures, as they are compared.
+
+    Attributes:
+        clip: float32, shape (n, d). CLIP image embeddings, each of length 1.
+        pixels: uint8, shape (n, 3072). Thumbnails of 32 x 32 pixels.
+    """
+
+    clip: NDArray[np.float32]
+    pixels: NDArray[np.uint8]
+
+    def some(self, rows: Sequence[int] | NDArray[np.int64] | slice) -> Described:
+        """Returns the pictures of these rows."""
+        return Described(self.clip[rows], self.pixels[rows])
 
 
 def redraw(number: int, size: int) -> NDArray[np.uint8]:
@@ -54,47 +81,75 @@ def unseen_name(number: int) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def nearest(
-    embedding: NDArray[np.float32], index: NDArray[np.float32], count: int
-) -> list[Neighbour]:
-    """Finds the training pictures whose embeddings are nearest, the nearest first.
+def thumbnails(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Shrinks pictures by the mean of the area that each pixel of the thumbnail covers.
 
     Args:
-        embedding: shape (d,), of length 1.
-        index: one embedding a training picture, by number: shape (n, d), each of length 1.
-        count: how many to return.
-
-    Raises:
-        ValueError: the index holds fewer pictures than are wanted, or vectors of another length.
-    """
-    if index.shape[0] < count or index.shape[1:] != embedding.shape:
-        raise ValueError(
-            f"{count} neighbours of a vector {embedding.shape} are not in an index {index.shape}"
-        )
-    similarities = index @ embedding
-    order = np.argsort(-similarities, kind="stable")[:count]
-    return [Neighbour(int(number), float(similarities[number])) for number in order]
-
-
-def image_embeddings(pictures: Sequence[NDArray[np.uint8]], weights: Path) -> NDArray[np.float32]:
-    """Embeds pictures with the CLIP image encoder of a model folder.
-
-    Args:
-        pictures: n of them, uint8, shape (size, size, 3), as large as the encoder reads them.
-        weights: a folder with `image_encoder`, loaded by plain transformers.
+        pictures: n of them, uint8, shape (height, width, 3).
 
     Returns:
-        float32, shape (n, d), each of length 1.
+        uint8, shape (n, 3072).
     """
-    import torch
-    from transformers import CLIPVisionModelWithProjection
+    from PIL import Image
 
-    encoder = CLIPVisionModelWithProjection.from_pretrained(weights / "image_encoder").eval()
-    found = []
-    with torch.no_grad():
-        for start in range(0, len(pictures), BATCH):
-            batch = torch.from_numpy(np.stack(list(pictures[start : start + BATCH])))
-            pixels = batch.permute(0, 3, 1, 2).float() / 127.5 - 1
-            embeds = encoder(pixel_values=pixels).image_embeds
-            found.append(torch.nn.functional.normalize(embeds, dim=-1).numpy())
-    return np.concatenate(found)
+    side = (THUMBNAIL, THUMBNAIL)
+    small = [Image.fromarray(one).resize(side, Image.Resampling.BOX) for one in pictures]
+    return np.stack([np.asarray(one, np.uint8).reshape(-1) for one in small])
+
+
+def describe(pictures: Sequence[NDArray[np.uint8]], eyes: ImageEncoder) -> Described:
+    """Describes pictures so that they can be compared.
+
+    Args:
+        pictures: one or more, uint8, shape (height, width, 3).
+        eyes: CLIP's image encoder.
+    """
+    from PIL import Image
+
+    return Described(eyes.embed([*map(Image.fromarray, pictures)]), thumbnails(pictures))
+
+
+def distances(a: Described, b: Described) -> dict[str, NDArray[np.float32]]:
+    """Compares every picture of one set with every picture of another.
+
+    Returns:
+        By measure, float32, shape (n of a, n of b). By `clip` it is 1 minus the cosine of the two
+        embeddings, from 0 to 2; by `pixels` the root mean squared difference of the two thumbnails,
+        where 1 is from black to white.
+
+    Raises:
+        ValueError: the two were described by different image encoders.
+    """
+    if a.clip.shape[1] != b.clip.shape[1]:
+        raise ValueError(
+            f"Vectors of {a.clip.shape[1]} and {b.clip.shape[1]} numbers come from different image "
+            "encoders. Describe both sets of pictures with one."
+        )
+    blocks = [
+        _pixel_distances(a.pixels, b.pixels[start : start + _CHUNK])
+        for start in range(0, len(b.pixels), _CHUNK)
+    ]
+    return {"clip": 1 - a.clip @ b.clip.T, "pixels": np.concatenate(blocks, axis=1)}
+
+
+def _pixel_distances(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float32]:
+    # In float64 whole numbers stay whole, so that equal pictures are 0 apart and not nearly so.
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    squares = (x**2).sum(1)[:, None] + (y**2).sum(1) - 2 * x @ y.T
+    return (np.sqrt(squares / x.shape[1]) / 255).astype(np.float32)
+
+
+def nearest(distance: NDArray[np.float32], count: int) -> list[Neighbour]:
+    """Sorts training pictures by their distance from one picture.
+
+    Args:
+        distance: from the picture to each training picture, by number: shape (n,).
+        count: how many to return, the nearest first; of equally near ones the lower number first.
+
+    Raises:
+        ValueError: there are fewer than are wanted.
+    """
+    if distance.ndim != 1 or len(distance) < count:
+        raise ValueError(f"{count} neighbours cannot be found among {distance.shape} distances")
+    order = np.argsort(distance, kind="stable")[:count]
+    return [Neighbour(int(number), float(distance[number])) for number in order]

@@ -14,16 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch.nn import functional
 
+from explainer.stages import originality
+from explainer.stages.originality import Described
 from storybook.evaluation.metrics import Tally
 
 if TYPE_CHECKING:
     from storybook.evaluation.examine import ClipPair
 
-THUMBNAIL = 32
-"""Pixels are compared at this width and height: a copy shifted by a pixel is still a copy."""
 SUSPICIOUS = 0.01
 """Share of held-out drawings that come so near by chance."""
 QUANTILES = np.linspace(0, 1, 33)
@@ -47,15 +45,9 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """All training pictures, as they are compared.
+    """All training pictures, as they are compared: see :mod:`explainer.stages.originality`."""
 
-    Attributes:
-        pixels: float32, shape (n, 3 · 32 · 32), from 0 to 1.
-        clip: float32, shape (n, width), unit vectors.
-    """
-
-    pixels: np.ndarray
-    clip: np.ndarray
+    described: Described
 
     @classmethod
     def of(cls, pictures: np.ndarray, clip: ClipPair, done: Done = lambda *_: None) -> Index:
@@ -63,45 +55,17 @@ class Index:
         pixels, vectors = [], []
         for start in range(0, len(pictures), _CHUNK):
             some = np.asarray(pictures[start : start + _CHUNK])
-            pixels.append(_thumbnails(some))
+            pixels.append(originality.thumbnails(list(some)))
             vectors.append(clip.embed_pictures(some))
             done(start + len(some), len(pictures))
-        return cls(np.concatenate(pixels), np.concatenate(vectors))
+        return cls(Described(np.concatenate(vectors), np.concatenate(pixels)))
 
     def nearest(self, others: Index) -> dict[str, Nearest]:
         """Find for each of ``others`` the nearest picture here, by ``pixels`` and by ``clip``."""
+        apart = originality.distances(others.described, self.described)
         return {
-            "pixels": _nearest(others.pixels, self.pixels, _root_mean_square),
-            "clip": _nearest(others.clip, self.clip, _cosine_distance),
+            kind: Nearest(apart[kind].argmin(1), apart[kind].min(1)) for kind in ("pixels", "clip")
         }
-
-
-def _thumbnails(pictures: np.ndarray) -> np.ndarray:
-    x = torch.tensor(pictures).permute(0, 3, 1, 2).float() / 255
-    small = functional.interpolate(x, (THUMBNAIL, THUMBNAIL), mode="area")
-    return small.flatten(1).numpy()
-
-
-def _root_mean_square(queries: np.ndarray, index: np.ndarray) -> np.ndarray:
-    squares = (queries**2).sum(1)[:, None] + (index**2).sum(1) - 2 * queries @ index.T
-    return np.sqrt(np.maximum(squares, 0) / queries.shape[1])
-
-
-def _cosine_distance(queries: np.ndarray, index: np.ndarray) -> np.ndarray:
-    return 1 - queries @ index.T
-
-
-def _nearest(
-    queries: np.ndarray, index: np.ndarray, measure: Callable[[np.ndarray, np.ndarray], np.ndarray]
-) -> Nearest:
-    distances = np.full(len(queries), np.inf, np.float32)
-    numbers = np.zeros(len(queries), np.int64)
-    for start in range(0, len(index), _CHUNK):
-        some = measure(queries, index[start : start + _CHUNK])
-        nearer = some.min(1) < distances
-        distances[nearer] = some.min(1)[nearer]
-        numbers[nearer] = some.argmin(1)[nearer] + start
-    return Nearest(numbers, distances)
 
 
 def compare(found: dict[str, Nearest], drawings: dict[str, Nearest]) -> dict[str, Any]:

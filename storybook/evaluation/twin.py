@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from explainer import fingerprints
 from storybook.dataset import captions, pictures
 from storybook.training import autoencoder, denoiser, devices
 from storybook.training.data import ids
@@ -38,7 +39,7 @@ def overfitted(
 
     Args:
         pipe: the model, with the sizes of one of the presets; left as it is.
-        state: a folder for the twin's checkpoint, from which a second call goes on.
+        state: a folder for twins' checkpoints, from which a second call goes on.
         count: on how many training pictures.
         steps: optimizer steps in all.
         say: told how training goes.
@@ -47,7 +48,9 @@ def overfitted(
         TrainingStopped: when training cannot go on.
     """
     size = pipe.unet.config.sample_size * pipe.vae_scale_factor
-    drawn = pictures(state, size=size, count=count)
+    # Another model's twin, or one that learned other pictures, must not be gone on with.
+    folder = state / f"{fingerprints.of_pipeline(pipe)}-{count}"
+    drawn = pictures(folder, size=size, count=count)
     device = pipe.device
     latents = autoencoder.encode_all(pipe.vae, torch.tensor(np.asarray(drawn)), device).float()
     told = [text for some in captions(count, 1) for text in some]
@@ -59,7 +62,7 @@ def overfitted(
         torch.from_numpy(ids(pipe.tokenizer, [""])[0]),
         next(preset for preset in PRESETS.values() if preset.size == size),
     )
-    trainer = Trainer(stage, state, devices.accelerator(), say=say)
+    trainer = Trainer(stage, folder, devices.accelerator(), say=say)
     trainer.fit(count, Budget(steps=steps, in_all=True))
     parts = {**pipe.components, "unet": stage.model.eval()}
     twin = type(pipe)(**parts, requires_safety_checker=False)

@@ -138,12 +138,13 @@ def times(pipe: DiffusionPipeline, base: RunParameters, words: str) -> dict[str,
 def ways(
     pipe: DiffusionPipeline, base: RunParameters, words: str
 ) -> dict[str, style_ways.StyleWay]:
-    """Mix two styles, and carry one over to another sentence."""
+    """Mix two styles, carry one over to another sentence, and see which rows carry it."""
     judge = swap.clip_judge(models.embedded_folder())
     target = replace(base, prompt=TARGET)
     found = {
         "mix": style_ways.mix(pipe, base, words, MIXED_WITH, judge=judge),
         "transfer": style_ways.transfer(pipe, target, base.prompt, words, judge=judge),
+        "carriers": style_ways.carriers(pipe, base, words, judge=judge),
     }
     return {name: one for name, one in found.items() if one is not None}
 

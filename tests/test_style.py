@@ -97,7 +97,7 @@ def test_the_share_between_groups_is_fishers():
     # Means 1 and 3 about 2 give 4; within the groups are 1 + 1 + 1 + 1.
     assert style.between([[0, 2], [2, 4]]) == pytest.approx(0.5)
     for groups in ([[1, 2]], [[1], []], [[2, 2], [2]]):
-        with pytest.raises(ValueError, match="Give two groups|All values"):
+        with pytest.raises(ValueError, match=r"Give two groups|All values"):
             style.between(groups)
 
 
@@ -174,11 +174,18 @@ def test_word_shares_are_those_of_the_recorded_attention(pipe):
         mean = found.shares[:, layers].mean(axis=1).sum(axis=-1)
         words = [i for i, token in enumerate(trace.tokens) if token.kind == "word"]
         np.testing.assert_allclose(maps[:, words].mean((2, 3)).sum(-1), mean, atol=2e-3)
+    ends = [i for i, token in enumerate(trace.tokens) if token.kind in {"start", "end"}]
+    np.testing.assert_allclose(found.shares.sum(-1) + found.ends.sum(-1), 1, atol=1e-5)
+    for size, maps in trace.attention.items():
+        layers = [f"{h}x{w}" == size for h, w in found.sizes]
+        wanted = found.ends[:, layers, :2].mean(axis=1)
+        np.testing.assert_allclose(maps[:, ends].mean((2, 3)), wanted, atol=2e-3)
     scene, own = found.shares[..., :6].mean(-1), found.shares[..., 7:].mean(-1)
     np.testing.assert_allclose(found.lead, own / scene)
     again = style_words.WordShares.of_plain(json.loads(json.dumps(found.plain())))
     assert (again.words, again.layers, again.sizes) == (found.words, found.layers, found.sizes)
     np.testing.assert_allclose(again.shares, found.shares, atol=1e-5)
+    np.testing.assert_allclose(again.ends, found.ends, atol=1e-5)
 
 
 @pytest.mark.parametrize("prompt", ["soft watercolour", "a fox", ", soft watercolour"])
@@ -273,7 +280,7 @@ def test_a_mix_begins_and_ends_with_the_styles_themselves(pipe):
     assert max(seen) == style_ways.steps_of_mix(2) == 2 * len(found.places)
     for place, words in ((0, "soft watercolour"), (-1, "pencil sketch")):
         assert found.pictures[place] == plain_run(pipe, f"{BASE.prompt}, {words}")
-    assert found.places[3] == "50% soft watercolour, 50% pencil sketch"
+    assert found.places[3] == "50 % soft watercolour, 50 % pencil sketch"
     assert (found.pixels[0], found.pixels[-1]) == (0, 1)
     assert np.isnan(found.clip).all()
     again = style_ways.StyleWay.of_plain(json.loads(json.dumps(found.plain())))
@@ -366,3 +373,27 @@ def test_swaps_are_kept_as_json(pipe):
     again = swap.Swap.of_plain(json.loads(json.dumps(found.plain())))
     assert again.pictures == found.pictures
     assert np.isnan(again.clip).all()
+
+
+def test_the_rows_that_style_words_change_are_given_apart(pipe):
+    asked, drawn = [], walk.drawn
+
+    def seen(*args, **given):
+        asked.append(given["prompt_embeds"][0])
+        return drawn(*args, **given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walk, "drawn", seen)
+        found = style_ways.carriers(pipe, BASE, "crayon")
+    plain, own, after, whole = asked
+    end = next(i for i in range(len(plain)) if not torch.equal(plain[i], whole[i]))
+    styling = slice(end, len(plain) - len(plain[end:]) + len(pipe.tokenizer.tokenize(", crayon")))
+    torch.testing.assert_close(own[styling], whole[styling])
+    torch.testing.assert_close(own[styling.stop], plain[end])
+    torch.testing.assert_close(after[styling.stop :], whole[styling.stop :])
+    torch.testing.assert_close(after[styling], rows(pipe, "")[styling])
+    assert found.places == style_ways.CARRIERS
+    assert (found.pixels[0], found.pixels[-1]) == (0, 1)
+    assert found.pictures[-1] == plain_run(pipe, f"{BASE.prompt}, crayon")
+    with pytest.raises(ParameterError):
+        style_ways.carriers(pipe, BASE, "")

@@ -26,9 +26,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from explainer.parameters import RunParameters
+    from explainer.stages.clip import TextEncoder
 
 STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 """How many times the direction is added."""
+CARRIERS = (
+    "no style words",
+    "only the style words’ own rows",
+    "only the rows after them",
+    "all rows",
+)
+"""Which of the rows that style words change the denoiser is given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +147,9 @@ def mix(
         return None
     (pictures,) = walked.pictures.values()
     shares = np.linspace(0, 1, len(pictures))
-    places = tuple(f"{1 - share:.0%} {first}, {share:.0%} {second}" for share in shares)
+    places = tuple(
+        f"{100 - 100 * share:.0f} % {first}, {100 * share:.0f} % {second}" for share in shares
+    )
     return StyleWay(
         base.prompt,
         (first.strip(), second.strip()),
@@ -199,6 +209,75 @@ def transfer(
         *_shares(shown, plain, goal, (base.prompt, written), judge),
         goal=goal,
     )
+
+
+def steps_of_carriers(steps: int) -> int:
+    """Returns how many steps `carriers` reports for runs of so many steps."""
+    return len(CARRIERS) * steps
+
+
+def carriers(
+    pipe: Any,
+    base: RunParameters,
+    style: str,
+    *,
+    judge: swap.Judge | None = None,
+    watch: walk.Watch | None = None,
+) -> StyleWay | None:
+    """Gives the denoiser only some of the rows that style words change.
+
+    Where the style words' own rows are left out, those of an empty prompt stand in their places;
+    where what follows them is left out, what the sentence has there without style words.
+
+    Args:
+        pipe: A pipeline with one text encoder of CLIP's kind.
+        base: The run of the sentence without style words.
+        style: The style words.
+        judge: Measures by CLIP, see `explainer.stages.swap`.
+        watch: Follows and stops it.
+
+    Raises:
+        ParameterError: The style is missing.
+        ValueError: The model reads with several text encoders.
+    """
+    import torch
+
+    check_transfer(base.prompt, style)
+    walk.check_one_reader(pipe)
+    written = styled(base.prompt, style)
+    with torch.no_grad():
+        plain, whole, empty = (_rows(pipe, one) for one in (base.prompt, written, ""))
+        first, last = _end(pipe, base.prompt), _end(pipe, written)
+        own, after = whole.clone(), whole.clone()
+        own[0, last:] = plain[0, first : first + whole.shape[1] - last]
+        after[0, first:last] = empty[0, first:last]
+        pictures = _drawn(pipe, base, (plain, own, after, whole), watch or walk.Watch())
+    if pictures is None:
+        return None
+    return StyleWay(
+        base.prompt,
+        (CARRIERS[0], style.strip()),
+        CARRIERS,
+        tuple(pictures),
+        *_shares(pictures, pictures[0], pictures[-1], (base.prompt, written), judge),
+    )
+
+
+def directions(encoder: TextEncoder, sentences: Sequence[str], style: str) -> NDArray[np.float64]:
+    """Returns what style words add to each sentence's one CLIP vector, all of length 1.
+
+    Args:
+        encoder: See `explainer.stages.clip`.
+        sentences: Without style words.
+        style: The style words.
+
+    Returns:
+        (n, d)
+    """
+    plain = encoder.embed(sentences).astype(np.float64)
+    whole = encoder.embed([styled(one, style) for one in sentences]).astype(np.float64)
+    added = whole - plain
+    return np.asarray(added / np.linalg.norm(added, axis=1, keepdims=True))
 
 
 def direction(pipe: Any, sentence: str, style: str) -> torch.Tensor:

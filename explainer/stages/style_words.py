@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from explainer.parameters import RunParameters
+
+ENDS = ("start", "end", "padding")
+"""Kinds of tokens that stand for no word."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,8 +31,9 @@ class WordShares:
         pieces: Tokens that each of them is made of.
         layers: Names of the layers, in the order in which they compute.
         sizes: Height and width of each layer's map, in places.
-        shares: (n, layers, words) float64 from 0 to 1: the mean over all places and heads. What is
-            missing to 1 goes to the start and the end of the text.
+        shares: (n, layers, words) float64 from 0 to 1: the mean over all places and heads.
+        ends: (n, layers, 3) float64. The same of `ENDS`: 0 where there are no such tokens. With the
+            words' shares they add up to 1.
     """
 
     prompt: str
@@ -40,6 +44,7 @@ class WordShares:
     layers: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
     shares: NDArray[np.float64]
+    ends: NDArray[np.float64]
 
     @property
     def lead(self) -> NDArray[np.float64]:
@@ -56,14 +61,16 @@ class WordShares:
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
-        return {**vars(self), "shares": np.round(self.shares, 5).tolist()}
+        arrays = {name: np.round(getattr(self, name), 5).tolist() for name in ("shares", "ends")}
+        return {**vars(self), **arrays}
 
     @classmethod
     def of_plain(cls, plain: dict[str, Any]) -> WordShares:
         """Return what `plain` made JSON of."""
         lists = {name: tuple(plain[name]) for name in ("words", "styling", "pieces", "layers")}
         sizes = tuple((int(height), int(width)) for height, width in plain["sizes"])
-        return cls(**plain | lists | {"sizes": sizes, "shares": np.array(plain["shares"])})
+        arrays = {name: np.array(plain[name], np.float64) for name in ("shares", "ends")}
+        return cls(**plain | lists | arrays | {"sizes": sizes})
 
 
 def read(
@@ -118,8 +125,17 @@ def read(
         )
     words = read_words(trace.tokens)
     tokens = np.stack([[one[name] for name in layers] for one in seen])
-    # Pieces that the model never read have no share; they can only be at the end.
-    read_in = [[i for i in word.tokens if i < tokens.shape[-1]] for word in words]
+
+    def added_up(groups: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Shares of groups of tokens; those that the model never read have none."""
+        read_in = [[i for i in group if i < tokens.shape[-1]] for group in groups]
+        return np.stack([tokens[..., places].sum(axis=-1) for places in read_in], axis=-1)
+
+    spoken = added_up([word.tokens for word in words])
+    kinds = [token.kind for token in trace.tokens]
+    marks = added_up([[i for i, own in enumerate(kinds) if own == one] for one in ENDS[:-1]])
+    # Attention to padding is not recorded: it is what is left.
+    rest = np.clip(1 - spoken.sum(axis=-1) - marks.sum(axis=-1), 0, 1)
     return WordShares(
         prompt=trace.prompt,
         style=style,
@@ -128,7 +144,8 @@ def read(
         pieces=tuple(len(word.tokens) for word in words),
         layers=tuple(layers),
         sizes=tuple(shapes[name] for name in layers),
-        shares=np.stack([tokens[..., places].sum(axis=-1) for places in read_in], axis=-1),
+        shares=spoken,
+        ends=np.concatenate([marks, rest[..., None]], axis=-1),
     )
 
 

@@ -14,7 +14,7 @@ const pictureBook = {
     const { model, root } = view;
     const modes = Object.entries(model.get("_facts").modes);
     const buttons = modes.map(([mode, words]) => h("button", { class: "ex-button", type: "button", text: words, onclick: () => set("mode", mode) }));
-    const faces = h("button", { class: "ex-button ex-button-quiet", type: "button", onclick: () => set("faces", !model.get("faces")) });
+    const faces = h("button", { class: "ex-button", type: "button", onclick: () => set("faces", !model.get("faces")) });
     const title = h("p", { class: "ex-book-title" });
     const pages = h("ol", { class: "ex-book" });
     const waits = h("p", { class: "ex-small", text: "The measures wait for your guess." });

@@ -133,6 +133,14 @@ class PictureBook(Series, scripts=("asking", "series", "saving", "style_parts", 
             self._tell()
         self._draw_all(dict(zip(titles, runs, strict=True)))
 
+    @property
+    def coherence(self) -> dict[str, dict[str, Any]]:
+        """What was measured, by mode: see `explainer.stages.style.Coherence`, and "faces" beside.
+
+        A book of fewer than two pages has no measures.
+        """
+        return self._measured
+
     def pdf(self) -> bytes:
         """Return the book on show as PDF, with prompts and seeds.
 

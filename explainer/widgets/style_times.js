@@ -8,7 +8,7 @@ const styleTimes = {
     const slot = h("div");
     const key = h("div");
     const waits = h("p", { class: "ex-small", text: "The curves wait for your guess." });
-    const board = h("div", {}, h("div", { class: "ex-style-pictures ex-style-times" }, ...figures.map(({ node }) => node)), said, slot, waits, key);
+    const board = h("div", {}, h("div", { class: "ex-style-pictures ex-style-four" }, ...figures.map(({ node }) => node)), said, slot, waits, key);
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
     root.append(empty, board);
     const { longest } = model.get("_form");

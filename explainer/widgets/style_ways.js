@@ -4,27 +4,28 @@ const styleWays = {
   mount(view) {
     const { model, root } = view;
     const kind = model.get("_kind");
-    const figures = Array.from({ length: 3 }, () => pictureFigure());
+    const side = kind === "carriers"; // side by side, with no slider
+    const figures = Array.from({ length: side ? 4 : 3 }, () => pictureFigure());
     const said = h("p", { class: "ex-style-said ex-number" });
     const slot = h("div");
     const key = h("div");
     const table = h("dl", { class: "ex-style-ways-measures ex-number" });
     const waits = h("p", { class: "ex-small", text: "The measures wait for your guess." });
-    const board = h("div", {}, h("div", { class: "ex-style-pictures ex-style-ways" }, ...figures.map(({ node }) => node)), said, slot, waits, key, table);
+    const board = h("div", {}, h("div", { class: `ex-style-pictures ${side ? "ex-style-four" : "ex-style-ways"}` }, ...figures.map(({ node }) => node)), said, slot, waits, key, table);
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
     root.append(empty, board);
     const fields = model.get("_fields").map(({ name, label, text }) => ({ name, label, input: textInput(model.get("_longest"), text) }));
     if (canAsk(view)) {
       root.append(
         askRow(view, {
-          words: kind === "mix" ? "Mix these two" : "Carry it over",
+          words: { mix: "Mix these two", transfer: "Carry it over", carriers: "Draw all four" }[kind],
           unit: "step",
           fields: fields.map(({ label, input }) => labelled(label, input)),
           send: () => Object.fromEntries(fields.map(({ name, input }) => [name, input.value])),
           done: "The way is drawn.",
         }),
       );
-    } else root.append(onlyLive(kind === "mix" ? "Mixing styles of your own" : "Carrying a style over to a sentence of your own"));
+    } else root.append(onlyLive(kind === "mix" ? "Mixing styles of your own" : "Drawing a sentence of your own"));
     let slider = null;
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
@@ -40,14 +41,14 @@ const styleWays = {
       const shown = model.get("shown");
       const hidden = places.map(() => null);
       const judged = clip.some((value) => value !== null);
-      slider = twoLineSlider(model, { label: "Place on the way", from: places[0], to: places.at(-1) }, shown ? pixels : hidden, shown ? clip : hidden, { floor: 0, ceiling: 1 });
-      slot.replaceChildren(slider.node);
+      slider = twoLineSlider(model, { label: "Place on the way", from: kind === "mix" ? ends[0] : places[0], to: kind === "mix" ? ends[1] : places.at(-1) }, shown ? pixels : hidden, shown ? clip : hidden, { floor: 0, ceiling: 1 });
+      slot.replaceChildren(...(side ? [] : [slider.node]));
       waits.hidden = shown;
-      key.hidden = table.hidden = !shown;
+      key.hidden = table.hidden = !shown || side;
       const goal = kind === "mix" ? `“${ends[1]}”` : "what the words themselves give";
       key.replaceChildren(twoLineKey("by pixels", judged ? "by CLIP" : "", `Upwards: how near the picture is to ${goal}.`));
       table.replaceChildren(
-        ...Object.keys(measures).flatMap((name) => [h("dt", { class: "ex-small", text: name }), h("dd", { "data-measure": name })]),
+        ...Object.keys(measures).map((name) => h("div", {}, h("dt", { class: "ex-small", text: name }), h("dd", { "data-measure": name }))),
       );
       ask();
     }
@@ -55,6 +56,12 @@ const styleWays = {
     function draw() {
       const { sentence, places, ends, pixels, clip, measures } = model.get("_facts");
       if (!places) return;
+      const nearness = (place) => (model.get("shown") ? `: ${percent(pixels[place])} by pixels${clip[place] === null ? "" : `, ${percent(clip[place])} by CLIP`}` : "");
+      if (side) {
+        places.forEach((words, i) => show(i, "pictures", i, `${words}${nearness(i)}`));
+        said.textContent = `“${sentence}, ${ends[1]}”`;
+        return;
+      }
       const last = places.length - 1;
       const k = clamp(model.get("position"), 0, last);
       const plain = kind === "mix" ? 0 : places.indexOf("the sentence as it is");
@@ -63,16 +70,18 @@ const styleWays = {
         ["pictures", k, places[k]],
         kind === "mix" ? ["pictures", last, ends[1]] : ["goal", 0, `the words written: “…, ${ends[1]}”`],
       ];
-      parts.forEach(([name, place, words], i) => {
-        const bitmap = frames.get(name, place);
-        if (bitmap) paint(figures[i].canvas, bitmap, false);
-        figures[i].caption.textContent = words;
-        figures[i].canvas.setAttribute("aria-label", `“${sentence}”: ${words}`);
-      });
-      const near = model.get("shown") ? `: ${percent(pixels[k])} by pixels${clip[k] === null ? "" : `, ${percent(clip[k])} by CLIP`}` : "";
+      parts.forEach(([name, place, words], i) => show(i, name, place, words));
+      const near = nearness(k);
       said.textContent = `${places[k][0].toUpperCase()}${places[k].slice(1)}${near}`;
       for (const cell of table.querySelectorAll("dd")) cell.textContent = Number(measures[cell.dataset.measure][k].toFixed(1)).toString().replace("-", "−");
       slider?.place(k, `${places[k]}${near}`);
+    }
+
+    function show(i, name, place, words) {
+      const bitmap = frames.get(name, place);
+      if (bitmap) paint(figures[i].canvas, bitmap, false);
+      figures[i].caption.textContent = words;
+      figures[i].canvas.setAttribute("aria-label", `“${model.get("_facts").sentence}”: ${words}`);
     }
   },
 };

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +32,15 @@ FIELDS = {
         "style": "what these words add to it",
         "sentence": "and give it to this one",
     },
+    "carriers": {"sentence": "Your own sentence", "style": "Style words"},
 }
 """Kind of way -> what the reader fills in: name and label of each field."""
+_WORK: dict[str, tuple[Callable[..., style_ways.StyleWay | None], Callable[[int], int]]] = {
+    "mix": (style_ways.mix, style_ways.steps_of_mix),
+    "transfer": (style_ways.transfer, style_ways.steps_of_transfer),
+    "carriers": (style_ways.carriers, style_ways.steps_of_carriers),
+}
+"""Kind of way -> what draws it, and how many steps that takes."""
 
 
 class StyleWays(Asking, scripts=("curve", "asking", "style_parts", "style_ways")):
@@ -41,7 +48,7 @@ class StyleWays(Asking, scripts=("curve", "asking", "style_parts", "style_ways")
 
     Args:
         base: Its seed, steps and guidance serve for all runs.
-        kind: "mix" or "transfer".
+        kind: "mix", "transfer" or "carriers", a function of `explainer.stages.style_ways`.
         form: What the fields hold at first, by their names; see `FIELDS`.
         way: What was drawn before; None to begin with nothing.
         controller: Draws others; None for a page that only shows.
@@ -116,25 +123,23 @@ class StyleWays(Asking, scripts=("curve", "asking", "style_parts", "style_ways")
             RuntimeError: There is no controller.
         """
         base = replace(self._base, prompt=texts["sentence"])
-        steps = base.steps
+        # What each kind takes besides the sentence, and what is wrong with it before it is queued.
         if self._kind == "mix":
-            style_ways.check_mix(texts["first"], texts["second"])
-            total = style_ways.steps_of_mix(steps)
+            given: tuple[str, ...] = texts["first"], texts["second"]
+            style_ways.check_mix(*given)
+        elif self._kind == "transfer":
+            given = texts["donor"], texts["style"]
+            style_ways.check_transfer(*given)
         else:
-            style_ways.check_transfer(texts["donor"], texts["style"])
-            total = style_ways.steps_of_transfer(steps)
+            given = (texts["style"],)
+            style_ways.check_transfer(base.prompt, *given)
+        draw, steps = _WORK[self._kind]
 
         def work(pipe: Any, task: Task) -> style_ways.StyleWay | None:
             watch = walk.Watch(lambda done: task.update(step=done), task.asked_to_stop)
-            if self._kind == "mix":
-                return style_ways.mix(
-                    pipe, base, texts["first"], texts["second"], judge=self._judge, watch=watch
-                )
-            return style_ways.transfer(
-                pipe, base, texts["donor"], texts["style"], judge=self._judge, watch=watch
-            )
+            return draw(pipe, base, *given, judge=self._judge, watch=watch)
 
-        return self._begin(work, total)
+        return self._begin(work, steps(base.steps))
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""

@@ -1,6 +1,6 @@
 // Style words: a row of cells for each layer, a column for each step; blue is less than a word of the scene gets.
 
-const OCTAVES = 2; // The colours reach from a quarter to four times.
+const OCTAVES = 4; // The colours reach from a sixteenth to sixteen times.
 
 const styleWords = {
   mount(view) {
@@ -75,7 +75,7 @@ const styleWords = {
       const data = model.get("_shares");
       const shares = new DataView(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength);
       const at = (k, l, w) => shares.getFloat32(4 * ((k * layers.length + l) * words.length + w), true);
-      const scene = words.map((_, w) => w).filter((w) => !styling[w] && /[\p{L}\p{N}]/u.test(words[w]));
+      const scene = styling.map((_, w) => w).filter((w) => !styling[w] && /[\p{L}\p{N}]/u.test(words[w]));
       return layers.map((_, l) =>
         Array.from({ length: steps }, (_, k) => {
           const mean = scene.reduce((sum, w) => sum + at(k, l, w), 0) / scene.length;
@@ -85,7 +85,7 @@ const styleWords = {
     }
 
     function draw() {
-      const { steps, words, style: phrase } = model.get("_facts");
+      const { steps, words, count, style: phrase } = model.get("_facts");
       if (!steps) return;
       const word = model.get("word");
       const step = clamp(model.get("step"), 0, steps - 1);
@@ -99,7 +99,7 @@ const styleWords = {
         told.textContent = times(ratios[l][step]);
         canvas.setAttribute("aria-label", `${title}: ${told.textContent} at step ${step + 1}, ${times(meanOf(ratios[l]))} on average`);
       });
-      const name = word < 0 ? `A word of “${phrase}”` : `“${words[word]}”`;
+      const name = word < 0 ? `A word of “${phrase}”` : word < count ? `“${words[word]}”` : { start: "The token that begins the text", end: "The token that ends the text", padding: "All padding together" }[words[word].slice(1, -1)];
       const told = `${name} gets ${times(meanOf(ratios.at(-1)))} the attention of an average word of the scene; at step ${step + 1} of ${steps}, ${times(ratios.at(-1)[step])}`;
       said.textContent = `${told}.`;
       range.value = step;
@@ -131,5 +131,5 @@ function paintRow(canvas, bitmap, step, steps) {
 function ratioLegend() {
   const bar = h("span", { class: "ex-legend-bar" });
   bar.style.background = `linear-gradient(90deg, ${SCALE.join(", ")})`;
-  return [h("span", { class: "ex-legend ex-small ex-number" }, "¼ ×", bar, "4 ×")];
+  return [h("span", { class: "ex-legend ex-small ex-number" }, "1/16 ×", bar, "16 ×")];
 }

@@ -28,7 +28,8 @@ class StyleWords(Asking, scripts=("cells", "asking", "style_parts", "style_words
 
     Attributes:
         step: Which step is on show, from 0.
-        word: Which word is on show, from 0; -1 for all style words together.
+        word: Which word is on show, from 0; -1 for all style words together. After the words come
+            the tokens that stand for none, see `explainer.stages.style_words.ENDS`.
         read: What is on show, or None.
     """
 
@@ -59,12 +60,14 @@ class StyleWords(Asking, scripts=("cells", "asking", "style_parts", "style_words
         lead = shares.lead
         with self.hold_sync():
             self.read = shares
-            self._shares = shares.shares.astype("<f4").tobytes()
+            everything = np.concatenate([shares.shares, shares.ends], axis=-1)
+            self._shares = everything.astype("<f4").tobytes()
             self._facts = {
                 "prompt": shares.prompt,
                 "style": shares.style,
-                "words": list(shares.words),
+                "words": [*shares.words, *(f"({name})" for name in style_words.ENDS)],
                 "styling": list(shares.styling),
+                "count": len(shares.words),
                 "layers": [
                     {"name": name, "title": _title(name, size)}
                     for name, size in zip(shares.layers, shares.sizes, strict=True)

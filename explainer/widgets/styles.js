@@ -91,7 +91,7 @@ const styles = {
       slider = twoLineSlider(model, { label: "Steps done", from: "first step", to: "finished" }, shown ? mean : hidden, shown ? far : hidden, { floor: 0, ceiling });
       slot.replaceChildren(slider.node);
       hint.replaceChildren(
-        twoLineKey("other style words, on average", yardstick >= 0 && yardstick !== chosen ? "another seed" : "", "Upwards: how far the predicted latents are from those of the chosen picture (RMS). Click on a picture to choose it."),
+        twoLineKey("other style words, on average", yardstick >= 0 && yardstick !== chosen ? "another seed" : "", "Upwards and “away”: how far the predicted latents are from those of the chosen picture (RMS). Layout: how far light and dark are in the same places, 1 for the same. Click on a picture to choose it."),
       );
     }
 
@@ -112,8 +112,10 @@ const styles = {
         const distance = apart[chosen][i][k];
         bar.hidden = !shown;
         bar.firstChild.style.width = `${(100 * distance) / most}%`;
-        const layout = last && alike[chosen][i] !== null ? `, layout ${alike[chosen][i].toFixed(2)}` : "";
-        told.textContent = !shown ? "" : i === chosen ? "measured from here" : `${distance.toFixed(2)} away${layout}`;
+        const layout = last && alike[chosen][i] !== null ? [h("br"), `layout ${alike[chosen][i].toFixed(2)}`] : [];
+        if (!shown) told.replaceChildren();
+        else if (i === chosen) told.replaceChildren("measured from here");
+        else told.replaceChildren(`${distance.toFixed(2)} away`, ...layout);
       });
       said.textContent = `${where[0].toUpperCase()}${where.slice(1)}, seed ${number}`;
       slider?.place(k, where);

@@ -14,7 +14,6 @@ from explainer.widgets.asking import Asking
 from explainer.widgets.base import pack_frames
 
 if TYPE_CHECKING:
-
     from explainer.runs import RunController, Task
 
 

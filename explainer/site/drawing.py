@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from explainer.site import model, runtime
 from explainer.widgets.host import script_json
@@ -15,8 +16,13 @@ _LIVE = Path(__file__).with_name("live")
 _NAMES = {"wasm": "WebAssembly", "webgpu": "WebGPU"}
 
 
-def write(folder: Path, progress: Callable[[str], None]) -> dict[str, int]:
+def write(folder: Path, progress: Callable[[str], None], pipe: Any = None) -> dict[str, int]:
     """Write all that drawing takes to `folder`/live.
+
+    Args:
+        folder: The site's.
+        progress: Told what is being done.
+        pipe: The pipeline to draw with; the embedded model's if not given.
 
     Returns:
         Bytes of each file that is fetched for the first run, by its address in there.
@@ -31,7 +37,7 @@ def write(folder: Path, progress: Callable[[str], None]) -> dict[str, int]:
     progress("bundling the runtime that draws in the browser")
     runtime.write(live / "ort")
     progress("writing the model for the browser, which takes a minute")
-    model.write(load(device="cpu"), live / "model")
+    model.write(pipe or load(device="cpu"), live / "model")
     return {
         path.relative_to(live).as_posix(): path.stat().st_size
         for path in sorted(live.rglob("*"))

@@ -66,7 +66,7 @@ def facts(pipe: Any) -> dict[str, Any]:
         "clip_sample_range",
     )
     return {
-        "model": Path(pipe.config["_name_or_path"]).name,
+        "model": Path(pipe.config.get("_name_or_path") or "").name,
         "fingerprint": fingerprint(pipe),
         "latents": [int(pipe.unet.config.in_channels), side, side],
         "scale": int(pipe.vae_scale_factor),

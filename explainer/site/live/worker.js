@@ -63,7 +63,7 @@ async function load(sizes, progress) {
   ort.env.logLevel = "error";
   const sessions = {};
   for (const [i, name] of PARTS.entries()) {
-    sessions[name] = await ort.InferenceSession.create(networks[i], { executionProviders: gpu ? ["webgpu"] : ["wasm"] });
+    sessions[name] = await ort.InferenceSession.create(networks[i], { executionProviders: [gpu ? "webgpu" : "wasm"], logSeverityLevel: 3 });
   }
   const known = JSON.parse(new TextDecoder().decode(facts));
   return { ort, facts: known, tokenizer: new Tokenizer(known.tokenizer), device: gpu ? "WebGPU" : "WebAssembly", ...sessions };

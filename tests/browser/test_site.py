@@ -1,0 +1,212 @@
+"""Exported pages as a reader meets them: from a disk and from a web host, with no network."""
+
+from pathlib import Path
+
+import pytest
+
+from explainer import look, site
+from explainer.models import embedded_fingerprint
+from explainer.serving import notebooks_folder
+from explainer.site import gallery, writing
+from explainer.widgets import Gallery, Player, Question
+from tests.browser.site_pages import hosted, visit
+from tests.synthetic import make_trace, scene, webp
+
+ROOT = Path(__file__).parents[2]
+NAMES = sorted(path.stem for path in notebooks_folder().glob("*.ipynb"))
+# (from a web host, hanging, dark, wide): any three of the four settings meet in all their ways.
+SETTINGS = [(0, 0, 0, 0), (0, 0, 1, 1), (0, 1, 0, 1), (0, 1, 1, 0)]
+# Each page in one setting and in its opposite, so that it meets every value of each.
+VISITS = [
+    (name, [bool(one) != opposite for one in SETTINGS[i % len(SETTINGS)]])
+    for i, name in enumerate(NAMES)
+    for opposite in (False, True)
+]
+CANVAS_SUM = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.reduce((sum, value, i) => (sum * 31 + value + i) % 2147483647, 7);
+}"""
+
+needs_weights = pytest.mark.skipif(
+    embedded_fingerprint() is None, reason="the embedded weights are not in storybook/weights"
+)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The explainer's own pages as they are exported, without what needs the model."""
+    folder = tmp_path_factory.mktemp("site") / "site"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        report = site.export(folder, gallery=False, live=False)
+    with hosted(folder) as address:
+        yield folder, report, address
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A gallery of made-up runs."""
+    folder = tmp_path_factory.mktemp("runs")
+    traces = [make_trace(steps=3, seed=1), make_trace(steps=5, seed=2, prompt="an <b>owl</b>")]
+    page = gallery.page(traces, folder)
+    look.copy_assets(folder / writing.ASSETS)
+    writing._write(page, writing.frame_for([page]), writing.live_words(""), folder)
+    with hosted(folder) as address:
+        yield folder, address
+
+
+def address_of(exported, name, *, served):
+    folder, _, host = exported
+    return f"{host}{name}.html" if served else (folder / f"{name}.html").as_uri()
+
+
+@needs_weights
+@pytest.mark.parametrize(
+    ("name", "setting"), VISITS, ids=[f"{n}-{''.join('01'[s] for s in v)}" for n, v in VISITS]
+)
+def test_a_page_stands_whole(browser, exported, name, setting):
+    served, hanging, dark, wide = setting
+    width = 1600 if wide else 400
+    options = {
+        "hanging": hanging,
+        "color_scheme": "dark" if dark else "light",
+        "viewport": {"width": width, "height": 900},
+    }
+    with visit(browser, address_of(exported, name, served=served), **options) as page:
+        assert page.locator("h1").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        shown = page.locator("div[id^=widget-]").count()
+        assert page.locator("div[id^=widget-] > .ex").count() == shown
+        themes = page.locator(".ex").evaluate_all("all => all.map((one) => one.dataset.theme)")
+        assert set(themes) <= {"dark" if dark else "light"}
+        assert page.locator(".ex-notice[data-kind=error]:visible").count() == 0
+        broken = "all => all.filter((one) => !one.complete || !one.naturalWidth).length"
+        assert page.locator("img").evaluate_all(broken) == 0
+        assert page.is_visible("#live-pages")
+        assert "import explainer" not in page.inner_text("body")
+
+
+@needs_weights
+def test_no_page_is_heavy(exported):
+    _, report, _ = exported
+    assert {name: size for name, size in report.pages.items() if size > writing.MOST_BYTES} == {}
+
+
+@needs_weights
+def test_the_start_leads_to_the_first_page_and_keeps_what_the_address_says(browser, exported):
+    _, _, host = exported
+    with visit(browser, f"{host}index.html?prompt=a+fox#Your-turn") as page:
+        assert page.url == f"{host}{NAMES[0]}.html?prompt=a+fox#Your-turn"
+
+
+@needs_weights
+def test_a_run_is_scrubbed_from_a_disk_and_the_latents_follow(browser, exported):
+    with visit(browser, address_of(exported, "00_overview", served=False)) as page:
+        player = page.locator(".ex:has(.ex-player):not(:has(.ex-studio))")
+        latents = page.locator(".ex:has(.ex-latents)").first
+        seen = set()
+        for key, step in [("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2)]:
+            player.locator(".ex-track input").press(key)
+            latents.get_by_text(f"Latents after step {step} of ").wait_for()
+            page.wait_for_timeout(200)
+            seen.add(player.locator("canvas").first.evaluate(CANVAS_SUM))
+        assert len(seen) == 3
+
+
+@needs_weights
+def test_a_picture_is_noised_in_the_page_and_a_guess_opens_what_was_hidden(browser, exported):
+    with visit(browser, address_of(exported, "02_noise", served=True)) as page:
+        before = page.locator(".ex-fade-canvas").evaluate(CANVAS_SUM)
+        page.focus(".ex-curve input")
+        page.keyboard.press("End")
+        page.wait_for_selector("text=timestep 1000 of 1000")
+        assert page.locator(".ex-fade-canvas").evaluate(CANVAS_SUM) != before
+
+
+@needs_weights
+def test_what_needs_a_kernel_says_so_and_leads_to_how_one_has_it(browser, exported):
+    with visit(browser, address_of(exported, "03_latent", served=False)) as page:
+        told = page.locator(".ex-only-live")
+        assert told.count() >= 5
+        assert told.first.locator("a").get_attribute("href") == "#live-pages"
+        buttons = page.locator(".ex button:visible:not([disabled])").all_inner_texts()
+        assert "Generate" not in buttons
+        assert "Noise" not in buttons
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_a_run_of_the_gallery_is_fetched_when_it_is_chosen(browser, runs, served):
+    folder, host = runs
+    address = f"{host}gallery.html" if served else (folder / "gallery.html").as_uri()
+    with visit(browser, address) as page:
+        page.wait_for_selector("text=Step 3 of 3")
+        page.click(".runs button >> nth=1")
+        page.wait_for_selector("text=Step 5 of 5")
+        page.wait_for_selector(".ex-player-caption >> text=“an <b>owl</b>”")
+        page.wait_for_selector("text=Latents after step 5 of 5")
+        assert page.get_attribute(".runs button >> nth=1", "aria-pressed") == "true"
+        page.focus(".ex-track input")
+        page.keyboard.press("Home")
+        page.wait_for_selector("text=Latents after step 0 of 5")
+
+
+def test_a_run_of_another_version_or_none_is_told_and_what_was_shown_stays(browser, runs, tmp_path):
+    folder, _ = runs
+    for path in folder.rglob("*"):
+        if path.is_file():
+            new = tmp_path / path.relative_to(folder)
+            new.parent.mkdir(parents=True, exist_ok=True)
+            new.write_bytes(path.read_bytes())
+    old = (tmp_path / "runs" / "1.js").read_text()
+    made = old.split(", ", 2)[1]
+    (tmp_path / "runs" / "1.js").write_text(old.replace(made, '"of another time"', 1))
+    (tmp_path / "runs" / "0.js").unlink()
+    with visit(
+        browser, (tmp_path / "gallery.html").as_uri(), allowed=["ERR_FILE_NOT_FOUND"]
+    ) as page:
+        page.click(".runs button >> nth=1")
+        page.wait_for_selector("text=recorded for another version of this page")
+        page.click(".runs button >> nth=0")
+        page.wait_for_selector("text=could not be fetched")
+        assert page.is_visible("text=Step 3 of 3")
+
+
+HOST_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A blog</title>
+<style>body {{ font-family: monospace; color: red; }} section {{ border: 9px solid; }}</style>
+</head><body><h1>A blog</h1>{pieces}<script>document.documentElement.dataset.ready = "yes"</script>
+</body></html>"""
+
+
+def test_widgets_work_in_somebody_elses_page(browser, tmp_path):
+    pieces = [
+        site.embed(Player(make_trace(steps=4, prompt="</script><script>alert(1)</script>"))),
+        site.embed(Gallery([webp(scene(32))], ["one"])),
+        site.embed(Question("How many?", ["1", "2"], 1, "Two.")),
+    ]
+    (tmp_path / "blog.html").write_text(HOST_PAGE.format(pieces="\n".join(pieces)))
+    with visit(browser, (tmp_path / "blog.html").as_uri()) as page:
+        page.wait_for_selector("text=Step 4 of 4")
+        page.focus(".ex-track input")
+        page.keyboard.press("Home")
+        page.wait_for_selector("text=Step 0 of 4")
+        page.click("button:has-text('2')")
+        page.wait_for_selector("text=Two.")
+        assert page.locator("script:not([type])").count() == 1
+
+
+def test_the_policy_of_a_page_stops_what_gets_into_it(browser, runs, tmp_path):
+    folder, _ = runs
+    (tmp_path / "spy.png").write_bytes((folder / "gallery.html").read_bytes())
+    text = (folder / "gallery.html").read_text()
+    with hosted(tmp_path) as elsewhere:
+        spying = f'<img src="{elsewhere}spy.png" alt=""><main'
+        (tmp_path / "page.html").write_text(text.replace("<main", spying, 1))
+        came = []
+        with visit(
+            browser, (tmp_path / "page.html").as_uri(), allowed=["violates", "ERR_FILE_NOT_FOUND"]
+        ) as page:
+            page.on("response", lambda response: came.append(response.url))
+            page.reload()
+            page.wait_for_selector("html[data-ready]")
+        assert came != []
+        assert not [url for url in came if "spy" in url]

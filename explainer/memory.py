@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 __all__ = [
+    "PUBLISHED",
     "Machine",
     "MeasureError",
     "Needs",
@@ -105,6 +106,61 @@ class Needs:
     def working(self, dtype: str) -> int:
         """Bytes that decoding one picture takes besides, about."""
         return WIDEST_TENSORS * self.widest * self.size[0] * self.size[1] * _BYTES[dtype]
+
+
+_CLIP_L = Part("text_encoder", "CLIPTextModel", 123_060_480, 0)
+_CLIP_L_PROJECTED = Part("text_encoder", "CLIPTextModelWithProjection", 123_650_304, 0)
+_CLIP_G = Part("text_encoder_2", "CLIPTextModelWithProjection", 694_659_840, 0)
+_VAE = Part("vae", "AutoencoderKL", 83_653_863, 0)
+_VAE_16 = Part("vae", "AutoencoderKL", 83_819_683, 0)
+
+
+def _t5(name: str) -> Part:
+    return Part(name, "T5EncoderModel", 4_762_310_656, 0)
+
+
+PUBLISHED = (
+    Needs(
+        "Stable Diffusion 1.5",
+        "StableDiffusionPipeline",
+        (Part("unet", "UNet2DConditionModel", 859_520_964, 0), _CLIP_L, _VAE),
+        (512, 512),
+        256,
+    ),
+    Needs(
+        "Stable Diffusion XL",
+        "StableDiffusionXLPipeline",
+        (Part("unet", "UNet2DConditionModel", 2_567_463_684, 0), _CLIP_G, _CLIP_L, _VAE),
+        (1024, 1024),
+        256,
+    ),
+    Needs(
+        "Stable Diffusion 3 medium",
+        "StableDiffusion3Pipeline",
+        (
+            _t5("text_encoder_3"),
+            Part("transformer", "SD3Transformer2DModel", 2_028_328_000, 0),
+            _CLIP_G,
+            _CLIP_L_PROJECTED,
+            _VAE_16,
+        ),
+        (1024, 1024),
+        256,
+    ),
+    Needs(
+        "Flux schnell",
+        "FluxPipeline",
+        (
+            Part("transformer", "FluxTransformer2DModel", 11_891_178_560, 0),
+            _t5("text_encoder_2"),
+            _CLIP_L,
+            _VAE_16,
+        ),
+        (1024, 1024),
+        256,
+    ),
+)
+"""Big models, their numbers counted from the configurations published with them."""
 
 
 class Machine(NamedTuple):

@@ -346,3 +346,81 @@ def test_settings_are_the_pipelines_own(family: str, settings: tuple[int, float]
 
 def test_a_flux_without_guidance_inside_needs_few_steps() -> None:
     assert models.usual_settings(tiny.flux()) == (4, 0.0)
+
+
+CLIP_L = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12}
+CLIP_G = {"hidden_size": 1280, "intermediate_size": 5120, "num_attention_heads": 20}
+
+
+def published_networks() -> dict[str, Any]:
+    """The big models' networks from their published configurations, without any weights."""
+    import diffusers
+    import torch
+    import transformers
+
+    from explainer.stages import cost
+
+    sd, sdxl = (dict(one.unet or {}) for one in cost.PUBLISHED[:2])
+    clip = transformers.CLIPTextConfig
+    large = clip(num_hidden_layers=12, projection_dim=768, **CLIP_L)
+    giant = clip(num_hidden_layers=32, projection_dim=1280, **CLIP_G)
+    t5 = transformers.T5Config(
+        d_model=4096, d_ff=10240, num_layers=24, num_heads=64, feed_forward_proj="gated-gelu"
+    )
+    blocks = {"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2}
+    blocks |= {
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+    }
+    sd3 = {
+        "sample_size": 128,
+        "num_layers": 24,
+        "num_attention_heads": 24,
+        "caption_projection_dim": 1536,
+        "pos_embed_max_size": 192,
+    }
+    plain = {"use_quant_conv": False, "use_post_quant_conv": False}
+    with torch.device("meta"):
+        vae = diffusers.AutoencoderKL(latent_channels=4, **blocks)
+        vae_16 = diffusers.AutoencoderKL(latent_channels=16, **blocks, **plain)
+        clip_l = transformers.CLIPTextModel(large)
+        clip_g = transformers.CLIPTextModelWithProjection(giant)
+        encoder = transformers.T5EncoderModel(t5)
+        heads = {"attention_head_dim": (5, 10, 20), "addition_time_embed_dim": 256}
+        return {
+            "Stable Diffusion 1.5": {
+                "unet": diffusers.UNet2DConditionModel(attention_head_dim=8, **sd),
+                "text_encoder": clip_l,
+                "vae": vae,
+            },
+            "Stable Diffusion XL": {
+                "unet": diffusers.UNet2DConditionModel(use_linear_projection=True, **heads, **sdxl),
+                "text_encoder": clip_l,
+                "text_encoder_2": clip_g,
+                "vae": vae,
+            },
+            "Stable Diffusion 3 medium": {
+                "transformer": diffusers.SD3Transformer2DModel(**sd3),
+                "text_encoder": transformers.CLIPTextModelWithProjection(large),
+                "text_encoder_2": clip_g,
+                "text_encoder_3": encoder,
+                "vae": vae_16,
+            },
+            "Flux schnell": {
+                "transformer": diffusers.FluxTransformer2DModel(),
+                "text_encoder": clip_l,
+                "text_encoder_2": encoder,
+                "vae": vae_16,
+            },
+        }
+
+
+def test_big_models_are_counted_from_their_published_configurations() -> None:
+    networks = published_networks()
+    for needs in memory.PUBLISHED:
+        counted = {
+            name: sum({id(p): p.numel() for p in network.parameters()}.values())
+            for name, network in networks[needs.model].items()
+        }
+        assert {part.name: part.values for part in needs.parts} == counted
+        assert [part.values for part in needs.parts] == sorted(counted.values(), reverse=True)

@@ -16,6 +16,7 @@ import torch
 
 from explainer import memory, models
 from explainer.cache import TraceCache
+from explainer.limits import Limits
 from explainer.memory import Machine
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.parameters import RunParameters
@@ -24,6 +25,7 @@ from explainer.stages import walk
 from explainer.trace import MAX_FILE_BYTES, Trace, TraceError
 from explainer.turns import Turns
 from explainer.widgets import ModelPicker, TraceFile, ViewMenu, Views
+from explainer.widgets.model_picker import Loaded
 from explainer.widgets.offers import VIEWS, Subject, named
 from tests import tiny
 from tests.synthetic import make_trace
@@ -298,8 +300,51 @@ def test_runs_that_are_alike_stand_beside_each_other() -> None:
     small = {name: np.zeros((10, 4, 4, 4), np.float16) for name in PREDICTED}
     views.show(make_trace(seed=3, latents=np.zeros((11, 4, 4, 4), np.float32), **small))
     assert views.menu.subject.other is None
-    views.use(make_trace(seed=4), controller=None)
-    assert views.menu.subject.other is None
+
+
+def loaded(family: Any) -> Loaded:
+    fingerprint = models.fingerprint(family.pipe)
+    start = RunParameters(prompt="a fox", steps=3)
+    return Loaded(family.name, family.controller, fingerprint, start=start)
+
+
+def kinds(views: Views) -> list[str]:
+    return [type(child).__name__ for child in views.children]
+
+
+def test_a_loaded_model_draws_and_its_run_is_shown(family: Any) -> None:
+    views = Views(make_trace())
+    assert kinds(views) == ["ViewMenu", "Player"]
+    views.use(loaded(family))
+    assert kinds(views) == ["Studio", "ViewMenu", "Player"]
+    assert views.studio._form["steps"] == "3"
+    assert views.menu.subject.controller is None  # the run on show is still the file's
+    run = views.studio.generate(WANTED)
+    assert run.wait(SECONDS)
+    assert views.menu.subject.trace.fingerprint == models.fingerprint(family.pipe)
+    assert views.menu.subject.controller is family.controller
+    second = views.studio.generate(replace(WANTED, seed=8))
+    assert second.wait(SECONDS)
+    assert views.menu.subject.other.seed == 7
+
+    views.use(None)
+    assert kinds(views) == ["ViewMenu", "Player"]
+    assert views.menu.subject.trace.seed == 8
+    assert views.menu.subject.controller is None
+
+
+def test_a_file_of_the_loaded_model_is_live_and_others_are_not(family: Any) -> None:
+    views = Views(make_trace())
+    views.use(loaded(family))
+    views.open_run(family.traces[0])
+    assert views.menu.subject.controller is family.controller
+    assert views.studio.trace is family.traces[0]
+    views.open_run(make_trace(fingerprint="0" * 16))
+    assert views.menu.subject.controller is None
+    assert kinds(views) == ["ViewMenu", "Player"]
+    bare = replace(family.traces[0], frames={})
+    views.open_run(bare)
+    assert views.studio.trace is None
 
 
 def test_a_question_that_is_cancelled_leaves_the_view(family: Any, subject: Subject) -> None:
@@ -358,6 +403,24 @@ def test_a_file_is_opened_by_its_path(path: Any, tmp_path: Any) -> None:
         opened._handle_custom_msg({"type": "open", "path": wrong}, [])
         assert answer in opened.notice
         assert opened.trace is kept
+
+
+def test_a_file_on_the_shelf_is_a_click_away(path: Any) -> None:
+    opened = TraceFile({"a fox": path})
+    opened._handle_custom_msg({"type": "shelf", "title": "a bear"}, [])
+    assert opened.trace is None
+    opened._handle_custom_msg({"type": "shelf", "title": "a fox"}, [])
+    assert opened.trace.prompt == "a fox in the snow"
+
+
+def test_a_public_server_opens_no_paths(path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in Limits(models=()).to_environment().items():
+        monkeypatch.setenv(name, value)
+    opened = TraceFile()
+    opened._handle_custom_msg({"type": "open", "path": str(path)}, [])
+    assert "opens no files of its own" in opened.notice
+    send(opened, path)
+    assert opened.trace.prompt == "a fox in the snow"
 
 
 def test_a_file_from_elsewhere_is_refused_by_its_own_name(path: Any, tmp_path: Any) -> None:

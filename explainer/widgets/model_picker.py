@@ -39,14 +39,29 @@ class Loaded:
     Attributes:
         name: Hub id or folder.
         controller: Draws with it.
+        fingerprint: Of its weights; None where nobody knows it yet.
         folder: Its folder on this machine, where it has one.
-        start: Steps and guidance that it was made for.
+        start: What fills the form at first: steps and guidance that it was made for.
+        known_words: All words that training showed it; empty where nobody knows them.
     """
 
     name: str
     controller: RunController
-    folder: Path | None
-    start: RunParameters
+    fingerprint: str | None
+    folder: Path | None = None
+    start: RunParameters | None = None
+    known_words: frozenset[str] = frozenset()
+
+
+def embedded() -> Loaded:
+    """Returns the embedded model, which comes into memory at the first run that needs it."""
+    return Loaded(
+        "storybook",
+        RunController(),
+        models.embedded_fingerprint(),
+        models.embedded_folder(),
+        known_words=models.known_words(),
+    )
 
 
 class ModelPicker(Widget, scripts=("form", "model_picker")):
@@ -127,7 +142,9 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
         with self._lock:
             self._wish += 1
             wish, self._coming = self._wish, controller
-        task = controller.ask(lambda pipe, _task: models.usual_settings(pipe), total=1)
+        task = controller.ask(
+            lambda pipe, _task: (models.fingerprint(pipe), *models.usual_settings(pipe)), total=1
+        )
         self._start("loading", lambda wish: self._follow(task, needs, wish), wish)
         task.observe(lambda task: self._arrived(task, controller, needs, wish))
         return task
@@ -195,13 +212,13 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
                 if wish != self._wish:
                     return
                 self._coming, self._status = None, IDLE
-            steps, guidance = task.result
+            fingerprint, steps, guidance = task.result
             folder = Path(needs.model) if not needs.download else None
             start = RunParameters(
-                prompt="a fox in the snow, soft watercolour", steps=steps, guidance_scale=guidance
+                prompt="a fox in the snow, watercolour", steps=steps, guidance_scale=guidance
             )
             self.notify(f"{needs.model} is loaded.")
-            self.loaded = Loaded(needs.model, controller, folder, start)
+            self.loaded = Loaded(needs.model, controller, fingerprint, folder, start)
 
     def _end(self, wish: int, problem: str) -> None:
         with self._lock:

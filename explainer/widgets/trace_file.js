@@ -17,7 +17,10 @@ const traceFile = {
       h("button", { class: "ex-button", type: "submit", text: "Open" }),
     );
     const drop = h("div", { class: "ex-trace-drop" }, button, file, bar, stop, told);
-    root.append(drop, form);
+    const titles = model.get("_titles");
+    const shelf = titles.map((title) => h("button", { class: "ex-button ex-button-quiet", type: "button", text: title, onclick: () => model.send({ type: "shelf", title }) }));
+    const shelves = titles.length ? h("div", { class: "ex-trace-shelf" }, h("span", { class: "ex-small", text: "Here already:" }), ...shelf) : null;
+    root.append(...[drop, form, shelves].filter(Boolean));
     drop.addEventListener("dragover", (event) => {
       event.preventDefault();
       drop.dataset.over = "true";

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import traitlets as t
 
+from explainer.limits import Limits
 from explainer.trace import MAX_FILE_BYTES, Trace, TraceError
 from explainer.widgets.base import Widget
 
@@ -21,6 +23,9 @@ class TraceFile(Widget, scripts=("trace_file",)):
     A path means a file on the computer that runs the page's Python, which is the better way for
     large ones. Whatever is wrong with a file, the run on show stays.
 
+    Args:
+        shelf: Files to offer by their titles.
+
     Attributes:
         trace: The run that was opened last, or None.
         name: The name of its file.
@@ -28,13 +33,16 @@ class TraceFile(Widget, scripts=("trace_file",)):
 
     trace = t.Any(None, allow_none=True, help="The run that was opened last.")
     name = t.Unicode("", help="The name of its file.").tag(sync=True)
+    _titles = t.List(t.Unicode()).tag(sync=True)
     _received = t.Int(0).tag(sync=True)
     _limits = t.Dict({"part": PART_BYTES, "file": MAX_FILE_BYTES}).tag(sync=True)
     _coming: tuple[str, int] | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, shelf: Mapping[str, Path] | None = None) -> None:
         super().__init__()
         self._parts: list[bytes] = []
+        self._shelf = dict(shelf or {})
+        self._titles = list(self._shelf)
         self.on_msg(self._on_message)
 
     def open_file(self, path: str | Path) -> Trace:
@@ -61,7 +69,9 @@ class TraceFile(Widget, scripts=("trace_file",)):
     def _on_message(self, _widget: Any, content: Any, buffers: Any) -> None:
         kind = content.get("type")
         try:
-            if kind == "open":
+            if kind == "shelf" and content.get("title") in self._shelf:
+                self.open_file(self._shelf[content["title"]])
+            elif kind == "open":
                 self._open_named(str(content.get("path", "")))
             elif kind == "begin":
                 self._begin(str(content.get("name", "")), content.get("size"))
@@ -72,6 +82,8 @@ class TraceFile(Widget, scripts=("trace_file",)):
             self.notify(str(error), error=True)
 
     def _open_named(self, path: str) -> None:
+        if Limits.from_environment().models is not None:
+            raise TraceError("This server opens no files of its own. Choose one of yours.")
         if not path.strip():
             raise TraceError("Write the path of a .trace file, or choose one.")
         self.open_file(path.strip())

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets as t
 
+from explainer.models import embedded_folder
 from explainer.widgets.asking import Asking
 from explainer.widgets.offers import STAGES, VIEWS, Subject, View, named, paired
+from explainer.widgets.studio import Studio
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from explainer.runs import RunController, Task
+    from explainer.runs import Task
     from explainer.trace import Trace
+    from explainer.widgets.model_picker import Loaded
 
 FIRST = "Step by step"
+FIRST_LIVE = "Where each word is looked up"
+"""Where a studio above the menu shows the run step by step already."""
 
 
 class ViewMenu(Asking, scripts=("asking", "view_menu")):
@@ -49,7 +52,7 @@ class ViewMenu(Asking, scripts=("asking", "view_menu")):
         self.subject = subject
         self._controller = subject.controller
         self._tell()
-        again = self.chosen or FIRST
+        again = self.chosen or (FIRST if subject.controller is None else FIRST_LIVE)
         if named(again).why_not(subject):
             again = next(view.name for view in VIEWS if not view.why_not(subject))
         self.choose(again)
@@ -129,41 +132,82 @@ def _row(view: View, subject: Subject) -> dict[str, str]:
 
 
 class Views(ipywidgets.VBox):
-    """The menu, and below it the view that was chosen.
+    """A run in every view: the studio that draws others, the menu, and the view that was chosen.
 
     Args:
         trace: A run.
-        controller: Computes with its model; None where only the file is here.
-        folder: The model's folder on this machine, where it has one.
+        model: The model that it was made with; None where only the file is here.
 
     Attributes:
         menu: The menu.
+        studio: Draws with the model, or None.
     """
 
-    def __init__(
-        self,
-        trace: Trace,
-        *,
-        controller: RunController | None = None,
-        folder: Path | None = None,
-    ) -> None:
-        self.menu = ViewMenu(Subject(trace, None, controller, folder))
-        super().__init__([self.menu])
-        self.menu.observe(self._place, "made")
-        self.menu.show(self.menu.subject)
+    def __init__(self, trace: Trace, model: Loaded | None = None) -> None:
+        self._models = [model] if model is not None else []
+        self.studio: Studio | None = None
+        self.menu = ViewMenu(_subject(trace, model))
+        super().__init__([])
+        self.menu.observe(lambda change: self._place(change["old"]), "made")
+        self._set_up(trace, model)
 
     def show(self, trace: Trace) -> None:
         """Show another run of the same model; two that are alike are set beside each other."""
         self.menu.show(paired(self.menu.subject, trace))
 
-    def use(
-        self, trace: Trace, *, controller: RunController | None, folder: Path | None = None
-    ) -> None:
-        """Show a run of another model; the arguments are the class's."""
-        self.menu.show(Subject(trace, None, controller, folder))
+    def use(self, model: Loaded | None) -> None:
+        """Draw with another model from now on; what is on show stays until it has drawn.
 
-    def _place(self, change: dict[str, Any]) -> None:
-        former, made = change["old"], change["new"]
-        self.children = (self.menu, made)
+        A model that is let go, None, leaves the file of its run.
+        """
+        known = [one for one in self._models if one.folder == embedded_folder()]
+        self._models = known if model is None else [*known, model]
+        if model is None:
+            self._set_up(self.menu.subject.trace, self._model_of(self.menu.subject.trace))
+        else:
+            self._draw_with(model, None)
+
+    def open_run(self, trace: Trace) -> None:
+        """Show a run from a file, live where its model is loaded."""
+        self._set_up(trace, self._model_of(trace))
+
+    def _model_of(self, trace: Trace) -> Loaded | None:
+        return next((one for one in self._models if one.fingerprint == trace.fingerprint), None)
+
+    def _set_up(self, trace: Trace, model: Loaded | None) -> None:
+        self._draw_with(model, trace)
+        self.menu.show(_subject(trace, model))
+
+    def _draw_with(self, model: Loaded | None, trace: Trace | None) -> None:
+        former, self.studio = self.studio, None
+        if model is not None:
+            framed = trace is not None and {"x0", "noisy"} <= trace.frames.keys()
+            shown = trace if framed else None
+            self.studio = Studio(
+                model.controller,
+                trace=shown,
+                start=model.start if shown is None else None,
+                known_words=sorted(model.known_words),
+            )
+            self.studio.observe(lambda change: self._drawn(change["new"], model), "trace")
+        self._place(None)
         if former is not None:
             former.close()
+
+    def _drawn(self, trace: Trace | None, model: Loaded) -> None:
+        if trace is None:
+            return
+        same = self.menu.subject.controller is model.controller
+        self.menu.show(paired(self.menu.subject, trace) if same else _subject(trace, model))
+
+    def _place(self, former: Any) -> None:
+        shown = (self.studio, self.menu, self.menu.made)
+        self.children = tuple(one for one in shown if one is not None)
+        if former is not None:
+            former.close()
+
+
+def _subject(trace: Trace, model: Loaded | None) -> Subject:
+    if model is None:
+        return Subject(trace)
+    return Subject(trace, None, model.controller, model.folder)

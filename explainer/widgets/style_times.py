@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import traitlets as t
@@ -99,13 +100,12 @@ class StyleTimes(Asking, scripts=("curve", "asking", "style_parts", "style_times
             found: dict[str, swap.Swap] = {}
             ways = {"early": (written, plain), "late": (plain, written)}
             for place, (name, (first, second)) in enumerate(ways.items()):
-                before = place * each
                 one = swap.swap(
                     pipe,
                     first,
                     second.prompt,
                     judge=self._judge,
-                    on_step=lambda done, _total, before=before: task.update(step=before + done),
+                    on_step=partial(_tell, task, place * each),
                     cancelled=task.asked_to_stop,
                 )
                 if one is None:
@@ -138,3 +138,7 @@ class StyleTimes(Asking, scripts=("curve", "asking", "style_parts", "style_times
 
     def _answer(self, result: Any) -> None:
         self.show(result)
+
+
+def _tell(task: Task, before: int, done: int, _total: int) -> None:
+    task.update(step=before + done)

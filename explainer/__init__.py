@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from explainer import models, recorded, runs, sharing, site, stages, widgets
+    from explainer import gallery, models, recorded, runs, sharing, site, stages, widgets
     from explainer.capture import (
         ActivationWatch,
         AttentionWatch,
@@ -42,6 +42,7 @@ __all__ = [
     "Trace",
     "TraceError",
     "compare",
+    "gallery",
     "load",
     "models",
     "record",
@@ -74,7 +75,7 @@ _HOMES = {
     "replay": "capture",
     "resume": "capture",
 }
-_MODULES = ("models", "recorded", "runs", "sharing", "site", "stages", "widgets")
+_MODULES = ("gallery", "models", "recorded", "runs", "sharing", "site", "stages", "widgets")
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import draw_memory
 import numpy as np
 import record_latent
 import record_noise
@@ -192,6 +193,7 @@ def main() -> int:
     record_style.write(pipe, RunParameters(prompt=EXAMPLE, seed=SEED), STYLE_WORDS)
     record_originality.write(pipe, example, RUNS["running_example"])
     token_sheet(example).save(SHEET, quality=90)
+    draw_memory.main()
     print(
         f"Recorded {len(traces)} runs, {len(stills['styles'])} styles, and all pages' measurements."
     )

@@ -75,6 +75,14 @@ WIDGETS = {
         "Combinations": 1,
         "Studio": 1,
     },
+    "06_your_own_model.ipynb": {
+        "Question": 1,
+        "ModelPicker": 1,
+        "Studio": 1,
+        "ViewMenu": 1,
+        "WordMaps": 1,
+        "TraceFile": 1,
+    },
 }
 """How many of which widgets a page shows."""
 TRAINED = {"02_noise.ipynb": {"Learning": 1}, "05_is_it_a_copy.ipynb": {"Twins": 1}}
@@ -184,14 +192,24 @@ def test_it_runs_and_says_nothing_on_the_side(executed):
     assert {out.output_type for out in outputs} <= {"display_data", "execute_result"}
 
 
+def names_of(states, model_id):
+    """The name of a widget, or the names of those in a box."""
+    state = states[model_id].state
+    if "children" in state:
+        inner = (child.removeprefix("IPY_MODEL_") for child in state["children"])
+        return [name for child in inner for name in names_of(states, child)]
+    return [state["_anywidget_id"].rsplit(".", 1)[1]]
+
+
 def test_its_widgets_are_all_on_the_page(executed):
     name, page, _ = executed
     states = page.metadata.widgets[WIDGET_STATE].state
     shown = [
-        states[out.data[WIDGET_VIEW].model_id].state["_anywidget_id"].rsplit(".", 1)[1]
+        name
         for cell in code_cells(page)
         for out in cell.outputs
         if WIDGET_VIEW in out.get("data", {})
+        for name in names_of(states, out.data[WIDGET_VIEW].model_id)
     ]
     counted, wanted = Counter(shown), Counter(WIDGETS[name])
     assert not wanted - counted

@@ -151,6 +151,10 @@ class Views(ipywidgets.VBox):
         self.menu.observe(lambda change: self._place(change["old"]), "made")
         self._set_up(trace, model)
 
+    def __repr__(self) -> str:
+        """Return the text alternative of what is in it."""
+        return f"<Views: {self.menu.describe()}>"
+
     def show(self, trace: Trace) -> None:
         """Show another run of the same model; two that are alike are set beside each other."""
         self.menu.show(paired(self.menu.subject, trace))

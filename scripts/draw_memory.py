@@ -1,0 +1,93 @@
+"""Draw what big models take in memory, for the page about one's own model.
+
+    .venv/bin/python scripts/draw_memory.py
+
+It hangs on no weights: the numbers are those of `explainer.memory.PUBLISHED`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib import get_data_path
+from PIL import Image, ImageDraw, ImageFont
+
+from explainer import memory, models
+from explainer.memory import Needs
+
+PICTURE = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "memory.png"
+"""Voilà, where a server brings its own, shows no WebP files."""
+WIDTH, LEFT, ROW, BAR, TOP = 1560, 380, 74, 34, 62
+PAPER, INK, SOFT, RULE = (255, 253, 248), (42, 37, 33), (106, 95, 85), (196, 184, 168)
+KINDS = {
+    "denoiser": (160, 68, 23),
+    "text encoders": (33, 102, 172),
+    "autoencoder": (120, 112, 150),
+}
+GPUS = (8, 16, 24)
+"""Gigabytes of memory that graphics cards have."""
+
+
+def draw() -> Image.Image:
+    """Return the picture: one bar a model, its weights in half precision."""
+    ours = memory.of_folder(models.embedded_folder())
+    shown = [("Our storybook model", ours)]
+    shown += [(needs.model, needs) for needs in memory.PUBLISHED]
+    most = max(needs.weights("bfloat16") for _, needs in shown) / 1e9 * 1.06
+    height = TOP + ROW * len(shown) + 62
+    image = Image.new("RGB", (WIDTH, height), PAPER)
+    pen = ImageDraw.Draw(image)
+
+    def across(gigabytes: float) -> float:
+        return LEFT + (WIDTH - LEFT - 150) * gigabytes / most
+
+    for size in GPUS:
+        x = across(size)
+        pen.line([(x, TOP - 12), (x, TOP + ROW * len(shown) - 20)], fill=RULE, width=2)
+        pen.text((x, TOP - 18), f"{size} GB", SOFT, font=_font(22), anchor="ms")
+    for i, (name, needs) in enumerate(shown):
+        y = TOP + i * ROW
+        pen.text((LEFT - 22, y + BAR / 2), name, INK, font=_font(25), anchor="rm")
+        end = 0.0
+        for kind, colour in KINDS.items():
+            start, end = end, end + _gigabytes(needs, kind)
+            pen.rectangle([across(start), y, max(across(start) + 2, across(end)), y + BAR], colour)
+        words = memory.gigabytes(needs.weights("bfloat16"))
+        place = (across(end) + 14, y + BAR / 2)
+        pen.rectangle(pen.textbbox(place, words, _font(23), anchor="lm"), PAPER)
+        pen.text(place, words, INK, font=_font(23), anchor="lm")
+    _legend(pen, height - 34)
+    return image
+
+
+def _gigabytes(needs: Needs, kind: str) -> float:
+    return sum(2 * part.values for part in needs.parts if _kind(part.name) == kind) / 1e9
+
+
+def _kind(part: str) -> str:
+    if part.startswith("text_encoder"):
+        return "text encoders"
+    return "autoencoder" if part == "vae" else "denoiser"
+
+
+def _legend(pen: ImageDraw.ImageDraw, y: int) -> None:
+    x = float(LEFT)
+    for kind, colour in KINDS.items():
+        pen.rectangle([x, y - 10, x + 22, y + 10], colour)
+        pen.text((x + 32, y), kind, SOFT, font=_font(22), anchor="lm")
+        x += 60 + pen.textlength(kind, _font(22))
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    path = Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(path, size)
+
+
+def main() -> None:
+    """Draw it into its file."""
+    draw().save(PICTURE, optimize=True)
+    print(f"{PICTURE} {PICTURE.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

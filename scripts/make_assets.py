@@ -18,8 +18,8 @@ import draw_memory
 import numpy as np
 import record_latent
 import record_noise
-import record_style
 import record_originality
+import record_style
 from PIL import Image
 
 import explainer

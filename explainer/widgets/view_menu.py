@@ -152,8 +152,9 @@ class Views(ipywidgets.VBox):
         self._set_up(trace, model)
 
     def __repr__(self) -> str:
-        """Return the text alternative of what is in it."""
-        return f"<Views: {self.menu.describe()}>"
+        """Return the text alternative, so short that ipywidgets does not cut it."""
+        studio = "" if self.studio is None else "a studio, "
+        return f"<Views: {studio}a menu, and “{self.menu.chosen}”>"
 
     def show(self, trace: Trace) -> None:
         """Show another run of the same model; two that are alike are set beside each other."""

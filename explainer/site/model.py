@@ -94,13 +94,13 @@ def _lengths(pipe: Any) -> dict[str, Any]:
 
 def _check(pipe: Any) -> None:
     """Refuse what worker.js, scheduler.js or tokenizer.js does not do."""
-    config = pipe.scheduler.config
+    config, scheduler = pipe.scheduler.config, type(pipe.scheduler).__name__
     tokenizer = json.loads(pipe.tokenizer.backend_tokenizer.to_str())
     split = tokenizer["pre_tokenizer"].get("pretokenizers", ())
     normal = (tokenizer["normalizer"] or {}).get("normalizers", ())
     refused = {
         f"it is a {type(pipe).__name__}": type(pipe).__name__ != "StableDiffusionPipeline",
-        f"it is drawn with {config._class_name}": config._class_name != "DDIMScheduler",  # noqa: SLF001
+        f"it is drawn with {scheduler}": scheduler != "DDIMScheduler",
         "its scheduler has thresholding": config.get("thresholding"),
         "its tokenizer is not CLIP's": [one["type"] for one in split] != _SPLIT
         or [one["type"] for one in normal] != _NORMAL

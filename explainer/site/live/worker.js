@@ -29,15 +29,13 @@ async function answer(data) {
   const tell = (type, content = {}, transfer = []) => postMessage({ type, id: data.id, ...content }, transfer);
   try {
     model ??= load(data.sizes, (got, total) => postMessage({ type: "loading", id: wanted, got, total }));
-    const parts = await model.catch((error) => {
-      model = null;
-      throw error;
-    });
+    const parts = await model;
     tell("begun");
     const run = await draw(parts, data.parameters, (done, preview) => tell("step", { step: done, preview }), () => wanted !== data.id);
     if (run) tell("done", { run, device: parts.device });
     else tell("cancelled");
   } catch (error) {
+    model = null; // a graphics processor that was lost, a file that did not come: begin anew next time
     tell("failed", { text: String(error?.message ?? error) });
   }
 }
@@ -50,23 +48,31 @@ async function hasGpu() {
 async function load(sizes, progress) {
   if (!WebAssembly.validate(new Uint8Array(SIMD))) throw new Error(NO_SIMD);
   const gpu = await hasGpu();
-  const runtime = gpu ? "webgpu" : "wasm";
-  const names = [`ort/${runtime}.bin`, "model/model.json", ...PARTS.map((name) => `model/${name}.onnx`)];
-  const total = names.reduce((sum, name) => sum + (sizes[name] ?? 0), 0);
+  const names = ["model/model.json", ...PARTS.map((name) => `model/${name}.onnx`)];
+  const total = [binaryOf(gpu), ...names].reduce((sum, name) => sum + (sizes[name] ?? 0), 0);
   let got = 0;
+  const count = (bytes) => progress((got += bytes), Math.max(total, got));
   const files = [];
-  for (const name of names) files.push(await fetched(name, (bytes) => progress((got += bytes), total)));
-  const [binary, facts, ...networks] = files;
-  const ort = await import(new URL(`ort/${runtime}.js`, HERE));
+  for (const name of names) files.push(await fetched(name, count));
+  const [text, ...networks] = files;
+  const facts = JSON.parse(new TextDecoder().decode(text));
+  const wake = async (on) => ({ ...(await sessionsOf(networks, on, count)), facts, tokenizer: new Tokenizer(facts.tokenizer) });
+  // A graphics processor may be there and yet refuse; every processor does it more slowly.
+  return gpu ? wake(true).catch(() => wake(false)) : wake(false);
+}
+
+const binaryOf = (gpu) => `ort/${gpu ? "webgpu" : "wasm"}.bin`;
+
+async function sessionsOf(networks, gpu, count) {
+  const binary = await unpacked(await fetched(binaryOf(gpu), count));
+  const ort = await import(new URL(`ort/${gpu ? "webgpu" : "wasm"}.js`, HERE));
   ort.env.wasm.numThreads = 1; // more need headers that few web hosts send
-  ort.env.wasm.wasmBinary = await unpacked(binary);
+  ort.env.wasm.wasmBinary = binary;
   ort.env.logLevel = "error";
+  const options = { executionProviders: [gpu ? "webgpu" : "wasm"], logSeverityLevel: 3 };
   const sessions = {};
-  for (const [i, name] of PARTS.entries()) {
-    sessions[name] = await ort.InferenceSession.create(networks[i], { executionProviders: [gpu ? "webgpu" : "wasm"], logSeverityLevel: 3 });
-  }
-  const known = JSON.parse(new TextDecoder().decode(facts));
-  return { ort, facts: known, tokenizer: new Tokenizer(known.tokenizer), device: gpu ? "WebGPU" : "WebAssembly", ...sessions };
+  for (const [i, name] of PARTS.entries()) sessions[name] = await ort.InferenceSession.create(networks[i], options);
+  return { ort, device: gpu ? "WebGPU" : "WebAssembly", ...sessions };
 }
 
 async function fetched(name, progress) {

@@ -1,0 +1,266 @@
+"""A run drawn in the browser by an exported page, held against the same run by torch."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import explainer
+from explainer import look
+from explainer.models import embedded_fingerprint
+from explainer.runs import RunController
+from explainer.site import drawing, model, runtime, writing
+from explainer.site.notebook import Page, SiteError
+from explainer.widgets import Fingerprint, LatentGrid, Plot, Studio, TokenRow
+from tests.browser.site_pages import hosted, visit
+from tests.synthetic import make_trace
+from tests.tiny import stable_diffusion
+
+STUDIO = ".ex:has(.ex-studio)"
+# Single precision here and there, in another order; x0 at the first step is magnified by the noise.
+TOLERANCE = {"latents": 2e-3, "noise_cond": 2e-3, "noise_uncond": 2e-3, "pooled_embedding": 1e-4}
+
+pytestmark = [
+    pytest.mark.skipif(
+        not runtime.kept_package().is_file(),
+        reason="onnxruntime-web is not here: python -m explainer.site.runtime fetches it by npm",
+    ),
+    pytest.mark.timeout(900),
+]
+
+
+def write_site(folder, pipe, trace):
+    """An exported page with a studio and all that follows it."""
+    widgets = [
+        Studio(RunController(), trace=trace),
+        TokenRow(trace.tokens),
+        Fingerprint({"our example": trace.pooled_embedding}),
+        LatentGrid(trace),
+        Plot({"loss": [(0, 1.0), (1, 0.5)]}, x="step", y="loss"),
+    ]
+    page = Page("draw", "Draw")
+    for i, widget in enumerate(widgets):
+        page.bundle.add(widget.get_state(), [f"#widget-{i}"])
+        page.kinds.append(type(widget).__name__)
+    page.body = "".join(f'<div id="widget-{i}"></div>' for i in range(len(widgets)))
+    page.bundle.links.append(((0, "step"), (3, "step")))
+    writing._let_draw(page, drawing.write(folder, lambda _text: None, pipe))
+    look.copy_assets(folder / writing.ASSETS)
+    writing._write(page, "", writing.live_words(""), folder)
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    """Latents of another count, size and kind of prediction than the embedded model's."""
+    return stable_diffusion(channels=4, sample_size=16, prediction_type="v_prediction")
+
+
+@pytest.fixture(scope="module")
+def folder(pipe, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawing")
+    trace = explainer.record(pipe, "a fox sleeps", seed=1, steps=2)
+    write_site(folder, pipe, trace)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def host(folder):
+    with hosted(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def page(browser, host):
+    """One page for all that can share it: waking the model takes seconds."""
+    with visit(browser, f"{host}draw.html") as page:
+        yield page
+
+
+def ask(page, prompt, *, seed="7", steps="4", guidance="5"):
+    fields = {"prompt": prompt, "seed": seed, "steps": steps, "guidance_scale": guidance}
+    for name, text in fields.items():
+        page.fill(f"{STUDIO} .ex-field-{name} :is(textarea, input[type=text])", text)
+    page.click(f"{STUDIO} >> text=/^Generate/")
+
+
+def drawn(page, prompt, **settings):
+    """Draw, and wait until that is what is on show."""
+    ask(page, prompt, **settings)
+    arrived(page, prompt, settings.get("seed", "7"), settings.get("steps", "4"))
+
+
+def arrived(page, prompt, seed, steps):
+    caption = page.locator(f"{STUDIO} .ex-player-caption")
+    caption.get_by_text(f"“{prompt}”", exact=True).wait_for(timeout=240_000)
+    caption.get_by_text(f"seed {seed} · {steps} steps").wait_for()
+    page.wait_for_selector(f"{STUDIO} >> text=/Drawn in your browser with/")
+
+
+def saved(page, path, kind="The whole run"):
+    page.locator(f"{STUDIO} .ex-save").evaluate("node => (node.open = true)")
+    with page.expect_download() as download:
+        page.locator(f"{STUDIO} .ex-save").get_by_role("button", name=kind, exact=True).click()
+    download.value.save_as(path)
+    return download.value.suggested_filename
+
+
+def assert_same(own, wanted):
+    for name, tolerance in TOLERANCE.items():
+        here, there = getattr(own, name), getattr(wanted, name)
+        if there is None:
+            assert here is None
+            continue
+        np.testing.assert_allclose(
+            here.astype(float), there.astype(float), atol=tolerance, rtol=2e-3
+        )
+    np.testing.assert_array_equal(own.timesteps, wanted.timesteps)
+    np.testing.assert_allclose(own.signal, wanted.signal, rtol=1e-5)
+    assert own.tokens == wanted.tokens
+    assert own.truncated == wanted.truncated
+    apart = np.abs(np.asarray(own.image(), int) - np.asarray(wanted.image(), int))
+    assert apart.max() <= 2
+    assert own.parameters == wanted.parameters
+
+
+@pytest.mark.parametrize(
+    ("prompt", "settings"),
+    [
+        ("a Fox, sleeping on the BEACH", {"seed": "7"}),
+        ("an old bear " * 12 + "<|endoftext|> İ 🦊 雪", {"seed": str(2**64 - 1), "guidance": "1"}),
+        ("a robot", {"seed": "12345", "steps": "7", "guidance": "2.5"}),
+    ],
+)
+def test_the_same_seed_gives_the_same_run_as_torch(page, pipe, tmp_path, prompt, settings):
+    drawn(page, prompt, **settings)
+    saved(page, tmp_path / "own.trace")
+    own = explainer.Trace.load(tmp_path / "own.trace")
+    wanted = explainer.record(
+        pipe,
+        prompt,
+        seed=int(settings["seed"]),
+        steps=int(settings.get("steps", 4)),
+        guidance_scale=float(settings.get("guidance", 5)),
+        previews=False,
+    )
+    assert_same(own, wanted)
+
+
+def test_the_widgets_show_the_run_that_was_drawn(page):
+    drawn(page, "a robot and a rabbit dance", seed="3", steps="3")
+    page.wait_for_selector(f"{STUDIO} >> text=“a robot and a rabbit dance”")
+    assert page.inner_text(f"{STUDIO} .ex-player-step") == "Step 3 of 3"
+    words = page.locator(".ex:has(.ex-tokens) [data-kind=word] .ex-token-text").all_inner_texts()
+    assert "".join(words) == "arobotandarabbitdance"
+    labels = page.locator(".ex:has(.ex-fingerprints) figcaption").all_inner_texts()
+    assert labels == ["your sentence", "our example"]
+    page.wait_for_selector("text=Latents after step 3 of 3")
+    page.focus(f"{STUDIO} .ex-track input")
+    page.keyboard.press("Home")
+    page.wait_for_selector("text=Latents after step 0 of 3")
+    page.wait_for_selector("text=This still shows the recorded run")
+    assert "prompt=a+robot" in page.url
+
+
+def test_a_run_is_cancelled_and_another_takes_its_place(page):
+    drawn(page, "a fox", steps="1")
+    ask(page, "an old bear", steps="200")
+    page.wait_for_selector(f"{STUDIO} >> text=/step \\d+ of 200/")
+    page.click(f"{STUDIO} >> text=Cancel")
+    page.wait_for_selector(f"{STUDIO} >> text=/Stopped after \\d+ of 200 steps/")
+    assert page.is_visible(f"{STUDIO} >> text=“a fox”")
+    ask(page, "an old bear", steps="200")
+    for _ in range(20):
+        ask(page, "a robot", seed="2", steps="2")
+    arrived(page, "a robot", "2", "2")
+
+
+def test_the_page_stays_quick_while_it_draws(page):
+    drawn(page, "a fox", steps="1")
+    ask(page, "a fox", steps="100")
+    page.wait_for_selector(f"{STUDIO} >> text=/step \\d+ of 100/")
+    slowest = page.evaluate(
+        """async () => {
+          let slowest = 0;
+          for (let i = 0, last = performance.now(); i < 30; i += 1) {
+            await new Promise(requestAnimationFrame);
+            const now = performance.now();
+            [slowest, last] = [Math.max(slowest, now - last), now];
+          }
+          return slowest;
+        }"""
+    )
+    assert slowest < 500  # milliseconds, on a machine that is busy besides
+    page.click(f"{STUDIO} >> text=Cancel")
+    page.wait_for_selector(f"{STUDIO} >> text=/Stopped after/")
+
+
+def test_the_picture_is_saved_and_an_animation_says_what_it_needs(page, tmp_path):
+    drawn(page, "a fox <b> ../..", steps="1")
+    assert saved(page, tmp_path / "own.png", "Picture") == "a-fox-b-seed-7.png"
+    assert (tmp_path / "own.png").read_bytes().startswith(b"\x89PNG")
+    page.locator(f"{STUDIO} .ex-save").get_by_role("button", name="Animation", exact=True).click()
+    page.wait_for_selector("text=An animation is made by a live page")
+
+
+def test_an_address_that_names_a_run_fills_the_form_and_fetches_nothing(browser, host):
+    with visit(browser, f"{host}draw.html?prompt=an+owl&seed=5&steps=9") as page:
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        assert page.input_value(f"{STUDIO} textarea") == "an owl"
+        assert page.input_value(f"{STUDIO} .ex-field-steps input[type=text]") == "9"
+        size = page.inner_text(".ex-studio-offer")
+        assert "MB" in size
+        page.wait_for_timeout(500)
+        assert asked == []
+
+
+def test_what_is_missing_on_the_host_is_told_and_the_run_on_show_stays(browser, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "site")
+    (tmp_path / "site" / "live" / "model" / "denoiser.onnx").unlink()
+    with (
+        hosted(tmp_path / "site") as address,
+        visit(browser, f"{address}draw.html", allowed=["404"]) as page,
+    ):
+        ask(page, "a robot")
+        page.wait_for_selector("text=/denoiser.onnx could not be fetched .404./")
+        assert page.is_visible(f"{STUDIO} >> text=“a fox sleeps”")
+
+
+def test_a_browser_without_vectors_is_told(browser, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "site")
+    worker = tmp_path / "site" / "live" / "worker.js"
+    # Such a browser is not to be had; what it would answer is.
+    worker.write_text("WebAssembly.validate = () => false;\n" + worker.read_text())
+    with hosted(tmp_path / "site") as address, visit(browser, f"{address}draw.html") as page:
+        ask(page, "a robot")
+        page.wait_for_selector("text=it has no WebAssembly with vectors")
+
+
+def test_from_a_disk_the_page_says_why_it_cannot_draw(browser, folder):
+    with visit(browser, (folder / "draw.html").as_uri()) as page:
+        page.wait_for_selector("text=opened from a disk it cannot")
+        assert not page.is_visible(f"{STUDIO} >> text=Generate")
+
+
+def test_another_pipeline_is_refused_when_it_is_exported(pipe, tmp_path):
+    from diffusers import EulerDiscreteScheduler
+
+    other = stable_diffusion()
+    other.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config)
+    with pytest.raises(SiteError, match="drawn with EulerDiscreteScheduler"):
+        model.write(other, tmp_path)
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_the_embedded_model_draws_in_the_browser_what_it_draws_here(browser, tmp_path):
+    pipe = explainer.load(device="cpu")
+    prompt = "a fox in a green coat sits on a farm in the rain, crayon"
+    wanted = explainer.record(pipe, prompt, seed=11, steps=4, previews=False)
+    write_site(tmp_path / "site", pipe, make_trace(pooled_embedding=wanted.pooled_embedding))
+    facts = json.loads((tmp_path / "site" / "live" / "model" / "model.json").read_text())
+    assert facts["fingerprint"] == embedded_fingerprint()
+    with hosted(tmp_path / "site") as address, visit(browser, f"{address}draw.html") as page:
+        drawn(page, prompt, seed="11", steps="4")
+        saved(page, tmp_path / "own.trace")
+    assert_same(explainer.Trace.load(tmp_path / "own.trace"), wanted)

@@ -24,7 +24,8 @@ from tests.tiny import stable_diffusion
 
 SECONDS = 120
 BASE = RunParameters(prompt="a fox sleeps on the beach", seed=3, steps=2, guidance_scale=3.0)
-STYLES = ("soft watercolour", "crayon")
+# Words that the tiny tokenizer was trained on; others are cut otherwise each time it is built.
+STYLES = ("soft watercolour", "paper cut-out")
 
 
 @pytest.fixture
@@ -84,12 +85,12 @@ def test_styles_show_the_distances_of_the_grid():
     assert shown._facts["apart"] == grid.apart.tolist()
     assert shown._facts["seed"] == str(2**60)  # JavaScript rounds such numbers
     np.testing.assert_array_equal(frame(shown, "1", 1), grid.picture("soft watercolour"))
-    first, second = grid.picture(style_grid.PLAIN), grid.picture("crayon")
+    first, second = grid.picture(style_grid.PLAIN), grid.picture("paper cut-out")
     assert shown._facts["alike"][0][2] == pytest.approx(style.layout(first, second), abs=1e-3)
     assert shown.position == 1
     shown.position, shown.chosen = 99, 99
     assert (shown.position, shown.chosen) == (1, 3)
-    assert "soft watercolour, crayon" in repr(shown)
+    assert "soft watercolour, paper cut-out" in repr(shown)
     assert "not drawn yet" in repr(widgets.Styles(BASE, STYLES))
 
 
@@ -110,7 +111,7 @@ def test_the_readers_sentence_is_drawn_in_every_style_one_by_one(controller):
         previews=False,
     )
     np.testing.assert_allclose(shown.grid.apart[2, 2], 0)
-    np.testing.assert_array_equal(shown._traces["crayon"].latents[-1], wanted.latents[-1])
+    np.testing.assert_array_equal(shown._traces["paper cut-out"].latents[-1], wanted.latents[-1])
     assert shown.trace is shown._traces[style_grid.ANOTHER]
     assert shown.trace.seed == 6
     assert shown._form["sentence"] == "an old bear"
@@ -253,7 +254,6 @@ def test_early_and_late_are_drawn_and_follow_the_styled_sentence(controller):
     ],
 )
 def test_ways_between_styles_are_drawn_and_measured(controller, kind, texts, make):
-    # Words that the tiny tokenizer was trained on; others it may cut otherwise each time it is built.
     shown = widgets.StyleWays(BASE, kind, dict.fromkeys(texts, "words"), controller=controller)
     assert "no way" in repr(shown)
     send(shown, type="ask", **texts)
@@ -365,7 +365,7 @@ def test_pages_come_one_by_one_and_each_is_its_own_run(controller):
     shown.draw("mixture", **draw)
     wait_for(lambda: not shown._waiting and pages_of(shown, "mixture") == 3)
     assert [one.prompt.rpartition(", ")[2] for one in shown.books["mixture"]] == [
-        "soft watercolour", "crayon", "soft watercolour",
+        "soft watercolour", "paper cut-out", "soft watercolour",
     ]  # fmt: skip
 
 

@@ -24,12 +24,15 @@ class Limits:
         models: Hub ids and folders that may be loaded besides the embedded model, or None for any.
         keep_seconds: How long a finished run stays in the cache after its last use, or None for
             the cache's own time.
+        upload_bytes: Most bytes of a recorded run that a page may send, or None for as many as a
+            trace may have.
     """
 
     steps: int = MAX_STEPS
     seconds: float | None = None
     models: tuple[str, ...] | None = None
     keep_seconds: float | None = None
+    upload_bytes: int | None = None
 
     def check_run(self, parameters: RunParameters) -> None:
         """Refuse a run that is too long for this server.

@@ -26,8 +26,10 @@ FORGET_STRANGERS_AFTER = 1200
 """In public mode: seconds until a page that nobody touches ends, open or not, and a run is gone."""
 KERNEL_BYTES = 900 * 2**20
 """What a page may take that draws; measured by benchmarks/serving.py, with some room."""
-MOST_UPLOAD = 8 * 2**20
-"""Bytes of one message from a page. A picture comes as pixels: 3 MB for one of 1024 × 1024."""
+MOST_MESSAGE = 8 * 2**20
+"""Bytes of one message from a page, such as the pixels of a picture: 3 MB at 1024 × 1024."""
+MOST_UPLOAD = 64 * 2**20
+"""Bytes of a recorded run that a stranger may send."""
 EXTENSIONS = (
     "@voila-dashboards/widgets-manager8",
     "@jupyter-widgets/jupyterlab-manager",
@@ -241,7 +243,7 @@ def _voila_config(folder: Path, host: str, port: int, browser: bool, readers: in
                 # No longer than the interval between two pings, or tornado complains.
                 "ws_ping_interval": PING,
                 "ws_ping_timeout": PING,
-                "websocket_max_message_size": MOST_UPLOAD,
+                "websocket_max_message_size": MOST_MESSAGE,
                 "headers": {
                     "Content-Security-Policy": CONTENT_POLICY,
                     "Referrer-Policy": "same-origin",
@@ -278,6 +280,7 @@ def _public_config(folder: Path, public: Public) -> Config:
         seconds=public.seconds,
         models=public.models,
         keep_seconds=FORGET_STRANGERS_AFTER,
+        upload_bytes=MOST_UPLOAD,
     )
     os.environ |= limits.to_environment() | {"EXPLAINER_CACHE": cache}
     pools = {path.name: {"pool_size": 1} for path in folder.glob("*.ipynb")}

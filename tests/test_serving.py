@@ -21,6 +21,7 @@ from tornado.websocket import websocket_connect
 from explainer import models, serving
 from explainer.limits import VARIABLE, Limits
 from explainer.parameters import ParameterError, RunParameters
+from explainer.widgets import TraceFile
 
 ROOT = Path(__file__).parents[1]
 SECRET = "xylophonist"
@@ -259,6 +260,13 @@ def test_a_model_that_is_not_on_the_list_is_neither_loaded_nor_asked_for(monkeyp
     monkeypatch.setenv(VARIABLE, Limits(models=("some/model",)).to_environment()[VARIABLE])
     with pytest.raises(models.ModelError, match="It has: storybook, some/model"):
         ask("another/model")
+
+
+def test_a_run_that_is_sent_may_be_as_large_as_the_limit_says(monkeypatch):
+    monkeypatch.setenv(VARIABLE, Limits(upload_bytes=2**20).to_environment()[VARIABLE])
+    file = TraceFile()
+    file._on_message(file, {"type": "begin", "name": "big.trace", "size": 2**21}, [])
+    assert "from 1 byte to 1 MB" in file.notice
 
 
 def test_there_is_room_for_two_at_least(monkeypatch):

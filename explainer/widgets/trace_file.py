@@ -41,6 +41,8 @@ class TraceFile(Widget, scripts=("trace_file",)):
     def __init__(self, shelf: Mapping[str, Path] | None = None) -> None:
         super().__init__()
         self._parts: list[bytes] = []
+        self._most = Limits.from_environment().upload_bytes or MAX_FILE_BYTES
+        self._limits = {"part": PART_BYTES, "file": self._most}
         self._shelf = dict(shelf or {})
         self._titles = list(self._shelf)
         self.on_msg(self._on_message)
@@ -89,9 +91,9 @@ class TraceFile(Widget, scripts=("trace_file",)):
         self.open_file(path.strip())
 
     def _begin(self, name: str, size: Any) -> None:
-        if not isinstance(size, int) or not 0 < size <= MAX_FILE_BYTES:
+        if not isinstance(size, int) or not 0 < size <= self._most:
             raise TraceError(
-                f"{name}: traces have from 1 byte to {MAX_FILE_BYTES // 2**20} MB. Choose another."
+                f"{name}: traces have from 1 byte to {self._most // 2**20} MB. Choose another."
             )
         self._forget()
         self.notify("")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from explainer import memory, models
+from explainer import gallery, memory, models
 from explainer.cache import TraceCache
 from explainer.limits import Limits
 from explainer.memory import Machine
@@ -568,3 +569,14 @@ def test_loading_that_is_cancelled_leaves_nothing(folder: Any, plenty: None) -> 
     assert task.wait(SECONDS)
     assert picker._status["state"] == "idle"
     assert picker.loaded is None
+
+
+# What the pages say of the gallery
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "notebooks/06_your_own_model.ipynb", "docs/gallery.md"]
+)
+def test_that_no_run_is_bundled_is_said_while_it_is_true(name: str) -> None:
+    text = (Path(__file__).parents[1] / name).read_text("utf-8").lower()
+    assert ("none is bundled yet" in text) == (not gallery.entries())

@@ -80,8 +80,8 @@ const modelPicker = {
         h("p", { class: "ex-title ex-picker-lead", text: "Ways to run it here" }),
         h("p", { class: "ex-small", text: facts.gpu ? `GPU: ${facts.gpu}. ` : "torch sees no GPU on this computer." }),
         h("ul", { class: "ex-picker-ways" }, ...facts.ways.map((way, i) => wayRow(way, i, facts))),
-        facts.ways.some(({ fits }) => fits) ? null : tooBig(),
       );
+      if (!facts.ways.some(({ fits }) => fits)) found.append(tooBig());
     }
 
     function wayRow({ words, fits, bars }, i, { download }) {

@@ -204,8 +204,9 @@ def _tokens(number: int) -> View:
     """The tokens of the first encoder, number 0, or of a further one."""
 
     def refuse(subject: Subject) -> str:
-        if number > len(subject.trace.readings):
-            return "The model has fewer text encoders."
+        count = 1 + len(subject.trace.readings)
+        if number >= count:
+            return f"This model reads with {('one text encoder', 'two text encoders')[count - 1]}."
         return _no_tokens(subject)
 
     def make(subject: Subject, _found: Any) -> Widget:

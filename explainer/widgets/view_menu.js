@@ -11,7 +11,8 @@ const viewMenu = {
     const told = h("span", { class: "ex-small ex-number", role: "status" });
     const cancel = h("button", { class: "ex-button", type: "button", text: "Cancel", onclick: () => model.send({ type: "cancel" }) });
     const waiting = h("div", { class: "ex-ask", hidden: true }, told, bar, cancel);
-    root.append(h("div", {}, prompt, about), stages, waiting, live ? null : onlyLive("Another view"));
+    root.append(h("div", {}, prompt, about), stages, waiting);
+    if (!live) root.append(onlyLive("Another view"));
     view.watch(["_stages", "_facts"], load);
     view.watch(["chosen", "_asking", "_status"], show);
     load();

@@ -43,7 +43,10 @@ class PageModel {
 }
 
 function bytesOf(base64) {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  if (Uint8Array.fromBase64) return new DataView(Uint8Array.fromBase64(base64).buffer);
+  const letters = atob(base64);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i += 1) bytes[i] = letters.charCodeAt(i);
   return new DataView(bytes.buffer);
 }
 
@@ -77,6 +80,7 @@ async function showPage({ modules, buffers, widgets, links = [] }, prepare = () 
     const widget = await loaded[module];
     await widget.initialize?.({ model: models[i] });
     for (const place of at) await widget.render({ model: models[i], el: document.querySelector(place) });
+    await new Promise((go) => setTimeout(go)); // what stands already is painted and answers meanwhile
   }
   return models;
 }

@@ -5,6 +5,7 @@ import json
 import re
 import time
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -24,15 +25,20 @@ from tests.tiny import stable_diffusion
 
 SECONDS = 120
 BASE = RunParameters(prompt="a fox sleeps on the beach", seed=3, steps=2, guidance_scale=3.0)
-# Words that the tiny tokenizer was trained on; others are cut otherwise each time it is built.
 STYLES = ("soft watercolour", "paper cut-out")
+
+
+@cache
+def pipe():
+    """One for all: a tiny tokenizer may cut words otherwise each time it is built."""
+    return stable_diffusion()
 
 
 @pytest.fixture
 def controller(tmp_path):
     """A real controller on a tiny pipeline."""
     controller = RunController(
-        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
+        pipe, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
     )
     yield controller
     controller.close()
@@ -103,8 +109,8 @@ def test_the_readers_sentence_is_drawn_in_every_style_one_by_one(controller):
     wait_for(lambda: not shown._waiting and len(shown._facts["titles"]) == 4)
     assert counts == [1, 2, 3, 4]
     wanted = record(
-        stable_diffusion(),
-        "an old bear, crayon",
+        pipe(),
+        "an old bear, paper cut-out",
         seed=5,
         steps=2,
         guidance_scale=3.0,
@@ -179,7 +185,7 @@ def test_the_words_of_the_readers_sentence_are_read(controller):
     assert shown._task.wait(SECONDS)
     assert shown._status == {"state": "done", "step": 2, "total": 2}
     run = replace(BASE, prompt="an old bear, pencil sketch")
-    wanted = style_words.read(stable_diffusion(), run, "pencil sketch")
+    wanted = style_words.read(pipe(), run, "pencil sketch")
     everything = np.concatenate([wanted.shares, wanted.ends], axis=-1)
     sent = np.frombuffer(shown._shares, "<f4").reshape(everything.shape)
     np.testing.assert_allclose(sent, everything, atol=1e-6)
@@ -222,9 +228,7 @@ def test_early_and_late_are_drawn_and_follow_the_styled_sentence(controller):
     assert facts["switches"] == [0, 1, 2]
     assert (facts["early"]["pixels"][0], facts["early"]["pixels"][-1]) == (0, 1)
     assert (facts["late"]["pixels"][0], facts["late"]["pixels"][-1]) == (1, 0)
-    early = swap.swap(
-        stable_diffusion(), replace(BASE, prompt="an old bear, pencil sketch"), "an old bear"
-    )
+    early = swap.swap(pipe(), replace(BASE, prompt="an old bear, pencil sketch"), "an old bear")
     assert facts["early"]["pixels"] == swap.plain_shares(early.pixels)
     assert facts["early"]["clip"] == [None] * 3
     # Style words from the start in the one is none at the end in the other.
@@ -260,7 +264,7 @@ def test_ways_between_styles_are_drawn_and_measured(controller, kind, texts, mak
     assert shown._task.wait(SECONDS)
     assert shown.notice == ""
     assert shown._status["step"] == shown._status["total"]
-    wanted = make(stable_diffusion(), replace(BASE, prompt="an old bear"))
+    wanted = make(pipe(), replace(BASE, prompt="an old bear"))
     assert shown.way.pictures == wanted.pictures
     facts = shown._facts
     assert facts["places"] == list(wanted.places)

@@ -234,8 +234,11 @@ def measure_inside(browser: Browser, folder: Path) -> None:
         kernel = kernel_of(page)
         print(f"memory of a kernel that shows what was recorded: {mebibytes(kernel):.0f} MB")
         first = draw(page, "a fox in the snow, crayon", 1)
+        before = sum(kernel.cpu_times()[:2])
         second = draw(page, "a bear in the snow, crayon", 2)
+        computed = sum(kernel.cpu_times()[:2]) - before
         print(f"first picture {first:.1f} s, with the model being loaded; the next {second:.1f} s")
+        print(f"processor time of the next one: {computed:.1f} s")
         print(f"memory of a kernel that has drawn two: {mebibytes(kernel):.0f} MB", flush=True)
 
 

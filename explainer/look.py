@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 from pathlib import Path
@@ -12,13 +13,17 @@ STATIC = FOLDER / "static"
 FOR_VOILA = frozenset({"voila.css", "waking.js", "kernel.js"})
 
 
-def head(assets: str = "assets") -> str:
+def head(assets: str = "assets", repository: str | None = None) -> str:
     """Return the elements of a page's ``<head>`` that give it the look.
 
     Args:
         assets: Where `copy_assets` put the files, as seen from the page.
+        repository: "OWNER/NAME" on GitHub, for links that open the page live on Binder.
     """
-    return f'<link rel="stylesheet" href="{assets}/look.css">'
+    elements = [f'<link rel="stylesheet" href="{assets}/look.css">']
+    if repository is not None:
+        elements.append(f'<meta name="repository" content="{html.escape(repository)}">')
+    return "\n".join(elements)
 
 
 def frame(suffix: str = ".html") -> str:

@@ -58,9 +58,16 @@ def test_assets_are_whole_without_any_other_host(tmp_path):
     assert set(urls) <= names
     for path in files:
         if path.suffix in {".css", ".js"}:
-            assert "http" not in path.read_text("utf-8"), path.name
+            hosts = set(re.findall(r"https?://([^/`\"]+)", path.read_text("utf-8")))
+            assert hosts <= {"mybinder.org"}, path.name  # a link, which nothing is fetched from
     for link in re.findall(r'(?:href|src)="assets/([^"]+)"', look.head() + look.foot()):
         assert link in names
+
+
+def test_a_page_names_its_repository_only_where_it_is_told_so():
+    assert "repository" not in look.head()
+    tags = Tags(look.head(repository='a/b"><script>')).found
+    assert ("meta", {"name": "repository", "content": 'a/b"><script>'}) in tags
 
 
 def test_letters_come_with_their_licence_and_are_small():

@@ -1,0 +1,100 @@
+"""Binder without Docker: what it would build, and what the server that it starts answers."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import nbformat
+import pytest
+
+from explainer import look
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_repo2docker_understands_the_folder(tmp_path):
+    shutil.copytree(ROOT / "binder", tmp_path / "binder")
+    repo2docker = Path(sys.executable).with_name("repo2docker")
+    answer = subprocess.run(
+        [repo2docker, "--no-build", "--debug", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    dockerfile = answer.stdout + answer.stderr
+    packages = (ROOT / "binder/apt.txt").read_text().split()
+    assert f"apt-get install --yes --no-install-recommends {' '.join(packages)}" in dockerfile
+    assert "env update" in dockerfile
+    assert '--file "binder/environment.yml"' in dockerfile
+    assert "RUN ./binder/postBuild" in dockerfile
+
+
+@pytest.mark.parametrize("name", look.page_names())
+def test_every_page_has_its_links(name):
+    for place in (f"voila/render/notebooks/{name}.ipynb", f"lab/tree/notebooks/{name}.ipynb"):
+        assert f"?urlpath={quote(place, safe='')}" in README
+
+
+def get(address):
+    try:
+        with urlopen(address, timeout=60) as answer:
+            return answer.status, answer.read().decode("utf-8", "replace")
+    except HTTPError as error:
+        return error.code, ""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A Jupyter server as the image starts it, where pip has put the template for Voilà."""
+    folder = tmp_path_factory.mktemp("binder")
+    page = nbformat.v4.new_notebook()
+    page.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    page.cells = [nbformat.v4.new_code_cell("import explainer\nexplainer.__version__")]
+    nbformat.write(page, folder / "page.ipynb")
+    shutil.copytree(look.FOLDER, folder / "share" / "voila" / "templates" / "explainer")
+    shutil.copy(ROOT / "voila.json", folder)
+    port = 18_000 + os.getpid() % 10_000
+    options = ["--no-browser", "--allow-root", "--IdentityProvider.token=", f"--port={port}"]
+    environment = os.environ | {"JUPYTER_PATH": str(folder / "share"), "PYTHONPATH": str(ROOT)}
+    environment["JUPYTER_CONFIG_DIR"] = str(folder / "config")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jupyter_server", *options],
+        cwd=folder,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://localhost:{port}/"
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                get(f"{address}api")
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield address
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def test_the_server_shows_pages_in_our_look_without_their_code(server):
+    status, text = get(f"{server}voila/render/page.ipynb")
+    assert status == 200
+    assert 'class="pipeline"' in text
+    assert "import explainer" not in text
+    assert "cdn.jsdelivr.net" not in text
+    for name in ("look.css", "frame.js", "tour.js", "fonts/literata-latin-wght-normal.woff2"):
+        assert get(f"{server}voila/templates/explainer/static/{name}")[0] == 200
+
+
+def test_the_server_opens_pages_in_jupyterlab_too(server):
+    assert get(f"{server}lab/tree/page.ipynb")[0] == 200

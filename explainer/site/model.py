@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explainer.site import reading
 from explainer.site.notebook import SiteError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def facts(pipe: Any) -> dict[str, Any]:
     """Return what the page needs besides the networks, as plain values for JSON.
 
     `latents` is the shape (C, h, w), `colours` the matrix (C + 1, 3) of `explainer.capture.linear`,
-    `tokenizer` the tokenizer's own file.
+    `tokenizer` is as in `explainer.site.reading`.
     """
     from explainer.capture import linear
     from explainer.models import fingerprint
@@ -79,16 +80,11 @@ def facts(pipe: Any) -> dict[str, Any]:
             "final_alpha_cumprod": float(scheduler.final_alpha_cumprod),
         },
         "colours": linear.matrix(pipe).astype(float).round(6).tolist(),
-        "tokenizer": json.loads(pipe.tokenizer.backend_tokenizer.to_str()) | _lengths(pipe),
-    }
-
-
-def _lengths(pipe: Any) -> dict[str, Any]:
-    """How long a text the encoder reads: saved or not, the browser is told."""
-    tokenizer = pipe.tokenizer
-    return {
-        "truncation": {"max_length": int(tokenizer.model_max_length)},
-        "padding": {"pad_id": int(tokenizer.pad_token_id)},
+        "tokenizer": reading.facts(
+            json.loads(pipe.tokenizer.backend_tokenizer.to_str()),
+            int(pipe.tokenizer.model_max_length),
+            int(pipe.tokenizer.pad_token_id),
+        ),
     }
 
 

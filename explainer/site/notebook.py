@@ -38,7 +38,7 @@ class Page:
         files: Files that the page shows, by their address relative to the notebook.
         script: JavaScript of its own, run once the widgets stand.
         before: JavaScript of its own, run before.
-        prepare: A function of that which is given the widgets' models before they are drawn.
+        prepare: Functions of that, given the widgets' models before they are drawn.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Page:
     files: dict[str, Path] = field(default_factory=dict)
     script: str = ""
     before: str = ""
-    prepare: str = "undefined"
+    prepare: list[str] = field(default_factory=list)
 
 
 def read(path: Path) -> Page:

@@ -14,8 +14,9 @@ from string import Template
 
 import explainer
 from explainer import look
+from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.serving import notebooks_folder
-from explainer.site import drawing, notebook
+from explainer.site import drawing, notebook, reading
 from explainer.site import gallery as recorded_runs
 from explainer.site.notebook import Page, SiteError, page_file
 from explainer.widgets.host import HOST
@@ -36,7 +37,8 @@ POLICY = (
 )
 _HERE = Path(__file__).parent
 _SHOW = """
-window.models = await showPage(JSON.parse(document.getElementById("state").textContent), $prepare);
+const state = JSON.parse(document.getElementById("state").textContent);
+window.models = await showPage(state, [$prepare]);
 document.documentElement.dataset.ready = "yes";
 """
 
@@ -104,6 +106,8 @@ def export(
     for page in pages:
         if sizes and "Studio" in page.kinds:
             _let_draw(page, sizes)
+        if "Sentence" in page.kinds and embedded_fingerprint() is not None:
+            _let_type(page, embedded_folder())
         report.pages[page_file(page.name)] = _write(page, frame, live_words(repository), folder)
     start = {"title": html.escape(pages[0].title), "page": page_file(pages[0].name)}
     (folder / "index.html").write_text(_template("start.html").substitute(start), "utf-8")
@@ -217,8 +221,14 @@ def _copy(files: dict[str, Path], folder: Path) -> None:
 
 def _let_draw(page: Page, sizes: dict[str, int]) -> None:
     page.body += drawing.element(sizes)
-    page.before = drawing.script()
-    page.prepare = "attachDrawing"
+    page.before += drawing.script()
+    page.prepare.append("attachDrawing")
+
+
+def _let_type(page: Page, weights: Path) -> None:
+    page.body += reading.element(weights)
+    page.before += reading.script()
+    page.prepare.append("attachSentences")
 
 
 def _template(name: str) -> Template:
@@ -227,7 +237,7 @@ def _template(name: str) -> Template:
 
 def _write(page: Page, frame: str, foot: str, folder: Path) -> int:
     """Write a page; return what the browser fetches for it, in bytes, gzipped as servers do."""
-    show = _SHOW.replace("$prepare", page.prepare)
+    show = _SHOW.replace("$prepare", ", ".join(page.prepare))
     text = _template("page.html").substitute(
         policy=POLICY,
         version=explainer.__version__,

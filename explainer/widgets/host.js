@@ -66,15 +66,15 @@ async function loadModule({ esm, css }) {
   return widget;
 }
 
-/** Give every widget its model, and draw it where it belongs; `prepare` sees the models before. */
-async function showPage({ modules, buffers, widgets, links = [] }, prepare = () => {}) {
+/** Give every widget its model, and draw it where it belongs; functions in `prepare` see them before. */
+async function showPage({ modules, buffers, widgets, links = [] }, prepare = []) {
   const decoded = buffers.map(bytesOf);
   const models = widgets.map(({ state, buffers: own }) => {
     const traits = Object.entries(own).map(([trait, number]) => [trait, decoded[number]]);
     return new PageModel({ ...state, ...Object.fromEntries(traits) });
   });
   for (const link of links) linkTraits(models, ...link);
-  await prepare(models, widgets);
+  for (const see of prepare) await see(models);
   const loaded = modules.map(loadModule);
   for (const [i, { module, at }] of widgets.entries()) {
     const widget = await loaded[module];

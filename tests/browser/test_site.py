@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from explainer import look, site
-from explainer.models import embedded_fingerprint
+from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.serving import notebooks_folder
 from explainer.site import gallery, writing
+from explainer.stages.sentence import SentenceReader
 from explainer.widgets import Gallery, Player, Question
 from tests.browser.site_pages import hosted, visit
 from tests.synthetic import make_trace, scene, webp
@@ -121,6 +122,25 @@ def test_a_picture_is_noised_in_the_page_and_a_guess_opens_what_was_hidden(brows
         page.keyboard.press("End")
         page.wait_for_selector("text=timestep 1000 of 1000")
         assert page.locator(".ex-fade-canvas").evaluate(CANVAS_SUM) != before
+
+
+@needs_weights
+def test_a_sentence_is_cut_into_tokens_as_it_is_typed(browser, exported):
+    with visit(browser, address_of(exported, "01_text", served=False)) as page:
+        sentence = page.locator(".ex:has(.ex-sentence-facts)")
+        sentence.locator("textarea").fill("The FOX isn't here: 🦊")
+        sentence.get_by_text("The", exact=True).wait_for()
+        folder = embedded_folder()
+        wanted = SentenceReader(folder).read("The FOX isn't here: 🦊").tokens
+        words = [token.text for token in wanted if token.kind == "word"]
+        chips = sentence.locator("[data-kind=word]")
+        assert chips.locator(".ex-token-text").all_inner_texts() == words
+        numbers = chips.locator(".ex-token-id").all_inner_texts()
+        assert numbers == [str(token.id) for token in wanted if token.kind == "word"]
+        page.wait_for_selector("text=This still shows the recorded sentence")
+        sentence.locator("textarea").fill("fox " * 501)
+        page.wait_for_selector("text=4 characters too many")
+        assert chips.count() == len(words)
 
 
 @needs_weights

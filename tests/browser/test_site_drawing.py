@@ -159,7 +159,6 @@ def test_the_widgets_show_the_run_that_was_drawn(page):
     page.keyboard.press("Home")
     page.wait_for_selector("text=Latents after step 0 of 3")
     page.wait_for_selector("text=This still shows the recorded run")
-    assert "prompt=a+robot" in page.url
 
 
 def test_a_run_is_cancelled_and_another_takes_its_place(page):

@@ -119,10 +119,10 @@ def test_the_layout_is_where_light_and_dark_are_whatever_the_paint():
     picture = np.zeros((64, 64, 3), np.uint8)
     picture[:, 32:] = 200
     tinted = np.where(picture, np.array([200, 180, 90]), np.array([20, 0, 60])).astype(np.uint8)
-    assert style.layout(picture, tinted) == pytest.approx(1)
-    assert style.layout(picture, 200 - picture) == pytest.approx(-1)
-    assert style.layout(picture, picture.transpose(1, 0, 2)) == pytest.approx(0, abs=1e-9)
-    assert style.layout(picture, flat(7, 7, 7, size=64)) is None
+    others = [tinted, 200 - picture, picture.transpose(1, 0, 2), flat(7, 7, 7, size=64)]
+    found = style.layout([picture, *others])
+    np.testing.assert_allclose(found[0], [1, 1, -1, 0, np.nan], atol=1e-9)
+    np.testing.assert_array_equal(found, found.T)
 
 
 def test_a_grid_holds_the_runs_as_they_were_and_how_far_they_are_apart(pipe):

@@ -92,7 +92,9 @@ def test_styles_show_the_distances_of_the_grid():
     assert shown._facts["seed"] == str(2**60)  # JavaScript rounds such numbers
     np.testing.assert_array_equal(frame(shown, "1", 1), grid.picture("soft watercolour"))
     first, second = grid.picture(style_grid.PLAIN), grid.picture("paper cut-out")
-    assert shown._facts["alike"][0][2] == pytest.approx(style.layout(first, second), abs=1e-3)
+    assert shown._facts["alike"][0][2] == pytest.approx(
+        style.layout([first, second])[0, 1], abs=1e-3
+    )
     assert shown.position == 1
     shown.position, shown.chosen = 99, 99
     assert (shown.position, shown.chosen) == (1, 3)

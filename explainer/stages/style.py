@@ -214,21 +214,25 @@ def coherence(pictures: Sequence[Picture], embeddings: ArrayLike | None = None) 
     )
 
 
-def layout(a: Picture, b: Picture, blocks: int = 16) -> float | None:
-    """Returns how far two pictures have light and dark in the same places.
+def layout(pictures: Sequence[Picture], blocks: int = 16) -> NDArray[np.float64]:
+    """Returns how far pictures have light and dark in the same places.
 
     Pearson's correlation of the mean lightness of `blocks` x `blocks` blocks, which outlines,
-    grain and strokes do not reach; None where one of them is all the same.
+    grain and strokes do not reach.
 
     Args:
-        a: uint8, shape (size, size, 3), at least `blocks` pixels a side.
-        b: the same.
+        pictures: uint8, shape (size, size, 3), of one size and at least `blocks` pixels a side.
         blocks: how many lie side by side.
+
+    Returns:
+        (n, n): between every two of them; NaN where one is all the same.
     """
-    first, second = (_blocks(lab(picture)[..., 0], blocks) for picture in (a, b))
-    first, second = first - first.mean(), second - second.mean()
-    lengths = np.linalg.norm(first) * np.linalg.norm(second)
-    return None if lengths < 1e-9 else float((first * second).sum() / lengths)
+    rows = np.stack([_blocks(lab(picture)[..., 0], blocks).ravel() for picture in pictures])
+    rows -= rows.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=1)
+    lengths[lengths < 1e-9] = np.nan
+    rows /= lengths[:, None]
+    return np.asarray(rows @ rows.T)
 
 
 def _blocks(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:

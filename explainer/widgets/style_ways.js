@@ -9,7 +9,7 @@ const styleWays = {
     const said = h("p", { class: "ex-style-said ex-number" });
     const slot = h("div");
     const key = h("div");
-    const table = h("dl", { class: "ex-style-ways-measures ex-number" });
+    const table = h("p", { class: "ex-style-ways-measures ex-number" });
     const waits = h("p", { class: "ex-small", text: "The measures wait for your guess." });
     const board = h("div", {}, h("div", { class: `ex-style-pictures ${side ? "ex-style-four" : "ex-style-ways"}` }, ...figures.map(({ node }) => node)), said, slot, waits, key, table);
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
@@ -48,7 +48,7 @@ const styleWays = {
       const goal = kind === "mix" ? `“${ends[1]}”` : "what the words themselves give";
       key.replaceChildren(twoLineKey("by pixels", judged ? "by CLIP" : "", `Upwards: how near the picture is to ${goal}.`));
       table.replaceChildren(
-        ...Object.keys(measures).map((name) => h("div", {}, h("dt", { class: "ex-small", text: name }), h("dd", { "data-measure": name }))),
+        ...Object.keys(measures).map((name) => h("span", {}, h("span", { class: "ex-small", text: `${name} ` }), h("strong", { "data-measure": name }))),
       );
       ask();
     }
@@ -73,7 +73,7 @@ const styleWays = {
       parts.forEach(([name, place, words], i) => show(i, name, place, words));
       const near = nearness(k);
       said.textContent = `${places[k][0].toUpperCase()}${places[k].slice(1)}${near}`;
-      for (const cell of table.querySelectorAll("dd")) cell.textContent = Number(measures[cell.dataset.measure][k].toFixed(1)).toString().replace("-", "−");
+      for (const cell of table.querySelectorAll("strong")) cell.textContent = Number(measures[cell.dataset.measure][k].toFixed(1)).toString().replace("-", "−");
       slider?.place(k, `${places[k]}${near}`);
     }
 

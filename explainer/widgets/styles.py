@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from explainer.parameters import MAX_PROMPT, ParameterError, RunParameters
-from explainer.stages import style, style_grid
+from explainer.stages import style, style_grid, swap
 from explainer.widgets.base import pack_frames
 from explainer.widgets.series import Series
 
@@ -68,8 +68,7 @@ class Styles(Series, scripts=("curve", "asking", "series", "style_parts", "style
     def show(self, grid: style_grid.StyleGrid) -> None:
         """Replace what is shown; the slider goes to the finished pictures."""
         titles = list(grid.prompts)
-        pictures = [grid.picture(title) for title in titles]
-        alike = [[style.layout(a, b) for b in pictures] for a in pictures]
+        alike = style.layout([grid.picture(title) for title in titles])
         with self.hold_sync():
             self.grid = grid
             frames = {str(place): grid.frames[title] for place, title in enumerate(titles)}
@@ -82,9 +81,7 @@ class Styles(Series, scripts=("curve", "asking", "series", "style_parts", "style
                 "titles": titles,
                 "another": style_grid.ANOTHER,
                 "apart": grid.apart.round(4).tolist(),
-                "alike": [
-                    [None if value is None else round(value, 3) for value in row] for row in alike
-                ],
+                "alike": [swap.plain_shares(row) for row in alike],
             }
             self.chosen = min(self.chosen, len(titles) - 1)
             self.position = len(grid.moments) - 1

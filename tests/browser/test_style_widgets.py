@@ -236,7 +236,7 @@ def test_a_mix_is_slid_along(listening):
     rested(page)
     shades = [canvas.evaluate(SHADE) for canvas in page.locator(".ex-style-ways canvas").all()]
     assert shades == [0, 40, 40]
-    lightness = page.locator("dd[data-measure=lightness]").inner_text()
+    lightness = page.locator("strong[data-measure=lightness]").inner_text()
     assert float(lightness) == pytest.approx(16, abs=1)  # L* of grey 40
     page.fill("text=to this one >> .. >> input", "crayon")
     page.click("text=Mix these two")

@@ -233,6 +233,7 @@ def findings(
         suspicious={m: round(float(np.quantile(drawings.nearest[m], 0.01)), 4) for m in MEASURES},
         nearest={m: tuple(originality.nearest(apart[m][0], NEIGHBOURS)) for m in MEASURES},
         drawings=drawings,
+        copies=_copies(pipe, pool),
         generated=pool.group(made, [{"prompt": prompt} for prompt in prompts], GENERATED),
         again=tuple(map(originality_again.digest, again)),  # type: ignore[arg-type]
         first=pixels.lossless(again.first),
@@ -242,6 +243,14 @@ def findings(
     )
 
 
+def _copies(pipe: StableDiffusionPipeline, pool: Pool) -> Group:
+    """Send the first training pictures through the autoencoder, as the best copier would."""
+    numbers = range(GENERATED)
+    pictures = np.stack([originality.redraw(number, pool.size) for number in numbers])
+    told = [{"prompt": f"training picture {number:,}"} for number in numbers]
+    return pool.group(examine.reconstruct(pipe.vae, pictures), told, 0)
+
+
 def twin(pipe: StableDiffusionPipeline, pool: Pool, state: Path) -> Twin:
     """Train the twin, and let it take the same test."""
     # Training is imported only where something is trained.
@@ -249,7 +258,7 @@ def twin(pipe: StableDiffusionPipeline, pool: Pool, state: Path) -> Twin:
     from storybook.training.presets import PRESETS
 
     preset = next(one for one in PRESETS.values() if one.size == pool.size)
-    copier = overfitted(pipe, state)
+    copier = overfitted(pipe, state, count=PICTURES, steps=STEPS)
     prompts = [originality.caption(number) for number in range(PICTURES)]
     settings = examine.Settings()
     theirs = examine.paint(copier, prompts, settings, pool.say)

@@ -76,6 +76,7 @@ def make_findings(**changes):
         },
         "drawings": make_group(0.2, 0.4, 0.1, 0.3, unseen=True),
         "generated": make_group(0.25, 0.35),
+        "copies": make_group(0.02, 0.03, among=()),
         "again": ("a" * 16, "a" * 16, "b" * 16),
         "first": picture(30),
         "other": picture(90),

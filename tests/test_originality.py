@@ -293,6 +293,7 @@ def test_findings_are_read_as_they_were_written(tmp_path):
         nearest={"clip": (Neighbour(3, 0.5),), "pixels": (Neighbour(4, 0.25),)},
         drawings=make_group(),
         generated=make_group(among={"clip": (), "pixels": ()}),
+        copies=make_group(nearest={"clip": (0.5,), "pixels": (0.25,)}),
         again=("a", "a", "b"),
         first=b"one",
         other=b"picture",

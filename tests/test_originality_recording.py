@@ -87,7 +87,9 @@ def test_the_neighbours_of_the_running_example_are_the_nearest_of_all(recorded_a
 def test_every_group_is_measured_and_its_nearest_pairs_are_kept(recorded_all, weights):
     _, _, found, twin = recorded_all
     eyes = ImageEncoder(weights)
-    for group, count in ((found.drawings, DRAWINGS), (found.generated, GENERATED), (twin.group, 4)):
+    groups = [(found.drawings, DRAWINGS), (twin.group, 4)]
+    groups += [(group, GENERATED) for group in (found.generated, found.copies)]
+    for group, count in groups:
         for measure in MEASURES:
             assert len(group.nearest[measure]) == count
             pairs = group.closest[measure]

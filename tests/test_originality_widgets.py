@@ -134,7 +134,7 @@ def test_what_is_no_picture_is_refused(weights):
 def test_rows_hold_what_was_measured():
     found, twin = make_findings(), make_twin()
     shown = widgets.Nearness(found, twin)
-    assert [row["name"] for row in shown._rows] == ["drawings", "generated", "twin"]
+    assert [row["name"] for row in shown._rows] == ["drawings", "generated", "twin", "copies"]
     assert shown._rows[0]["clip"] == [0.2, 0.4, 0.1, 0.3]
     assert shown._rows[2]["pixels"] == [0.02, 0.04]
     assert [row["name"] for row in shown._among] == ["drawings", "generated"]
@@ -147,7 +147,11 @@ def test_rows_hold_what_was_measured():
     assert "by the model" not in repr(shown)
     with pytest.raises(traitlets.TraitError, match="no group 'others'"):
         shown.group = "others"
-    assert [row["name"] for row in widgets.Nearness(found)._rows] == ["drawings", "generated"]
+    assert [row["name"] for row in widgets.Nearness(found)._rows] == [
+        "drawings",
+        "generated",
+        "copies",
+    ]
 
 
 def test_what_was_recorded_of_a_second_time_is_told():

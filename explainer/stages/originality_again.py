@@ -89,14 +89,17 @@ def draw(
     """
     import explainer
 
-    pictures = []
-    for place, seed in enumerate((base.seed, base.seed, other_seed(base.seed))):
-        done = place * base.steps
+    pictures: list[Picture] = []
+
+    def tell(step: int, _total: int, _preview: object) -> None:
+        on_step(len(pictures) * base.steps + step)
+
+    for seed in (base.seed, base.seed, other_seed(base.seed)):
         trace = explainer.record(
             pipe,
             **replace(base, seed=seed).arguments(),
             previews=False,
-            on_step=lambda step, _total, _preview, done=done: on_step(done + step),
+            on_step=tell,
             cancelled=cancelled,
         )
         if cancelled():

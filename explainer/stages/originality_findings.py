@@ -140,6 +140,8 @@ class Findings:
         nearest: By measure, the neighbours of the running example.
         drawings: Held-out drawings: how near pictures of this world come by chance.
         generated: The model's pictures, prompted with training captions.
+        copies: Training pictures sent through the autoencoder: as near as a copy could come, for
+            the decoder cannot draw any sharper.
         again: Digests of one run's picture, of the same drawn anew, of the next seed's.
         first: The first of these as lossless WebP. It is drawn beside the other two: on another
             computer, which rounds in other places, the running example may come out a bit other.
@@ -156,6 +158,7 @@ class Findings:
     nearest: dict[str, tuple[Neighbour, ...]]
     drawings: Group
     generated: Group
+    copies: Group
     again: tuple[str, str, str]
     first: bytes
     other: bytes
@@ -184,6 +187,7 @@ class Findings:
                 "nearest": _tuples(found["nearest"], lambda one: Neighbour(*one)),
                 "drawings": _group(found["drawings"]),
                 "generated": _group(found["generated"]),
+                "copies": _group(found["copies"]),
                 "again": tuple(found["again"]),
                 "combinations": combinations,
             }

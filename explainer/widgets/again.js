@@ -13,7 +13,8 @@ const again = {
     });
     const verdict = h("p", { class: "ex-again-verdict" });
     const small = h("p", { class: "ex-small" });
-    root.append(h("div", { class: "ex-again" }, ...tiles.map(({ node }) => node)), verdict, small);
+    const prompt = h("p", { class: "ex-again-prompt" });
+    root.append(prompt, h("div", { class: "ex-again" }, ...tiles.map(({ node }) => node)), verdict, small);
     if (canAsk(view)) {
       root.append(askRow(view, { words: "Draw all three here", unit: "step", send: () => ({}), done: "All three are drawn." }));
     } else root.append(onlyLive("Drawing it on your own computer"));
@@ -34,6 +35,7 @@ const again = {
         canvas.setAttribute("aria-label", `${titles[name]}: ${facts.prompt}`);
         node.hidden = name !== "first" && frames.count(name) === 0;
       });
+      prompt.textContent = `“${facts.prompt}”`;
       verdict.textContent = conclusion(facts);
       const where = facts.where === "here" ? "All three were drawn on this computer." : "Recorded, on the computer that made these pages.";
       small.textContent = facts.digests ? `${where} Below each picture: the fingerprint (SHA-256) of all its numbers; one number changed, and it is another.` : "";

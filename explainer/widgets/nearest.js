@@ -75,7 +75,8 @@ const nearest = {
         h("p", { class: "ex-nearest-head" }, h("strong", { text: name }), ` ${words}`),
         h("ol", { class: "ex-nearest-list" }, ...list),
         scale(found[0].distance, marks, suspicious),
-        h("p", { class: "ex-small", text: verdict(found[0].distance, suspicious, nearer) }),
+        h("p", { class: "ex-nearest-ends ex-small ex-number", "aria-hidden": "true" }, h("span", { text: "0: the same picture" }), h("span", { text: endOf(found[0].distance, marks).toFixed(2) })),
+        h("p", { class: "ex-nearest-verdict", text: verdict(found[0].distance, suspicious, nearer) }),
       );
     }
 
@@ -131,7 +132,7 @@ function paintDifference(canvas, a, b) {
 
 /** Where a distance lies among those of drawings that training never saw. */
 function scale(distance, marks, suspicious) {
-  const end = 1.05 * Math.max(distance, marks[marks.length - 1]);
+  const end = endOf(distance, marks);
   const at = (value) => 1000 * (value / end);
   return h(
     "svg:svg",
@@ -143,8 +144,12 @@ function scale(distance, marks, suspicious) {
   );
 }
 
+function endOf(distance, marks) {
+  return 1.05 * Math.max(distance, marks[marks.length - 1]);
+}
+
 function verdict(distance, suspicious, nearer) {
   const share = Math.round(100 * nearer);
-  const told = `Thin lines: drawings that training never saw. The thick one: this picture. Of 100 such drawings ${share} come nearer.`;
+  const told = `Thin lines: drawings that training never saw. The thick one: this picture. Of 100 such drawings, ${share} come nearer.`;
   return distance < suspicious ? `${told} That is suspicious: look whether it is a copy.` : told;
 }

@@ -38,10 +38,10 @@ const nearness = {
       for (const { name, button } of measures) button.setAttribute("aria-pressed", String(name === measure));
       const rows = model.get("_rows");
       const others = model.get("_among");
-      const end = 1.04 * Math.max(...[...rows, ...others].flatMap((one) => one[measure]));
+      const [end, wider] = [rows, others].map((all) => 1.04 * Math.max(...all.flatMap((one) => one[measure])));
       const limit = model.get("_limits")[measure];
       near.replaceChildren(...rows.map((one) => row(one, measure, end, limit, true)), axis(end));
-      among.replaceChildren(...others.map((one) => row(one, measure, end, null, false)), axis(end));
+      among.replaceChildren(...others.map((one) => row(one, measure, wider, null, false)), axis(wider));
       showPairs(measure);
     }
 

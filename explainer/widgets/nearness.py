@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Nearness(Widget, scripts=("nearness",)):
-    """Hold a model's pictures against drawings that training never saw, and against a copier's.
+    """Hold a model's pictures against drawings that training never saw, and against copies.
 
     Each dot is a picture; how far right it stands is how far it is from its nearest.
 
@@ -49,6 +49,8 @@ class Nearness(Widget, scripts=("nearness",)):
         if twin is not None:
             self._groups["twin"] = twin.group
             titles["twin"] = f"pictures by the twin, which saw {twin.learned} pictures only"
+        self._groups["copies"] = findings.copies
+        titles["copies"] = "training pictures through the autoencoder, the best copies it can draw"
         self._size, self._titles = findings.size, titles
         self._limits = findings.suspicious
         self._rows = [self._row(name, one.nearest) for name, one in self._groups.items()]

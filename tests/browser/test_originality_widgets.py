@@ -48,7 +48,7 @@ def test_the_nearest_are_shown_and_one_is_put_beside_the_picture(open_page, weig
     page = open_page(static_page([shown]), **NARROW)
     assert page.locator(".ex-nearest-pick").count() == 10
     assert "Training picture 2" in page.inner_text(".ex-nearest")
-    assert "Of 100 such drawings 25 come nearer" in page.inner_text(".ex-nearest-rows")
+    assert "Of 100 such drawings, 25 come nearer" in page.inner_text(".ex-nearest-rows")
     assert "suspicious" not in page.inner_text(".ex-nearest-rows section:first-child")
     page.focus(".ex-nearest-pick[aria-label^='Training picture 11,']")
     page.keyboard.press("Enter")
@@ -105,10 +105,10 @@ def test_dots_wait_for_a_guess_and_the_pairs_follow_the_row(open_page):
     page.wait_for_selector("text=The nearest of the drawings that training never saw")
     rows = page.locator(".ex-nearness-rows >> nth=0").locator("circle")
     assert rows.count() == 4
-    assert page.locator(".ex-nearness-pick:disabled").count() == 2
+    assert page.locator(".ex-nearness-pick:disabled").count() == 3
     page.evaluate("models[0].set('shown', true)")
     page.wait_for_selector("text=The nearest of the pictures by the model")
-    assert rows.count() == 4 + 2 + 2
+    assert rows.count() == 4 + 2 + 2 + 2
     assert "2 of 2 left of the dashed line" in page.inner_text("[data-group=twin]")
     page.focus(".ex-nearness-row[data-group=twin] button")
     page.keyboard.press("Enter")

@@ -24,7 +24,7 @@ FORGET_AFTER = 3600
 """Seconds until a page that no browser holds open any more gives its memory back."""
 FORGET_STRANGERS_AFTER = 1200
 """In public mode: seconds until a page that nobody touches ends, open or not, and a run is gone."""
-KERNEL_BYTES = 900 * 2**20
+KERNEL_BYTES = 700 * 2**20
 """What a page may take that draws; measured by benchmarks/serving.py, with some room."""
 MOST_MESSAGE = 8 * 2**20
 """Bytes of one message from a page, such as the pixels of a picture: 3 MB at 1024 × 1024."""

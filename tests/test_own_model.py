@@ -81,7 +81,7 @@ FAMILIES = {
 }
 ONE_READER = {"Tokens, second encoder", "Tokens, third encoder"}
 NO_IMAGES = {"Names for pictures"}
-ONE_UNET = {"Guessing the noise"}
+ONE_UNET = {"Guessing the noise", "A style carried over", "Which words carry the style"}
 REFUSED = {
     "sd": ONE_READER | NO_IMAGES,
     "v-prediction": ONE_READER | NO_IMAGES,
@@ -177,6 +177,15 @@ ASKED: dict[str, Any] = {
     "There and back": lambda made: made.ask("a photograph"),
     "Paint on the latents": lambda made: made.reach(1, 1),
     "Begin with a sketch": lambda made: made.ask("a fox", strength=0.8),
+    "Where style words act": lambda made: made.ask(PROMPT, "watercolour"),
+    "Style early or late": lambda made: made.ask(PROMPT, "watercolour"),
+    "From style to style": lambda made: made.ask(
+        sentence=PROMPT, first="watercolour", second="pencil sketch"
+    ),
+    "A style carried over": lambda made: made.ask(
+        donor="a fox", style="watercolour", sentence=PROMPT
+    ),
+    "Which words carry the style": lambda made: made.ask(sentence=PROMPT, style="watercolour"),
 }
 EXPLAINED = {(family, "The compression, to scale") for family in ("sd3", "flux", "pixart")}
 """Where a question has no answer; it says why."""
@@ -192,6 +201,29 @@ def test_every_way_through_the_latents_can_be_walked(
     assert task.wait(SECONDS)
     assert task.state == "done", task.error
     assert len(menu.made.walks[kind].places) == walk.PLACES
+
+
+@pytest.mark.parametrize("name", ["One scene in many styles", "A storybook"])
+def test_pictures_of_one_style_are_drawn_one_by_one(
+    family: Any, subject: Subject, name: str
+) -> None:
+    menu = ViewMenu(subject)
+    menu.choose(name)
+    made = menu.made
+    if name == "A storybook":
+        made.draw("phrase", "a fox wakes\na fox walks", phrase="ink", figure="fox", seed=1)
+    else:
+        made.draw(PROMPT)
+    began = time.monotonic()
+    while made._waiting and time.monotonic() - began < SECONDS:
+        time.sleep(0.02)
+    assert (made._waiting, made.notice) == ([], "")
+    assert made._frames
+
+
+def test_a_scene_is_what_stands_before_its_style() -> None:
+    for prompt, scene in (("a fox, in snow, ink", "a fox, in snow"), ("a fox", "a fox")):
+        assert Subject(make_trace(prompt=prompt)).base().prompt == scene
 
 
 def test_every_knob_turns(family: Any, subject: Subject) -> None:

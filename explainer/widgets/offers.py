@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from ipywidgets import Widget
     from numpy.typing import NDArray
 
+    from explainer.parameters import RunParameters
     from explainer.runs import RunController, Task
     from explainer.stages.encoders import PipelineEncoder
     from explainer.trace import Trace
 
-STAGES = ("Text", "Noise", "Latent")
+STAGES = ("Text", "Noise", "Latent", "Style")
 SECOND = "a dragon reads a book in the city at night"
 PHRASES = ("a fox", "a wolf", "a red car", "a blue car", "a city at night", "a village in the snow")
 AXES = (("winter", "summer"), ("small", "large"))
@@ -36,6 +37,8 @@ PAIRS = (
     ("words swapped", "a red fox in a blue coat", "a blue fox in a red coat"),
     ("other words, same thing", "a bunny sleeps at night", "a rabbit sleeps under the stars"),
 )
+STYLES = ("watercolour", "pencil sketch", "oil painting", "paper cut-out")
+STORY = ("{} wakes up early", "{} walks through the snow", "{} comes home at night")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,12 @@ class Subject:
         """Whether the denoiser is a UNet, going by the pipeline's class."""
         family = FAMILIES.get(self.trace.pipeline)
         return family is not None and family.denoiser == "unet"
+
+    def base(self) -> RunParameters:
+        """The run without style words: what follows the last comma of its prompt."""
+        parameters = parameters_of(self.trace)
+        scene, comma, _style = parameters.prompt.rpartition(", ")
+        return replace(parameters, prompt=scene, weights=()) if comma and scene else parameters
 
     def square(self) -> NDArray[np.uint8]:
         """The middle square of the picture: uint8, shape (size, size, 3)."""
@@ -324,6 +333,35 @@ def _no_way_from_pictures(subject: Subject) -> str:
     return ""
 
 
+def _not_moved(subject: Subject) -> str:
+    if subject.trace.pipeline == "StableDiffusionPipeline":
+        return ""
+    return "The words' vectors are exchanged one by one, which only Stable Diffusion 1 and 2 allow."
+
+
+def _style_way(kind: str, **form: str) -> Make:
+    def make(subject: Subject, _found: Any) -> Widget:
+        base = subject.base()
+        ways: Widget = _widgets().StyleWays(
+            base, kind, {"sentence": base.prompt} | form, controller=subject.controller
+        )
+        return ways
+
+    return make
+
+
+def _book(subject: Subject, _found: Any) -> Widget:
+    book: Widget = _widgets().PictureBook(
+        subject.base(),
+        STYLES,
+        "A day in the snow",
+        [line.format("a fox") for line in STORY],
+        "fox",
+        controller=subject.controller,
+    )
+    return book
+
+
 VIEWS: tuple[View, ...] = (
     *map(_tokens, range(3)),
     View(
@@ -451,6 +489,49 @@ VIEWS: tuple[View, ...] = (
         refuse=_no_way_from_pictures,
         make=_sketch,
     ),
+    View(
+        stage="Style",
+        name="One scene in many styles",
+        live=True,
+        refuse=_no_prompt,
+        make=lambda s, _: _widgets().Styles(s.base(), STYLES, controller=s.controller),
+    ),
+    View(
+        stage="Style",
+        name="Where style words act",
+        live=True,
+        refuse=_no_prompt,
+        make=lambda s, _: _widgets().StyleWords(s.base(), STYLES[0], controller=s.controller),
+    ),
+    View(
+        stage="Style",
+        name="Style early or late",
+        live=True,
+        refuse=_no_prompt,
+        make=lambda s, _: _widgets().StyleTimes(s.base(), STYLES[0], controller=s.controller),
+    ),
+    View(
+        stage="Style",
+        name="From style to style",
+        live=True,
+        refuse=_no_prompt,
+        make=_style_way("mix", first=STYLES[0], second=STYLES[1]),
+    ),
+    View(
+        stage="Style",
+        name="A style carried over",
+        live=True,
+        refuse=lambda s: _not_moved(s) or _no_prompt(s),
+        make=_style_way("transfer", donor=SECOND, style=STYLES[0]),
+    ),
+    View(
+        stage="Style",
+        name="Which words carry the style",
+        live=True,
+        refuse=lambda s: _not_moved(s) or _no_prompt(s),
+        make=_style_way("carriers", style=STYLES[0]),
+    ),
+    View(stage="Style", name="A storybook", live=True, refuse=_no_prompt, make=_book),
 )
 """All views, in the order of the stages."""
 

@@ -222,6 +222,16 @@ def test_scripts_and_buffers_that_are_shared_are_kept_once():
     assert [widget["buffers"] for widget in kept["widgets"]] == [{"_frames": 0}] * 2
 
 
+def test_large_buffers_are_set_apart_once_and_small_ones_stay():
+    bundle, written = Bundle(), []
+    for picture in (b"a" * 300, b"a" * 300, b"small"):
+        bundle.add(Gallery([picture], ["one"]).get_state(), ["#x"])
+    bundle.set_apart(400, lambda text: written.append(text) or f"data/{len(written)}.js")
+    kept = json.loads(bundle.json())
+    assert kept["buffers"] == [{"at": "data/1.js"}, "c21hbGw="]
+    assert len(written) == 1
+
+
 def test_the_command_writes_the_site_and_says_what_it_weighs(notebooks, tmp_path, capsys):
     folder = tmp_path / "site"
     options = [str(folder), "--notebooks", str(notebooks), "--no-gallery", "--no-live"]

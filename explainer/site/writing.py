@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import html
 import json
 import re
@@ -27,6 +28,9 @@ MARK = "site.json"
 MOST_BYTES = 2_500_000
 """What a page may come to, gzipped, before anything on it is clicked."""
 ASSETS = "assets"
+DATA = "data"
+LARGE = 400_000
+"""Letters of a buffer that is fetched only when the reader comes near the widget that shows it."""
 # What a page may do, whatever gets into it: nothing from beyond the site is ever asked for. A page
 # from a disk has no 'self' in every browser: hence file:, which is nothing on a web host.
 POLICY = (
@@ -231,12 +235,21 @@ def _let_type(page: Page, weights: Path) -> None:
     page.prepare.append("attachSentences")
 
 
+def _set_apart(text: str, folder: Path) -> str:
+    """Write a buffer beside the pages, under a name that no other one can have; return that."""
+    name = f"{DATA}/{hashlib.sha256(text.encode()).hexdigest()[:16]}.js"
+    (folder / DATA).mkdir(exist_ok=True)
+    (folder / name).write_text(f'explainerData("{text}");\n', "ascii")
+    return name
+
+
 def _template(name: str) -> Template:
     return Template((_HERE / name).read_text("utf-8"))
 
 
 def _write(page: Page, frame: str, foot: str, folder: Path) -> int:
-    """Write a page; return what the browser fetches for it, in bytes, gzipped as servers do."""
+    """Write a page; return what opening it fetches, in bytes, gzipped as web hosts send it."""
+    page.bundle.set_apart(LARGE, lambda text: _set_apart(text, folder))
     show = _SHOW.replace("$prepare", ", ".join(page.prepare))
     text = _template("page.html").substitute(
         policy=POLICY,

@@ -1,7 +1,9 @@
 // A page without a kernel: gives each widget's module the little that it asks of Jupyter's model.
 // The page's data: {modules: [{esm, css}], buffers: [base64], widgets: [{module, state, buffers:
 // {trait: number of a buffer}, at: ["#selector"]}], links: [[widget, trait], [widget, trait], both
-// ways?]}. Modules and buffers that several widgets share are there once.
+// ways?]}. Modules and buffers that several widgets share are there once. In place of a large buffer
+// may stand {at: "address"} of a script beside the page that calls `explainerData(base64)`: it is
+// fetched when the reader comes near.
 
 class PageModel {
   constructor(state) {
@@ -42,6 +44,8 @@ class PageModel {
   save_changes() {}
 }
 
+const NEAR = "1200px";
+
 function bytesOf(base64) {
   if (Uint8Array.fromBase64) return new DataView(Uint8Array.fromBase64(base64).buffer);
   const letters = atob(base64);
@@ -68,7 +72,7 @@ async function loadModule({ esm, css }) {
 
 /** Give every widget its model, and draw it where it belongs; functions in `prepare` see them before. */
 async function showPage({ modules, buffers, widgets, links = [] }, prepare = []) {
-  const decoded = buffers.map(bytesOf);
+  const decoded = buffers.map((buffer) => (typeof buffer === "string" ? bytesOf(buffer) : null));
   const models = widgets.map(({ state, buffers: own }) => {
     const traits = Object.entries(own).map(([trait, number]) => [trait, decoded[number]]);
     return new PageModel({ ...state, ...Object.fromEntries(traits) });
@@ -76,11 +80,55 @@ async function showPage({ modules, buffers, widgets, links = [] }, prepare = [])
   for (const link of links) linkTraits(models, ...link);
   for (const see of prepare) await see(models);
   const loaded = modules.map(loadModule);
-  for (const [i, { module, at }] of widgets.entries()) {
-    const widget = await loaded[module];
-    await widget.initialize?.({ model: models[i] });
-    for (const place of at) await widget.render({ model: models[i], el: document.querySelector(place) });
+  for (const [i, { module, at, buffers: own }] of widgets.entries()) {
+    const places = at.map((place) => document.querySelector(place));
+    const missing = Object.entries(own).filter(([, number]) => !decoded[number]);
+    const draw = async () => {
+      const widget = await loaded[module];
+      await widget.initialize?.({ model: models[i] });
+      for (const el of places) await widget.render({ model: models[i], el });
+    };
+    if (missing.length) drawLater(places, missing.map(([trait, number]) => [trait, buffers[number].at]), models[i], draw);
+    else await draw();
     await new Promise((go) => setTimeout(go)); // what stands already is painted and answers meanwhile
   }
   return models;
+}
+
+/** Draw a widget when the reader comes near it, once the data that lie beside the page are here. */
+function drawLater(places, missing, model, draw) {
+  const room = (height) => places.forEach((place) => (place.style.minHeight = height));
+  room("30rem");
+  const observer = new IntersectionObserver(
+    async (entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      observer.disconnect();
+      try {
+        for (const [trait, address] of missing) model.update({ [trait]: await fetchedData(address) });
+        await draw();
+      } catch (error) {
+        for (const place of places) place.textContent = error.message;
+      }
+      room("");
+    },
+    { rootMargin: NEAR },
+  );
+  for (const place of places) observer.observe(place);
+}
+
+const fetchedBefore = new Map();
+
+/** Data from a script, which a browser fetches from a disk too. */
+function fetchedData(address) {
+  const fetching = () =>
+    new Promise((here, failed) => {
+      const script = Object.assign(document.createElement("script"), { src: address });
+      // Scripts may arrive in any order: each is told apart while it runs.
+      window.explainerData = (base64) => (document.currentScript.found = bytesOf(base64));
+      script.onload = () => (script.found ? here(script.found) : script.onerror());
+      script.onerror = () => failed(new Error(`This part could not be fetched: ${address} is missing. Is the site complete?`));
+      document.head.append(script);
+    });
+  if (!fetchedBefore.has(address)) fetchedBefore.set(address, fetching());
+  return fetchedBefore.get(address);
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,7 @@ class Bundle:
         self._widgets: list[dict[str, Any]] = []
         self._modules: dict[tuple[str, str], int] = {}
         self._buffers: dict[str, int] = {}
+        self._apart: dict[str, str] = {}
 
     def add(self, state: Mapping[str, Any], places: Sequence[str]) -> int:
         """Take a widget in.
@@ -106,13 +107,28 @@ class Bundle:
         )
         return len(self._widgets) - 1
 
+    def set_apart(self, least: int, write: Callable[[str], str]) -> None:
+        """Have large buffers fetched only when the reader comes near them.
+
+        Args:
+            least: Buffers of so many letters in base64, or more.
+            write: Given such a buffer in base64; puts it where the page can fetch it, in a script
+                that calls `explainerData` with it, and returns that script's address.
+        """
+        for text in self._buffers:
+            if len(text) >= least and text not in self._apart:
+                self._apart[text] = write(text)
+
     def json(self) -> str:
         """Return all of it as JSON that can stand inside a script element."""
+        buffers = [
+            {"at": self._apart[text]} if text in self._apart else text for text in self._buffers
+        ]
         modules = [{"esm": esm, "css": css} for esm, css in self._modules]
         return script_json(
             {
                 "modules": modules,
-                "buffers": list(self._buffers),
+                "buffers": buffers,
                 "widgets": self._widgets,
                 "links": self.links,
             }

@@ -1,5 +1,6 @@
 """Exported pages as a reader meets them: from a disk and from a web host, with no network."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from explainer import look, site
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.serving import notebooks_folder
 from explainer.site import gallery, writing
+from explainer.site.notebook import Page
 from explainer.stages.sentence import SentenceReader
 from explainer.widgets import Gallery, Player, Question
 from tests.browser.site_pages import hosted, visit
@@ -77,6 +79,9 @@ def test_a_page_stands_whole(browser, exported, name, setting):
         assert page.locator("h1").count() == 1
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         shown = page.locator("div[id^=widget-]").count()
+        for place in page.locator("div[id^=widget-]:not(:has(> .ex))").all():
+            place.scroll_into_view_if_needed()
+            place.locator("> .ex").wait_for()
         assert page.locator("div[id^=widget-] > .ex").count() == shown
         themes = page.locator(".ex").evaluate_all("all => all.map((one) => one.dataset.theme)")
         assert set(themes) <= {"dark" if dark else "light"}
@@ -189,6 +194,37 @@ def test_a_run_of_another_version_or_none_is_told_and_what_was_shown_stays(brows
         page.click(".runs button >> nth=0")
         page.wait_for_selector("text=could not be fetched")
         assert page.is_visible("text=Step 3 of 3")
+
+
+def write_long_page(folder):
+    """A page whose only widget stands far below its beginning, its pictures beside the page."""
+    page = Page("long", "Long")
+    page.bundle.add(Player(make_trace(steps=4)).get_state(), ["#widget-0"])
+    look.copy_assets(folder / writing.ASSETS)
+    page.body = '<h1>Long</h1><div style="height: 5000px"></div><div id="widget-0"></div>'
+    writing._write(page, "", writing.live_words(""), folder)
+    return (folder / "long.html").as_uri()
+
+
+def test_large_data_are_fetched_when_the_reader_comes_near(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "LARGE", 1000)
+    with visit(browser, write_long_page(tmp_path)) as page:
+        fetched = "performance.getEntriesByType('resource').filter((one) => /data/.test(one.name))"
+        assert page.evaluate(f"{fetched}.length") == 0
+        assert page.locator(".ex").count() == 0
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        page.wait_for_selector("text=Step 4 of 4")
+        page.locator(".ex-track input").press("Home")
+        page.wait_for_selector("text=Step 0 of 4")
+
+
+def test_large_data_that_are_missing_are_told(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "LARGE", 1000)
+    address = write_long_page(tmp_path)
+    shutil.rmtree(tmp_path / writing.DATA)
+    with visit(browser, address, allowed=["ERR_FILE_NOT_FOUND"]) as page:
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        page.wait_for_selector("text=This part could not be fetched")
 
 
 HOST_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A blog</title>

@@ -17,7 +17,7 @@ from explainer import recorded
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.parameters import RunParameters
 from explainer.recorded import style as recorded_style
-from explainer.stages import clip, knobs, latent, style_grid
+from explainer.stages import clip, knobs, latent, originality_index, style_grid
 from explainer.trace import Trace
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
@@ -76,6 +76,25 @@ def test_the_look_into_the_denoiser_is_of_these_weights():
     assert look is not None
     assert look.fingerprint == embedded_fingerprint(), "stale: run `make assets`"
     assert look.prompt == make_assets.RUNS["running_example"].prompt
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_the_index_of_the_training_pictures_is_of_these_weights_and_small():
+    parts = list(recorded.FOLDER.glob(f"{originality_index.NAME}_*.safetensors"))
+    if not parts:
+        pytest.skip("none was made: a reader's first search makes it, and so does `make assets`")
+    index = originality_index.available(embedded_folder(), recorded.FOLDER)
+    assert index is not None, "stale: run `make assets`"
+    assert len(index) == recorded.originality().trained
+    assert sum(path.stat().st_size for path in parts) < 6_000_000
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_the_twin_is_that_of_these_weights():
+    if not recorded.TWIN.is_file():
+        pytest.skip("none was trained: `python scripts/record_originality.py --twin` does it")
+    assert recorded.twin() is not None, "stale: run `python scripts/record_originality.py --twin`"
+    assert recorded.TWIN.stat().st_size < 300_000
 
 
 def test_checkpoints_are_taken_evenly_and_cut_into_their_pictures(tmp_path):

@@ -264,6 +264,18 @@ def test_after_the_last_seed_comes_the_first():
     assert originality_again.other_seed(MAX_SEED) == 0
 
 
+def test_no_more_than_32_bits_of_a_seed_count():
+    """The page says so."""
+    import torch
+
+    first, second, third = (
+        torch.randn(64, generator=torch.Generator().manual_seed(seed))
+        for seed in (7, 2**32 + 7, 2**32 + 8)
+    )
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+
+
 def test_differences_are_counted_number_by_number():
     changed = grey(100)
     changed[3, 4] = (90, 100, 103)

@@ -187,6 +187,12 @@ def prepare_browser() -> None:
     print(message, file=sys.stderr)
 
 
+def prepare_runtime() -> None:
+    """Fetch what draws in the browser, for the tests of exported pages; without npm they skip."""
+    command = [str(VENV_PYTHON), "-m", "explainer.site.runtime"]
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+
+
 def main(argv: list[str]) -> int:
     """Prepare for ``run`` or ``test``; return the exit status."""
     if argv not in (["run"], ["test"]):
@@ -199,6 +205,7 @@ def main(argv: list[str]) -> int:
         prepare_drawing()
         if argv == ["test"]:
             prepare_browser()
+            prepare_runtime()
     except CannotPrepareError as error:
         print(error, file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from explainer import cli, site
-from explainer.site import gallery, notebook, writing
+from explainer.site import gallery, notebook, runtime, writing
 from explainer.site.notebook import SiteError
 from explainer.widgets import Gallery, Player
 from explainer.widgets.host import Bundle
@@ -244,3 +244,27 @@ def test_the_command_writes_the_site_and_says_what_it_weighs(notebooks, tmp_path
     (tmp_path / "full" / "mine").touch()
     assert cli.main(["export", str(tmp_path / "full")]) == 2
     assert "holds files that no export wrote" in capsys.readouterr().err
+
+
+def test_without_npm_or_with_another_file_the_export_says_what_to_do(tmp_path, monkeypatch):
+    kept = tmp_path / "npm" / "package.tgz"
+    monkeypatch.setattr(runtime, "kept_package", lambda: kept)
+    monkeypatch.setattr(runtime.shutil, "which", lambda _name: None)
+    with pytest.raises(SiteError, match=r"comes by npm, which is not here\. Install Node.js"):
+        runtime.package()
+    kept.parent.mkdir()
+    kept.write_bytes(b"something else")
+    with pytest.raises(SiteError, match="Remove it, and export again"):
+        runtime.package()
+
+
+def test_npm_that_fails_is_quoted_and_leaves_nothing(tmp_path, monkeypatch):
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\necho 'E404 no such package' >&2\nexit 1\n")
+    npm.chmod(0o755)
+    kept = tmp_path / "kept" / "package.tgz"
+    monkeypatch.setattr(runtime, "kept_package", lambda: kept)
+    monkeypatch.setattr(runtime.shutil, "which", lambda _name: str(npm))
+    with pytest.raises(SiteError, match="E404 no such package"):
+        runtime.package()
+    assert list(kept.parent.iterdir()) == []

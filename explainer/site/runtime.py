@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -99,5 +100,15 @@ def _read(archive: tarfile.TarFile, name: str) -> bytes:
     return file.read()
 
 
+def main() -> int:
+    """Fetch the package and say where it is kept; return the exit status."""
+    try:
+        print(package())  # noqa: T201
+    except SiteError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    print(package())  # noqa: T201
+    sys.exit(main())

@@ -76,6 +76,7 @@ def read(path: Path) -> Page:
 def _run(notebook: Any, path: Path) -> None:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
+    from traitlets.config import Config
 
     client = NotebookClient(
         notebook,
@@ -83,6 +84,7 @@ def _run(notebook: Any, path: Path) -> None:
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         store_widget_state=True,
+        config=Config(KernelManager={"transport_encryption": "auto"}),
     )
     try:
         client.execute()

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.parameters import ParameterError, RunParameters
-from explainer.stages import broken, guesses, inside, knobs, noise, swap
+from explainer.stages import broken, guesses, inside, knobs, latent, noise, swap
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
 
@@ -220,6 +221,32 @@ def test_the_guess_is_what_the_unet_says_of_the_noisy_latents(pipe, guessed):
             error = float(((theirs - static[0]) ** 2).mean())
             assert found.errors[i] == pytest.approx(error, rel=0.01)
     np.testing.assert_allclose(found.noise, static[0], atol=0.002)
+
+
+def test_xl_is_told_the_pictures_size_as_its_own_pipeline_tells_it():
+    """A guess from pure noise at the first timestep is the first prediction of a run."""
+    from diffusers import DDIMScheduler
+
+    from explainer.capture import record
+    from tests.tiny import stable_diffusion_xl
+
+    pipe = stable_diffusion_xl()
+    options = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+    pipe.scheduler = DDIMScheduler(**options, timestep_spacing="trailing", clip_sample=False)
+    picture = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    found = guesses.ask(pipe, picture, "a fox", timesteps=(999,))
+    signal = float(noise.alphas_cumprod(pipe.scheduler.config)[999])
+    state = np.sqrt(signal) * latent.encode(pipe, picture) + np.sqrt(1 - signal) * found.noise
+    run = record(
+        pipe,
+        "a fox",
+        seed=0,
+        steps=1,
+        guidance_scale=1.0,
+        previews=False,
+        latents=torch.from_numpy(state[None].astype(np.float32)),
+    )
+    np.testing.assert_allclose(found.guess[0], run.noise[0], atol=5e-3)
 
 
 def test_velocities_are_read_as_noise():

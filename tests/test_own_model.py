@@ -81,19 +81,20 @@ FAMILIES = {
 }
 ONE_READER = {"Tokens, second encoder", "Tokens, third encoder"}
 NO_IMAGES = {"Names for pictures"}
-ONE_UNET = {"Guessing the noise", "A style carried over", "Which words carry the style"}
+MOVED = {"A style carried over", "Which words carry the style"}
+NO_UNET = {"Guessing the noise", "Inside the denoiser"}
 REFUSED = {
     "sd": ONE_READER | NO_IMAGES,
     "v-prediction": ONE_READER | NO_IMAGES,
-    "lcm": ONE_READER | NO_IMAGES | ONE_UNET,
-    "sdxl": {"Tokens, third encoder"} | NO_IMAGES | ONE_UNET,
-    "sd3": NO_IMAGES | ONE_UNET | {"Inside the denoiser"},
-    "flux": {"Tokens, third encoder"} | NO_IMAGES | ONE_UNET | {"Inside the denoiser"},
+    "lcm": ONE_READER | NO_IMAGES | MOVED,
+    "sdxl": {"Tokens, third encoder"} | NO_IMAGES | MOVED,
+    "sd3": NO_IMAGES | MOVED | NO_UNET,
+    "flux": {"Tokens, third encoder"} | NO_IMAGES | MOVED | NO_UNET,
     "pixart": ONE_READER
     | NO_IMAGES
-    | ONE_UNET
+    | MOVED
+    | NO_UNET
     | {
-        "Inside the denoiser",
         "The sentence's fingerprint",
         "Two sentences",
         "A map of phrases",

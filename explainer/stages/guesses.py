@@ -105,7 +105,7 @@ def ask(
     """Hides a picture behind known noise and asks a pipeline for it, level by level.
 
     Args:
-        pipe: a Stable Diffusion pipeline.
+        pipe: a pipeline with a UNet: Stable Diffusion, SDXL, LCM.
         picture: uint8, shape (height, width, 3), sides a multiple of `pipe.vae_scale_factor`.
         prompt: what to tell the model about the picture.
         timesteps: the levels.
@@ -126,13 +126,13 @@ def ask(
     with torch.no_grad():
         clean = _encoded(pipe, picture)
         added = _drawn(clean, seed)
-        text = pipe.encode_prompt(prompt, clean.device, 1, False)[0]
+        told = _told(pipe, prompt, picture.shape[:2], clean.device)
         for done, (timestep, signal) in enumerate(zip(timesteps, signals, strict=True)):
             if cancelled is not None and cancelled():
                 return None
             alpha, sigma = float(np.sqrt(signal)), float(np.sqrt(1 - signal))
             state = alpha * clean + sigma * added
-            found = pipe.unet(state, timestep, encoder_hidden_states=text).sample
+            found = pipe.unet(state, timestep, **told).sample
             guess, implied = _read(pipe, found, state, alpha, sigma)
             guesses.append(guess)
             expected.append(implied)
@@ -172,28 +172,37 @@ def _webp(picture: NDArray[np.uint8]) -> bytes:
 
 def _decoded(pipe: Any, latents: torch.Tensor) -> tuple[bytes, ...]:
     """Decodes latents of unit variance, (B, C, h, w), one by one: memory stays small."""
-    import torch
+    from explainer.capture import previews
 
-    config = pipe.vae.config
-    inputs = latents / config.scaling_factor + (config.get("shift_factor") or 0.0)
-    frames = []
-    with torch.no_grad():
-        for one in inputs.to(pipe.vae.dtype).split(1):
-            pixels = pipe.vae.decode(one).sample[0].float().permute(1, 2, 0)
-            bright = (pixels / 2 + 0.5).clamp(0, 1).mul(255).round()
-            frames.append(_webp(bright.to(torch.uint8).cpu().numpy()))
-    return tuple(frames)
+    return tuple(
+        _webp(np.asarray(picture))
+        for one in latents.split(1)
+        for picture in previews.decode(pipe, one)
+    )
 
 
 def _encoded(pipe: Any, picture: NDArray[np.uint8]) -> torch.Tensor:
-    """Returns the picture as latents of unit variance, (1, C, h, w)."""
+    """Returns the picture as latents of unit variance, (1, C, h, w), for the UNet."""
     import torch
 
-    config = pipe.vae.config
+    from explainer.capture import previews
+
     pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-    pixels = pixels.to(pipe.vae.device, pipe.vae.dtype)
-    latents = pipe.vae.encode(pixels).latent_dist.mode()
-    return (latents - (config.get("shift_factor") or 0.0)) * config.scaling_factor
+    return previews.encode(pipe, pixels).to(pipe.unet.dtype)
+
+
+def _told(pipe: Any, prompt: str, size: tuple[int, ...], device: torch.device) -> dict[str, Any]:
+    """What the UNet is told about the picture: SDXL's is told its size, too."""
+    given = {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}
+    text, _, *pooled = pipe.encode_prompt(prompt, device=device, **given)
+    if not pooled:
+        return {"encoder_hidden_states": text}
+    width = int(pipe.text_encoder_2.config.projection_dim)
+    sizes = pipe._get_add_time_ids(  # noqa: SLF001 - diffusers' own order of these numbers
+        size, (0, 0), size, dtype=text.dtype, text_encoder_projection_dim=width
+    )
+    added = {"text_embeds": pooled[0], "time_ids": sizes.to(device)}
+    return {"encoder_hidden_states": text, "added_cond_kwargs": added}
 
 
 def _drawn(like: torch.Tensor, seed: int) -> torch.Tensor:

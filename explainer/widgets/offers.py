@@ -154,12 +154,9 @@ def _no_unet(subject: Subject) -> str:
 
 
 def _not_guessable(subject: Subject) -> str:
-    if subject.trace.pipeline == "StableDiffusionPipeline":
+    if subject.has_unet:
         return ""
-    return (
-        "Only a UNet that reads one text encoder and nothing else is asked here (Stable Diffusion "
-        "1 and 2)."
-    )
+    return "A UNet is asked here at one timestep after another; a transformer's steps are its own."
 
 
 def _no_schedule(subject: Subject) -> str:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from jupyter_core.utils import ensure_async
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 from tornado.web import RedirectHandler
@@ -28,6 +29,9 @@ class Seats(TornadoVoilaHandler):  # type: ignore[misc]
     async def get(self, path: str | None = None) -> None:
         """Answer with the page, or with 503 and a page that says when to come again."""
         if self.settings["seats_taken"]() < self.settings["seats"]:
+            # Asking for it sets the cookie, without which a page that is left could not say so, and
+            # would keep its kernel. Voilà asks only once the headers are gone.
+            _ = self.xsrf_token
             await super().get(path)
             return
         self.set_status(503)
@@ -48,13 +52,32 @@ class Pages(Voila):
         """Return Voilà's settings, and how many seats there are."""
         settings: dict[str, Any] = super().init_settings()
         self.kernel_manager.allowed_message_types = list(MESSAGES)
+        self._remember_readers()
         return settings | {"seats": self.readers, "seats_taken": self.seats_taken}
 
-    def seats_taken(self) -> int:
-        """Return how many kernels run for readers; those that stand ready do not count."""
+    def _remember_readers(self) -> None:
+        """Note which kernels went to readers; those that stand ready were started otherwise."""
         manager = self.kernel_manager
-        ready = sum(manager.get_pool_size(page) for page in manager.notebook_data)
-        return len(manager.list_kernel_ids()) - ready
+        self._given: set[str] = set()
+        start, take = manager.start_kernel, manager.get_rendered_notebook
+
+        async def start_kernel(*args: Any, **kwargs: Any) -> str:
+            kernel: str = await ensure_async(start(*args, **kwargs))
+            self._given.add(kernel)
+            return kernel
+
+        async def get_rendered_notebook(*args: Any, **kwargs: Any) -> tuple[Any, Any, str]:
+            task, rendered, kernel = await take(*args, **kwargs)
+            self._given.add(kernel)
+            return task, rendered, kernel
+
+        manager.start_kernel = start_kernel
+        manager.get_rendered_notebook = get_rendered_notebook
+
+    def seats_taken(self) -> int:
+        """Return how many kernels run for readers."""
+        self._given.intersection_update(self.kernel_manager.list_kernel_ids())
+        return len(self._given)
 
     def init_handlers(self) -> list[Any]:
         """Return Voilà's handlers behind the one for the root, less what no page asks for."""

@@ -48,6 +48,7 @@ def get(address):
         with urlopen(address, timeout=60) as answer:
             return answer.status, answer.read().decode("utf-8", "replace")
     except HTTPError as error:
+        error.close()
         return error.code, ""
 
 

@@ -10,9 +10,10 @@ import sys
 import time
 import uuid
 from contextlib import contextmanager
+from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import nbformat
 import pytest
@@ -69,7 +70,8 @@ def wait_for(process, log):
         if found:
             try:
                 urlopen(f"{found[0]}nothing", timeout=10)
-            except HTTPError:
+            except HTTPError as answer:
+                answer.close()
                 return found[0]
             except OSError:
                 pass
@@ -83,7 +85,8 @@ def get(address):
         with urlopen(address, timeout=60) as answer:
             return answer.status, answer.headers, answer.read().decode()
     except HTTPError as error:
-        return error.code, error.headers, error.read().decode()
+        with error:
+            return error.code, error.headers, error.read().decode()
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +221,23 @@ def test_a_reader_for_whom_there_is_no_room_is_told_when_to_come_again(tmp_path)
         assert status == 503
         assert headers["Retry-After"]
         assert "All seats are taken" in text
+
+
+def test_a_page_that_is_left_gives_its_seat_to_the_next_reader(tmp_path):
+    with served(tmp_path, "--readers", "1") as (address, _):
+        browser = build_opener(HTTPCookieProcessor(cookies := CookieJar()))
+        place = f"{address}voila/render/00_first.ipynb"
+        with browser.open(place, timeout=60) as answer:
+            kernel = kernel_of(answer.read().decode())
+        assert get(place)[0] == 503
+        (token,) = [cookie.value for cookie in cookies if cookie.name == "_xsrf"]
+        leave = f"{address}voila/api/shutdown/{kernel}"
+        with pytest.raises(HTTPError, match="403") as refused:
+            build_opener().open(leave, data=b"", timeout=60)
+        refused.value.close()
+        with browser.open(leave, data=f"_xsrf={token}".encode(), timeout=60) as answer:
+            assert answer.status == 204
+        assert get(place)[0] == 200
 
 
 def test_a_second_server_takes_the_next_port(tmp_path):

@@ -1,4 +1,4 @@
-"""The twin: the same denoiser, trained on a few dozen pictures until it knows them by heart.
+"""The twin: the same denoiser, trained on a handful of pictures until it knows them by heart.
 
 It is what a copying model looks like. A test of copying that does not flag it is worth nothing.
 """
@@ -23,8 +23,8 @@ from storybook.training.presets import PRESETS
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
-PICTURES = 32
-STEPS = 1200
+PICTURES = 16
+STEPS = 800
 
 
 def overfitted(

@@ -302,6 +302,12 @@ def _local_folder(source: str | os.PathLike[str]) -> Path | None:
                 "layout, as `save_pretrained` writes it."
             )
         return folder
+    if folder.is_file():
+        raise ModelError(
+            f"{folder} is a single file, and a model in diffusers' layout is a folder. Convert it "
+            "where you trust it: StableDiffusionPipeline.from_single_file(file)"
+            ".save_pretrained(folder); for SDXL take StableDiffusionXLPipeline."
+        )
     if isinstance(source, str) and _HUB_ID.fullmatch(source) and source[0] not in ".~":
         return None
     raise ModelError(

@@ -564,9 +564,11 @@ def test_a_hub_id_asks_nobody_until_the_reader_says_so(monkeypatch: pytest.Monke
         ("", "Write a hub id"),
         ("no/such/folder", "does not exist"),
         ("{tmp}", "holds no model_index.json"),
+        ("{tmp}/one.safetensors", "is a single file"),
     ],
 )
 def test_what_is_no_model_is_said(source: str, answer: str, tmp_path: Any) -> None:
+    (tmp_path / "one.safetensors").write_bytes(b"weights")
     picker = ModelPicker()
     picker._handle_custom_msg({"type": "look", "source": source.format(tmp=tmp_path)}, [])
     assert answer in picker.notice

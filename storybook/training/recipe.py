@@ -188,7 +188,8 @@ class Recipe:
         path = self.state / f"latents-{autoencoder.fingerprint(vae, self.preset.pictures)}.npy"
         if not path.exists():
             self._say("encoding all pictures")
-            latents = autoencoder.encode_all(vae, pictures, self.accelerator.device)
+            with self.accelerator.autocast():
+                latents = autoencoder.encode_all(vae, pictures, self.accelerator.device)
             for outdated in self.state.glob("latents-*.npy"):
                 outdated.unlink()
             keep(path, latents.numpy())

@@ -23,7 +23,7 @@ MESSAGES = ("comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_
 PRUNE_MS = 60_000
 
 
-class Seats(TornadoVoilaHandler):  # type: ignore[misc]
+class Seats(TornadoVoilaHandler):
     """Gives a page a kernel while there is room for one more, and says so where there is not."""
 
     async def get(self, path: str | None = None) -> None:

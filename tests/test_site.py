@@ -7,8 +7,8 @@ import nbformat
 import pytest
 
 from explainer import cli, site
-from explainer.site import gallery, notebook, runtime, writing
-from explainer.site.notebook import SiteError
+from explainer.site import gallery, model, notebook, runtime, writing
+from explainer.site.notebook import Page, SiteError
 from explainer.widgets import Gallery, Player
 from explainer.widgets.host import Bundle
 from tests.synthetic import make_trace
@@ -124,6 +124,7 @@ def test_a_former_export_is_written_over_and_nothing_else(notebooks, exported, t
     site.export(folder, notebooks=one, gallery=False, live=False)
     assert (folder / "05_other.html").is_file()
     assert not (folder / "00_first.html").exists()
+    site.export(folder, notebooks=one, gallery=False, live=False)
     assert (folder / "CNAME").read_text() == "mine"
     (tmp_path / "own.txt").write_text("mine")
     with pytest.raises(SiteError, match="holds files that no export wrote"):
@@ -174,9 +175,11 @@ def test_two_notebooks_that_would_be_one_page_are_told(tmp_path):
 
 
 def test_the_repository_leads_to_binder_and_must_be_one(tmp_path):
-    words = writing.live_words("https://github.com/some/name")
-    assert "https://mybinder.org/v2/gh/some/name/HEAD?urlpath=voila" in words
-    assert "mybinder" not in writing.live_words("")
+    page = Page("02_noise", "Noise")
+    words = writing.live_words("https://github.com/some/name", page)
+    link = "https://mybinder.org/v2/gh/some/name/HEAD?urlpath=voila%2Frender%2Fnotebooks%2F"
+    assert f'"{link}02_noise.ipynb"' in words
+    assert "mybinder" not in writing.live_words("", page)
     with pytest.raises(SiteError, match="no address of a repository"):
         site.export(tmp_path / "site", repository='https://github.com/a/b"><script>')
 
@@ -268,3 +271,10 @@ def test_npm_that_fails_is_quoted_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(SiteError, match="E404 no such package"):
         runtime.package()
     assert list(kept.parent.iterdir()) == []
+
+
+def test_what_drawing_needs_is_looked_for_before_anything_is_run(notebooks, tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "find_spec", lambda name: None if name == "onnxscript" else name)
+    with pytest.raises(SiteError, match="needs onnxscript for the export"):
+        site.export(tmp_path / "site", notebooks=notebooks, gallery=False)
+    assert not (tmp_path / "site").exists()

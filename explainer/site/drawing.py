@@ -16,6 +16,16 @@ _LIVE = Path(__file__).with_name("live")
 _NAMES = {"wasm": "WebAssembly", "webgpu": "WebGPU"}
 
 
+def check() -> None:
+    """Make sure that what `write` takes is here, before anything that takes long is begun.
+
+    Raises:
+        SiteError: npm or a package is missing, or npm could not fetch the runtime.
+    """
+    model.check_packages()
+    runtime.package()
+
+
 def write(folder: Path, progress: Callable[[str], None], pipe: Any = None) -> dict[str, int]:
     """Write all that drawing takes to `folder`/live.
 

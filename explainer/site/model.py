@@ -8,6 +8,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ def write(pipe: DiffusionPipeline, folder: Path) -> None:
         SiteError: The pipeline does what the browser's part of the explainer cannot, or a package
             that writes ONNX is missing.
     """
+    check_packages()
     _check(pipe)
     folder.mkdir(parents=True, exist_ok=True)
     for name, (module, inputs, names, outputs) in _parts(pipe).items():
@@ -46,6 +48,21 @@ def write(pipe: DiffusionPipeline, folder: Path) -> None:
         (folder / f"{name}.onnx").write_bytes(onnx_model.SerializeToString())
     text = json.dumps(facts(pipe), separators=(",", ":"))
     (folder / FACTS).write_text(text, encoding="utf-8")
+
+
+def check_packages() -> None:
+    """Make sure that what writes ONNX is installed.
+
+    Raises:
+        SiteError: It is not.
+    """
+    # Looked for here, since torch names it only in an error that no reader understands.
+    missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
+    if missing:
+        raise SiteError(
+            f"Drawing in the browser needs {missing[0]} for the export. Install it with: pip "
+            "install 'storybook-explainer[export]', or export without: --no-live"
+        )
 
 
 def facts(pipe: Any) -> dict[str, Any]:
@@ -167,13 +184,6 @@ def _parts(pipe: Any) -> dict[str, tuple[torch.nn.Module, tuple[Any, ...], list[
 def _exported(module: Any, inputs: tuple[Any, ...], names: list[str], outputs: list[str]) -> Any:
     import torch
 
-    try:
-        import onnxscript  # noqa: F401 - torch names it only in an error that no reader understands
-    except ImportError as error:
-        raise SiteError(
-            f"Drawing in the browser needs {error.name} for the export. Install it with: pip "
-            "install 'storybook-explainer[export]', or export without: --no-live"
-        ) from error
     with _quietly(), torch.no_grad():
         program: Any = torch.onnx.export(
             module.eval(),

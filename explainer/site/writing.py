@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
+from urllib.parse import quote
 
 import explainer
 from explainer import look
@@ -93,7 +94,9 @@ def export(
         raise SiteError(f"There are no notebooks in {source}. Name a folder that has some.")
     _check_names(paths)
     _check_repository(repository)
-    _prepare(folder)
+    if live:
+        drawing.check()
+    others = _prepare(folder)
     report = Report(folder)
     look.copy_assets(folder / ASSETS)
     pages = []
@@ -112,10 +115,12 @@ def export(
             _let_draw(page, sizes)
         if "Sentence" in page.kinds and embedded_fingerprint() is not None:
             _let_type(page, embedded_folder())
-        report.pages[page_file(page.name)] = _write(page, frame, live_words(repository), folder)
+        report.pages[page_file(page.name)] = _write(
+            page, frame, live_words(repository, page), folder
+        )
     start = {"title": html.escape(pages[0].title), "page": page_file(pages[0].name)}
     (folder / "index.html").write_text(_template("start.html").substitute(start), "utf-8")
-    _mark(folder)
+    _mark(folder, others)
     return report
 
 
@@ -144,8 +149,8 @@ def frame_for(pages: list[Page]) -> str:
     return frame
 
 
-def live_words(repository: str) -> str:
-    """Return HTML that says how a page with a model behind it is had."""
+def live_words(repository: str, page: Page) -> str:
+    """Return HTML that says how this page is had with a model behind it."""
     address = html.escape(repository or "REPOSITORY")
     words = (
         '<div class="page-text" id="live-pages"><h2>Live pages</h2><p>This page is a recording. '
@@ -155,9 +160,11 @@ def live_words(repository: str) -> str:
     )
     if repository:
         place = html.escape("/".join(repository.rstrip("/").split("/")[-2:]))
+        name = "" if page.name == recorded_runs.NAME else quote(f"{page.name}.ipynb", safe="")
         words += (
             f'<li>on a borrowed computer, for a while: <a href="https://mybinder.org/v2/gh/{place}/'
-            'HEAD?urlpath=voila%2Frender%2Fnotebooks%2F">open the pages on Binder</a></li>'
+            f'HEAD?urlpath=voila%2Frender%2Fnotebooks%2F{name}">this page on Binder</a>'
+            "</li>"
         )
     return words + "</ul></div>"
 
@@ -179,8 +186,11 @@ def _check_repository(repository: str) -> None:
         )
 
 
-def _prepare(folder: Path) -> None:
+def _prepare(folder: Path) -> set[str]:
     """Make the folder ready; what a former export left in it goes.
+
+    Returns:
+        What else is in it, which stays.
 
     Raises:
         SiteError: It is no folder, or holds something that is not ours.
@@ -189,9 +199,11 @@ def _prepare(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             _clear(folder)
+        others = {path.name for path in folder.iterdir() if path.name != MARK}
         (folder / MARK).write_text('{"holds": []}', "utf-8")
     except OSError as error:
         raise SiteError(f"{folder} cannot be written to: {error}. Name another folder.") from error
+    return others
 
 
 def _clear(folder: Path) -> None:
@@ -209,10 +221,10 @@ def _clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _mark(folder: Path) -> None:
+def _mark(folder: Path, others: set[str]) -> None:
     """Note what the export wrote, and tell GitHub Pages to serve it as it is."""
     (folder / ".nojekyll").touch()
-    held = sorted(path.name for path in folder.iterdir() if path.name != MARK)
+    held = sorted({path.name for path in folder.iterdir()} - {MARK} - others)
     note = {"made by": f"storybook-explainer {explainer.__version__}", "holds": held}
     (folder / MARK).write_text(json.dumps(note, indent=1) + "\n", "utf-8")
 

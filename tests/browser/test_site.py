@@ -53,7 +53,7 @@ def runs(tmp_path_factory):
     traces = [make_trace(steps=3, seed=1), make_trace(steps=5, seed=2, prompt="an <b>owl</b>")]
     page = gallery.page(traces, folder)
     look.copy_assets(folder / writing.ASSETS)
-    writing._write(page, writing.frame_for([page]), writing.live_words(""), folder)
+    writing._write(page, writing.frame_for([page]), writing.live_words("", page), folder)
     with hosted(folder) as address:
         yield folder, address
 
@@ -202,7 +202,7 @@ def write_long_page(folder):
     page.bundle.add(Player(make_trace(steps=4)).get_state(), ["#widget-0"])
     look.copy_assets(folder / writing.ASSETS)
     page.body = '<h1>Long</h1><div style="height: 5000px"></div><div id="widget-0"></div>'
-    writing._write(page, "", writing.live_words(""), folder)
+    writing._write(page, "", writing.live_words("", page), folder)
     return (folder / "long.html").as_uri()
 
 

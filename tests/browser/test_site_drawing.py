@@ -47,7 +47,7 @@ def write_site(folder, pipe, trace):
     page.bundle.links.append(((0, "step"), (3, "step")))
     writing._let_draw(page, drawing.write(folder, lambda _text: None, pipe))
     look.copy_assets(folder / writing.ASSETS)
-    writing._write(page, "", writing.live_words(""), folder)
+    writing._write(page, "", writing.live_words("", page), folder)
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ __all__ = [
     "load",
     "measure",
     "nearest_wording",
+    "picture_size",
     "usual_settings",
 ]
 
@@ -175,6 +176,14 @@ def usual_settings(pipe: Any) -> tuple[int, float]:
         word in name for word in ("turbo", "schnell", "lightning", "hyper")
     )
     return (4, 0.0) if distilled else (steps, guidance)
+
+
+def picture_size(pipe: Any) -> tuple[int, int]:
+    """Returns height and width, in pixels, of the pictures that a pipeline draws of itself."""
+    denoiser = getattr(pipe, "transformer", None) or pipe.unet
+    side = getattr(pipe, "default_sample_size", None) or denoiser.config.sample_size
+    height, width = (side, side) if isinstance(side, int) else side
+    return height * pipe.vae_scale_factor, width * pipe.vae_scale_factor
 
 
 def _needs_of(

@@ -75,7 +75,13 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--offload", action="store_true", help="let the model's parts take turns on a small GPU"
     )
-    parser.add_argument("--no-previews", action="store_true", help="faster, and a smaller file")
+    previews = parser.add_mutually_exclusive_group()
+    previews.add_argument("--no-previews", action="store_true", help="faster, and a smaller file")
+    previews.add_argument(
+        "--full-previews",
+        action="store_true",
+        help="decode every step of large pictures too, which costs about a step each",
+    )
     parser.add_argument(
         "--no-attention", action="store_true", help="without where the model looks each word up"
     )
@@ -130,9 +136,8 @@ def _record_one(options: argparse.Namespace, wanted: RunParameters) -> int:
 def _draw(options: argparse.Namespace, wanted: RunParameters) -> Trace:
     from explainer.capture import record
 
-    return record(
-        _load(options), **wanted.arguments(), **_how(options), on_step=_Progress().show_step
-    )
+    pipe = _load(options)
+    return record(pipe, **wanted.arguments(), **_how(options, pipe), on_step=_Progress().show_step)
 
 
 def _load(options: argparse.Namespace) -> DiffusionPipeline:
@@ -144,13 +149,15 @@ def _load(options: argparse.Namespace) -> DiffusionPipeline:
     return load(options.model, device=options.device, dtype=dtype, offload=options.offload)
 
 
-def _how(options: argparse.Namespace) -> dict[str, Any]:
+def _how(options: argparse.Namespace, pipe: DiffusionPipeline) -> dict[str, Any]:
     """How to record, as arguments of `explainer.record`."""
-    from explainer.runs import FOR_VIEWS
+    from explainer.runs import for_views
 
-    how = dict(FOR_VIEWS) | {"width": options.width, "height": options.height}
+    how = for_views(pipe) | {"width": options.width, "height": options.height}
     if options.no_previews:
         how["previews"] = False
+    elif options.full_previews:
+        how["previews"] = {"x0": "full", "noisy": "linear"}
     if options.no_attention:
         how["attention"] = False
     return how
@@ -210,9 +217,8 @@ def _record_list(options: argparse.Namespace) -> int:
         progress.show(f"{place}, line {line.number}: step {step} of {total}{left}")
 
     try:
-        for outcome in batch.record_list(
-            _load(options), sound, folder, on_step=show, **_how(options)
-        ):
+        pipe = _load(options)
+        for outcome in batch.record_list(pipe, sound, folder, on_step=show, **_how(options, pipe)):
             outcomes.append(outcome)
             progress.show("")
             _tell(outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,12 +23,9 @@ __all__ = ["Job", "ParameterError", "Run", "RunController", "RunParameters", "Ta
 State = Literal["queued", "running", "done", "cancelled", "failed"]
 ENDED: frozenset[State] = frozenset({"done", "cancelled", "failed"})
 
-FOR_VIEWS: Mapping[str, Any] = {
-    "attention": True,
-    # The decoder costs more than a step: noise, of which it makes little, goes without.
-    "previews": {"x0": "full", "noisy": "linear"},
-}
-"""How a run is recorded so that every view can show it; arguments of `explainer.record`."""
+LARGE = 256
+"""Pixels a side. Of larger pictures the decoder takes longer than a denoising step does on most
+machines, so that their predicted pictures are shown roughly."""
 
 logger = logging.getLogger(__name__)
 
@@ -262,7 +259,8 @@ class RunController:
 
     def _tell_places(self) -> None:
         with self._asked:
-            places = list(enumerate(self._queue, start=int(self._busy)))
+            waiting = [run for run in self._queue if not run.ended]
+            places = list(enumerate(waiting, start=int(self._busy)))
         for place, run in places:
             run.update(place=place)
 
@@ -325,7 +323,7 @@ class RunController:
         trace = record(
             pipe,
             **wanted.arguments(),
-            **FOR_VIEWS,
+            **for_views(pipe),
             on_step=lambda step, total, preview: run.update(
                 step=step, total=total, preview=preview
             ),
@@ -357,6 +355,15 @@ class RunController:
         except TraceError as error:
             return f"This run could not be kept for later. {error}"
         return ""
+
+
+def for_views(pipe: DiffusionPipeline) -> dict[str, Any]:
+    """Return how a run is recorded so that every view can show it: arguments for `record`."""
+    from explainer import models
+
+    x0 = "linear" if max(models.picture_size(pipe)) > LARGE else "full"
+    # Of noise the decoder makes little: it goes without.
+    return {"attention": True, "previews": {"x0": x0, "noisy": "linear"}}
 
 
 def plain_words(error: Exception) -> str:

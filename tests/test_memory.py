@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from explainer import memory, models
+from explainer import memory, models, runs
 from explainer.memory import Machine, MeasureError, Needs, Part
 from explainer.models import ModelError
 from tests import tiny
@@ -342,6 +342,15 @@ def test_settings_are_the_pipelines_own(family: str, settings: tuple[int, float]
     assert models.usual_settings(pipe) == settings
     pipe.register_to_config(_name_or_path="someone/Fast-Turbo")
     assert models.usual_settings(pipe) == (4, 0.0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_large_pictures_are_previewed_roughly(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = FAMILIES[family]()
+    assert models.picture_size(pipe) == (16, 16)
+    assert runs.for_views(pipe)["previews"] == {"x0": "full", "noisy": "linear"}
+    monkeypatch.setattr(runs, "LARGE", 15)
+    assert runs.for_views(pipe)["previews"] == {"x0": "linear", "noisy": "linear"}
 
 
 def test_a_flux_without_guidance_inside_needs_few_steps() -> None:

@@ -101,13 +101,12 @@ def between_noises(
     watch = watch or Watch()
     if other_seed == base.seed:
         raise ValueError("Both seeds are the same, and so is their noise. Choose another seed.")
-    shape = _latents_shape(pipe)
+    family, shape = _family(pipe), _latents_shape(pipe)
     ends = [
         torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed)).numpy()
         for seed in (base.seed, other_seed)
     ]
 
-    family = _family(pipe)
     dtype = getattr(pipe, family.denoiser).dtype
     texts = {"prompt": base.prompt} | _negative(base)
 
@@ -256,11 +255,10 @@ def _both_ways(
 
 def _latents_shape(pipe: Any) -> tuple[int, ...]:
     """Of one picture of the model's own size, image-shaped."""
-    family = _family(pipe)
-    side = getattr(pipe, "default_sample_size", None)
-    side = side or getattr(pipe, family.denoiser).config.sample_size
-    height, width = (side, side) if isinstance(side, int) else side
-    return 1, int(pipe.vae.config.latent_channels), int(height), int(width)
+    from explainer.models import picture_size
+
+    height, width = (side // pipe.vae_scale_factor for side in picture_size(pipe))
+    return 1, int(pipe.vae.config.latent_channels), height, width
 
 
 def _family(pipe: Any) -> Family:

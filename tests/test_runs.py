@@ -123,6 +123,14 @@ def test_a_run_that_computes_too_long_ends_and_the_next_one_is_drawn(make):
     assert task.result == "done"
 
 
+def test_twenty_clicks_are_one_run_in_the_queue(controller, someone_else):
+    runs = [controller.submit(FOX) for _ in range(20)]
+    assert [run.state for run in runs[:-1]] == ["cancelled"] * 19
+    assert runs[-1].place <= 1
+    someone_else.set()
+    assert finished(runs[-1]).state == "done"
+
+
 def test_time_in_the_queue_does_not_count(make, someone_else):
     controller = make(limits=Limits(seconds=30))
     run = controller.submit(FOX)

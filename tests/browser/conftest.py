@@ -6,6 +6,12 @@ import shutil
 import pytest
 from playwright.sync_api import Error, sync_playwright
 
+from explainer.cache import TraceCache
+from explainer.runs import RunController
+from explainer.turns import Turns
+from explainer.widgets.host import static_page
+from tests.tiny import stable_diffusion
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Names resolve nowhere, so a page that needs the network fails as it would on a train.
 ARGUMENTS = [
@@ -72,3 +78,20 @@ def open_page(browser, tmp_path):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def listening(open_page, tmp_path):
+    """Open a page whose widgets have somebody to send to: `window.sent` keeps what they send."""
+    controller = RunController(
+        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
+    )
+
+    def listening(make, **options):
+        html = static_page([make(controller)])
+        assert html.count("save_changes() {}") == 1
+        sending = "save_changes() {}\n  send(content) { (window.sent ??= []).push(content); }"
+        return open_page(html.replace("save_changes() {}", sending), **options)
+
+    yield listening
+    controller.close()

@@ -3,15 +3,11 @@
 import numpy as np
 import pytest
 
-from explainer.cache import TraceCache
-from explainer.runs import RunController
 from explainer.stages import cost, latent
-from explainer.turns import Turns
 from explainer.widgets import Brush, Channels, Compression, RoundTrips, Sketch, Walks
 from explainer.widgets.host import static_page
 from tests.synthetic import make_trace
 from tests.test_latent_widgets import made_walk, tiny_trace
-from tests.tiny import stable_diffusion
 
 NARROW = {"viewport": {"width": 400, "height": 900}}
 
@@ -66,23 +62,6 @@ def test_the_wipe_shows_before_on_the_left_and_after_on_the_right(open_page):
     page.click("text=other")
     page.wait_for_selector("text=other: not sent through yet")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-
-
-@pytest.fixture
-def listening(open_page, tmp_path):
-    """Open a page whose widgets have somebody to send to: `window.sent` keeps what they send."""
-    controller = RunController(
-        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
-    )
-
-    def listening(make, **options):
-        html = static_page([make(controller)])
-        assert html.count("save_changes() {}") == 1
-        sending = "save_changes() {}\n  send(content) { (window.sent ??= []).push(content); }"
-        return open_page(html.replace("save_changes() {}", sending), **options)
-
-    yield listening
-    controller.close()
 
 
 def test_channels_change_their_tiles(open_page):

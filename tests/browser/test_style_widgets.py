@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 
-from explainer.cache import TraceCache
-from explainer.runs import RunController
 from explainer.stages import style_ways, style_words, swap
-from explainer.turns import Turns
 from explainer.widgets import (
     StyleMeasures,
     Styles,
@@ -27,27 +24,9 @@ from tests.test_style_widgets import (
 from tests.test_style_widgets import (
     page as book_page,
 )
-from tests.tiny import stable_diffusion
 
 NARROW = {"viewport": {"width": 400, "height": 900}}
 SHADE = "canvas => canvas.getContext('2d').getImageData(5, 5, 1, 1).data[0]"
-
-
-@pytest.fixture
-def listening(open_page, tmp_path):
-    """Open a page whose widgets have somebody to send to: `window.sent` keeps what they send."""
-    controller = RunController(
-        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
-    )
-
-    def listening(make, **options):
-        html = static_page([make(controller)])
-        assert html.count("save_changes() {}") == 1
-        sending = "save_changes() {}\n  send(content) { (window.sent ??= []).push(content); }"
-        return open_page(html.replace("save_changes() {}", sending), **options)
-
-    yield listening
-    controller.close()
 
 
 def rested(page):

@@ -20,7 +20,8 @@ const again = {
     } else root.append(onlyLive("Drawing it on your own computer"));
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
-    view.watch("_facts", load);
+    // The frames last: whether there is a picture is known once they have come.
+    view.watch(["_facts", "_frames"], load);
     load();
 
     function load() {

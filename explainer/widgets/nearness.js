@@ -45,9 +45,14 @@ const nearness = {
       showPairs(measure);
     }
 
+    /** What models drew waits for a guess; what it is held against does not. */
+    function waits(name) {
+      return !model.get("shown") && ["generated", "twin"].includes(name);
+    }
+
     function row(one, measure, end, limit, chooses) {
       const values = one[measure];
-      const covered = !model.get("shown") && one.name !== "drawings";
+      const covered = waits(one.name);
       const middle = [...values].sort((a, b) => a - b)[values.length >> 1];
       const told = covered ? "guess first" : `middle one ${middle.toFixed(3)}${limit === null ? "" : suspicious(values, limit)}`;
       const title = chooses
@@ -62,8 +67,7 @@ const nearness = {
     }
 
     function showPairs(measure) {
-      const covered = !model.get("shown") && model.get("group") !== "drawings";
-      const name = covered ? "drawings" : model.get("group");
+      const name = waits(model.get("group")) ? "drawings" : model.get("group");
       const key = `${name}-${measure}`;
       const title = model.get("_rows").find((one) => one.name === name)?.title ?? "";
       heading.textContent = `The nearest of the ${title}`;

@@ -64,7 +64,7 @@ class Nearness(Widget, scripts=("nearness",)):
         told = ", ".join(
             f"{row['title']} {sorted(row[self.measure])[len(row[self.measure]) // 2]:.3f}"
             for row in self._rows
-            if self.shown or row["name"] == "drawings"
+            if self.shown or row["name"] not in {"generated", "twin"}
         )
         return (
             f"Distances to the nearest training picture by {self.measure}, the middle ones: {told}"

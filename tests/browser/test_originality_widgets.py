@@ -104,8 +104,8 @@ def test_dots_wait_for_a_guess_and_the_pairs_follow_the_row(open_page):
     page = open_page(static_page([shown]), **NARROW)
     page.wait_for_selector("text=The nearest of the drawings that training never saw")
     rows = page.locator(".ex-nearness-rows >> nth=0").locator("circle")
-    assert rows.count() == 4
-    assert page.locator(".ex-nearness-pick:disabled").count() == 3
+    assert rows.count() == 4 + 2
+    assert page.locator(".ex-nearness-pick:disabled").count() == 2
     page.evaluate("models[0].set('shown', true)")
     page.wait_for_selector("text=The nearest of the pictures by the model")
     assert rows.count() == 4 + 2 + 2 + 2
@@ -142,6 +142,15 @@ def test_what_was_drawn_here_is_held_against_what_was_shown(listening):
     page.evaluate(f"models[0].set('_facts', {facts})")
     page.wait_for_selector("text=12 numbers differ, by 1 of 255 levels at most")
     page.wait_for_selector("text=All three were drawn on this computer.")
+
+
+def test_pictures_that_come_after_their_words_are_shown(open_page):
+    shown, full = (Again(make_trace(size=SIZE), found) for found in (None, make_findings()))
+    page = open_page(static_page([shown, full]))
+    assert page.locator(".ex >> nth=0").locator("figure:visible").count() == 1
+    for name in ("_facts", "_frame_index", "_frames"):
+        page.evaluate(f"models[0].set('{name}', models[1].get('{name}'))")
+    assert page.locator(".ex >> nth=0").locator("figure:visible").count() == 3
 
 
 def test_a_pair_is_chosen_and_its_counts_are_told(open_page):

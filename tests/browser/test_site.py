@@ -79,9 +79,10 @@ def test_a_page_stands_whole(browser, exported, name, setting):
         assert page.locator("h1").count() == 1
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         shown = page.locator("div[id^=widget-]").count()
-        for place in page.locator("div[id^=widget-]:not(:has(> .ex))").all():
-            place.scroll_into_view_if_needed()
-            place.locator("> .ex").wait_for()
+        later = page.locator("div[id^=widget-]:not(:has(> .ex))")
+        for place in later.evaluate_all("all => all.map((one) => one.id)"):
+            page.locator(f"#{place}").scroll_into_view_if_needed()
+            page.locator(f"#{place} > .ex").wait_for()
         assert page.locator("div[id^=widget-] > .ex").count() == shown
         themes = page.locator(".ex").evaluate_all("all => all.map((one) => one.dataset.theme)")
         assert set(themes) <= {"dark" if dark else "light"}

@@ -360,6 +360,9 @@ def test_a_loaded_model_draws_and_its_run_is_shown(family: Any) -> None:
     second = views.studio.generate(replace(WANTED, seed=8))
     assert second.wait(SECONDS)
     assert views.menu.subject.other.seed == 7
+    for seed in (7, 8):  # both are kept by now, so that each is done as soon as it is asked for
+        views.studio.generate(replace(WANTED, seed=seed))
+        assert views.menu.subject.trace.seed == seed
 
     views.use(None)
     assert kinds(views) == ["ViewMenu", "Player"]

@@ -147,7 +147,7 @@ class Studio(Prompting, Player, scripts=("saving", "player", "form", "studio")):
 
     def _too_soon(self, run: Run, now: float) -> bool:
         same = (run.state, run.place) == (self._status["state"], self._status["place"])
-        return same and now - self._told < _REPORT_SECONDS
+        return same and not run.ended and now - self._told < _REPORT_SECONDS
 
     def _show_state(self, run: Run, now: float) -> None:
         self._status = {

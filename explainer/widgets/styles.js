@@ -1,5 +1,7 @@
 // The styles: one sentence in every style; the slider moves all pictures, a click measures them against one.
 
+const MOST_ADDED_UP = 160; // pixels of width
+
 const styles = {
   mount(view) {
     const { model, root } = view;
@@ -8,8 +10,10 @@ const styles = {
     const slot = h("div");
     const hint = h("p", { class: "ex-small" });
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
+    const [mean, spread] = ["all styles, averaged", ""].map(pictureFigure);
+    const sums = h("div", { class: "ex-style-pictures ex-styles-sums" }, mean.node, spread.node);
     const waits = h("p", { class: "ex-small", text: "The distances wait for your guess." });
-    root.append(empty, grid, said, slot, waits, hint);
+    root.append(empty, grid, said, h("div", { class: "ex-styles-below" }, sums, h("div", {}, slot, waits, hint)));
     const sentence = textInput(model.get("_form").longest);
     const seed = h("input", { type: "text", inputmode: "numeric", class: "ex-number" });
     if (canAsk(view)) {
@@ -117,8 +121,66 @@ const styles = {
         else if (i === chosen) told.replaceChildren("measured from here");
         else told.replaceChildren(`${distance.toFixed(2)} away`, ...layout);
       });
+      sums.hidden = !shown || !addUp(titles, k);
       said.textContent = `${where[0].toUpperCase()}${where.slice(1)}, seed ${number}`;
       slider?.place(k, where);
     }
+
+    /** The mean of the pictures from one noise, and where they differ; false while one is missing. */
+    function addUp(titles, k) {
+      const { another } = model.get("_facts");
+      const places = titles.map((_, i) => i).filter((i) => titles[i] !== another);
+      const bitmaps = places.map((i) => frames.get(String(i), k));
+      if (places.length < 2 || bitmaps.includes(null)) return false;
+      // Large pictures are added up in small, so that the slider stays smooth.
+      const scale = Math.min(1, MOST_ADDED_UP / bitmaps[0].width);
+      const [width, height] = [bitmaps[0].width, bitmaps[0].height].map((side) => Math.max(1, Math.round(scale * side)));
+      const { means, spreads } = overPictures(bitmaps.map((bitmap) => pixelsOf(bitmap, width, height)));
+      const most = Math.max(...spreads, 1e-9);
+      sums.hidden = false; // a hidden canvas has no width to paint on
+      paint(mean.canvas, pixelPicture(width, height, (i) => [means[3 * i], means[3 * i + 1], means[3 * i + 2]]), false);
+      paint(spread.canvas, pixelPicture(width, height, (i) => Array(3).fill((255 * spreads[i]) / most)), false);
+      spread.caption.textContent = `where they differ; white: ${most.toFixed(0)} of 255`;
+      spread.canvas.setAttribute("aria-label", `Where the styles differ, white: a standard deviation of ${most.toFixed(0)} of 255`);
+      return true;
+    }
   },
 };
+
+function pixelsOf(bitmap, width, height) {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0, width, height);
+  return context.getImageData(0, 0, width, height).data;
+}
+
+/** Mean of each colour of each pixel, and the root mean square over the colours of their deviations. */
+function overPictures(pictures) {
+  const count = pictures[0].length / 4;
+  const means = new Float32Array(3 * count);
+  const spreads = new Float32Array(count);
+  for (let i = 0; i < count; i += 1) {
+    let squares = 0;
+    for (let c = 0; c < 3; c += 1) {
+      let sum = 0;
+      let square = 0;
+      for (const picture of pictures) {
+        const value = picture[4 * i + c];
+        sum += value;
+        square += value * value;
+      }
+      means[3 * i + c] = sum / pictures.length;
+      squares += square / pictures.length - means[3 * i + c] ** 2;
+    }
+    spreads[i] = Math.sqrt(Math.max(0, squares / 3));
+  }
+  return { means, spreads };
+}
+
+function pixelPicture(width, height, colourAt) {
+  const canvas = new OffscreenCanvas(width, height);
+  const pixels = new ImageData(width, height);
+  for (let i = 0; i < width * height; i += 1) pixels.data.set([...colourAt(i), 255], 4 * i);
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+  return canvas;
+}

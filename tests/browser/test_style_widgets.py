@@ -51,6 +51,9 @@ def test_styles_are_slid_through_and_measured_against_the_chosen_one(listening):
     assert "measured from here" in cells.nth(0).inner_text()
     assert "1.00 away" in cells.nth(2).inner_text()
     assert "layout" in cells.nth(2).inner_text()
+    same_noise = [made_grid().picture(title) for title in list(made_grid().prompts)[:3]]
+    spread = np.sqrt((np.stack(same_noise).astype(float).std(axis=0) ** 2).mean(axis=-1))
+    page.wait_for_selector(f"text=where they differ; white: {spread.max():.0f} of 255")
     page.focus(".ex-curve input")
     page.keyboard.press("ArrowLeft")
     page.wait_for_selector(".ex-style-said:has-text('After step 4 of 9')")

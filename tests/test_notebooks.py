@@ -68,7 +68,7 @@ WIDGETS = {
         "Studio": 1,
     },
     "05_is_it_a_copy.ipynb": {
-        "Question": 3,
+        "Question": 4,
         "Nearest": 1,
         "Nearness": 1,
         "Again": 1,

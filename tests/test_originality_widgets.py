@@ -165,7 +165,9 @@ def test_what_was_recorded_of_a_second_time_is_told():
     different = widgets.Again(trace, make_findings(again=("a", "c", "b")))
     assert "second" not in different._frame_index
     assert "not the same" in repr(different)
-    assert "not drawn a second time" in repr(widgets.Again(trace))
+    assert "not shown a second time" in repr(widgets.Again(trace))
+    shown.shown = False
+    assert "bit" not in repr(shown)
 
 
 def test_three_runs_are_drawn_and_compared(controller):

@@ -21,11 +21,12 @@ const again = {
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     // The frames last: whether there is a picture is known once they have come.
-    view.watch(["_facts", "_frames"], load);
+    view.watch(["_facts", "_frames", "shown"], load);
     load();
 
     function load() {
       const facts = model.get("_facts");
+      const waits = !model.get("shown");
       const titles = { first: `Seed ${facts.seeds[0]}`, second: `Seed ${facts.seeds[0]} again`, other: `Seed ${facts.seeds[1]}` };
       const told = { first: "", second: compared(facts.second, facts.numbers), other: compared(facts.other, facts.numbers) };
       tiles.forEach(({ name, canvas, title, told: words, digest, node }, i) => {
@@ -34,12 +35,12 @@ const again = {
         digest.textContent = facts.digests ? facts.digests[i] : "";
         node.dataset.same = String(i === 1 && facts.second?.values === 0);
         canvas.setAttribute("aria-label", `${titles[name]}: ${facts.prompt}`);
-        node.hidden = name !== "first" && frames.count(name) === 0;
+        node.hidden = name !== "first" && (waits || frames.count(name) === 0);
       });
       prompt.textContent = `“${facts.prompt}”`;
-      verdict.textContent = conclusion(facts);
+      verdict.textContent = waits ? "Guess first." : conclusion(facts);
       const where = facts.where === "here" ? "All three were drawn on this computer." : "Recorded, on the computer that made these pages.";
-      small.textContent = facts.digests ? `${where} Below each picture: the fingerprint (SHA-256) of all its numbers; one number changed, and it is another.` : "";
+      small.textContent = facts.digests && !waits ? `${where} Below each picture: the fingerprint (SHA-256) of all its numbers; one number changed, and it is another.` : "";
       ask();
     }
 

@@ -33,8 +33,10 @@ class Again(Asking, scripts=("asking", "again")):
 
     Attributes:
         pictures: What was drawn here; None before.
+        shown: Whether the second time and the next seed are shown, or wait for a guess.
     """
 
+    shown = t.Bool(True, help="Whether the other two are shown.").tag(sync=True)
     _facts = t.Dict().tag(sync=True)
 
     def __init__(
@@ -90,8 +92,8 @@ class Again(Asking, scripts=("asking", "again")):
     def describe(self) -> str:
         """Say in a sentence what is shown."""
         seed = self._trace.seed
-        if "digests" not in self._facts:
-            return f"“{self._trace.prompt}” with seed {seed}, not drawn a second time yet"
+        if not self.shown or "digests" not in self._facts:
+            return f"“{self._trace.prompt}” with seed {seed}, not shown a second time yet"
         same = self._facts["digests"][0] == self._facts["digests"][1]
         return (
             f"“{self._trace.prompt}” with seed {seed}, drawn twice: "

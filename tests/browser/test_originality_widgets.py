@@ -129,6 +129,9 @@ def test_the_same_picture_is_told_to_be_the_same(open_page):
     assert page.locator("canvas").nth(2).evaluate("canvas => canvas.width") > 0
     page.wait_for_selector("text=needs a live page")
     assert page.evaluate(NO_WIDER)
+    page.evaluate("models[0].set('shown', false)")
+    page.wait_for_selector("text=Guess first.")
+    assert page.locator(".ex-again figure:visible").count() == 1
 
 
 def test_what_was_drawn_here_is_held_against_what_was_shown(listening):

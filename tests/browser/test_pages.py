@@ -71,6 +71,7 @@ def server(folder, arguments, address):
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
 def listening(process, log, pattern):

@@ -37,6 +37,7 @@ const styleMeasures = {
       scale.replaceChildren(h("span", { text: number(low) }), h("span", { text: number(high) }));
       verdict.textContent =
         `${percentOf(between)} of what differs among the drawings in this measure lies between styles, the rest within them. ` +
+        `The drawings in ${Object.keys(drawings)[0]} are ${rankOf(Object.values(drawings).map((cuts) => cuts[1]))} in it, by their medians. ` +
         (own === null ? "" : `The line: ${whose}, ${number(own)}.`);
     }
 
@@ -67,6 +68,13 @@ const styleMeasures = {
 
     function number(value) {
       return (Math.abs(value) >= 20 ? Math.round(value) : Number(value.toFixed(1))).toString().replace("-", "−");
+    }
+
+    /** Which place the first of some values has among all of them. */
+    function rankOf(values) {
+      const above = values.filter((value) => value > values[0]).length;
+      if (above === 0) return "highest of all styles";
+      return above === values.length - 1 ? "lowest of all styles" : `number ${above + 1} of ${values.length} from the top`;
     }
 
     function percentOf(share) {

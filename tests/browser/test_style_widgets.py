@@ -115,6 +115,7 @@ def test_a_measure_is_laid_out_to_scale(open_page):
     assert own == pytest.approx(low + scale * 1.0, abs=2)
     assert median == pytest.approx(low + scale * 0.5, abs=2)
     assert "25 % of what differs" in page.inner_text("body")
+    assert "in soft watercolour are lowest of all styles" in page.inner_text("body")
     assert "The line: mine, 2.5" in page.inner_text("body")
     page.evaluate("models[0].set('shown', false)")
     page.wait_for_selector(".ex-style-measures", state="hidden")

@@ -4,9 +4,10 @@
 
 SITE is a folder that `explainer export` wrote; it is served on this machine to a headless Chromium.
 
-First view is the browser's own first contentful paint; a page is usable when each of its widgets
-is drawn. Both count from the request. An empty page, a heading and nothing else, is opened in turn
-with the others, since a machine's speed drifts. Scrubbing is measured by the time between two
+First view is the browser's own first contentful paint; then the first widget stands, then all of
+them. Everything counts from the request. On a busy machine the work that the browser's processes
+have done until then says more than time does. An empty page, a heading and nothing else, is opened
+in turn with the others, since a machine's speed drifts. Scrubbing is measured by the time between two
 frames while the slider of the first player moves with each of them. Drawing is timed by the page
 itself, from the first step, beside the same run by torch in this process, in one thread each.
 """
@@ -21,14 +22,21 @@ from pathlib import Path
 from typing import Any
 
 EMPTY = "<!doctype html><html lang=en data-ready><title>Empty</title><h1>Empty</h1></html>"
+HEADS = ("page", "first view, ms", "first widget, ms", "whole, ms", "work, ms")
 PROMPT, SEED = "a fox in a green coat sits on a farm in the rain, crayon", 11
 PAINT = """() => new Promise((done) => new PerformanceObserver((list) => {
   const paint = list.getEntriesByName("first-contentful-paint")[0];
   if (paint) done(paint.startTime);
 }).observe({ type: "paint", buffered: true }))"""
+# When the first widget answers, and when the whole page does.
 USABLE = """() => new Promise((done) => {
-  const look = () => document.documentElement.dataset.ready !== undefined
-    ? requestAnimationFrame(() => done(performance.now())) : setTimeout(look, 5);
+  let first = 0;
+  const look = () => {
+    const whole = document.documentElement.dataset.ready !== undefined;
+    if (!first && (whole || document.querySelector("[id^=widget-] > .ex"))) first = performance.now();
+    if (whole) requestAnimationFrame(() => done([first, performance.now()]));
+    else setTimeout(look, 5);
+  };
   look();
 })"""
 SCRUB = """async () => {
@@ -47,29 +55,40 @@ SCRUB = """async () => {
 }"""
 
 
-def opened(browser: Any, address: str) -> tuple[float, float]:
-    """Milliseconds from the request to the first view and to usable, in a browser with no cache."""
+def opened(browser: Any, address: str) -> tuple[float, ...]:
+    """Milliseconds to the first view, the first widget and all, and of work; nothing is cached."""
     context = browser.new_context(viewport={"width": 1100, "height": 900})
     page = context.new_page()
+    before = work(browser)
     page.goto(address, wait_until="commit")
-    usable, paint = page.evaluate(USABLE), page.evaluate(PAINT)
+    (first, whole), paint = page.evaluate(USABLE), page.evaluate(PAINT)
+    spent = work(browser) - before
     context.close()
-    return paint, usable
+    return paint, first, whole, spent
+
+
+def work(browser: Any) -> float:
+    """Milliseconds that all of the browser's processes have computed so far."""
+    session = browser.new_browser_cdp_session()
+    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    return sum(1000 * process["cpuTime"] for process in found)
 
 
 def pages(browser: Any, empty: str, host: str, names: list[str], rounds: int) -> None:
     addresses = {"(empty page)": empty} | {name: host + name for name in names}
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in addresses}
+    found: dict[str, list[tuple[float, ...]]] = {name: [] for name in addresses}
     for _ in range(rounds):
         for name, address in addresses.items():
             found[name].append(opened(browser, address))
-    print(f"{'page':26} first view, ms      usable, ms   (median, least to most of {rounds})")
+    heads = "".join(f"{head:21}" for head in HEADS)
+    print(f"{heads}(median, least to most of {rounds})")
     for name, times in found.items():
         columns = [
             f"{statistics.median(one):6.0f} ({min(one):.0f}-{max(one):.0f})"
             for one in zip(*times, strict=True)
         ]
-        print(f"{name:26} {columns[0]:19} {columns[1]}")
+        print(f"{name:21}" + "".join(f"{column:21}" for column in columns))
 
 
 def scrubbing(browser: Any, address: str) -> None:

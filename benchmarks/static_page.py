@@ -7,9 +7,9 @@ SITE is a folder that `explainer export` wrote; it is served on this machine to 
 First view is the browser's own first contentful paint; then the first widget stands, then all of
 them. Everything counts from the request. On a busy machine the work that the browser's processes
 have done until then says more than time does. An empty page, a heading and nothing else, is opened
-in turn with the others, since a machine's speed drifts. Scrubbing is measured by the time between two
-frames while the slider of the first player moves with each of them. Drawing is timed by the page
-itself, from the first step, beside the same run by torch in this process, in one thread each.
+in turn with the others, since a machine's speed drifts. Scrubbing is measured by the time between
+two frames while the slider of the first player moves with each of them. Drawing is timed by the
+page itself, from the first step, beside the same run by torch in this process, in one thread each.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ USABLE = """() => new Promise((done) => {
   let first = 0;
   const look = () => {
     const whole = document.documentElement.dataset.ready !== undefined;
-    if (!first && (whole || document.querySelector("[id^=widget-] > .ex"))) first = performance.now();
+    const some = whole || document.querySelector("[id^=widget-] > .ex");
+    if (!first && some) first = performance.now();
     if (whole) requestAnimationFrame(() => done([first, performance.now()]));
     else setTimeout(look, 5);
   };

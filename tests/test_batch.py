@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explainer import batch, cli, gallery
+from explainer import batch, cli, gallery, memory, models
 from explainer.capture import record
 from explainer.parameters import RunParameters
 from explainer.trace import Trace
@@ -323,6 +323,25 @@ def test_the_command_hands_a_run_in(model, tmp_path, monkeypatch, capsys):
     assert "Name a big one with --model" in capsys.readouterr().err
     assert cli.main([*arguments[:-2], "--licence", ""]) == 2
     assert "Its licence is not known" in capsys.readouterr().err
+
+
+def test_the_hub_is_asked_for_a_licence_that_is_not_given(model, tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def measure(hub_id):
+        asked.append(hub_id)
+        if hub_id == "someone/unheard-of":
+            raise models.ModelError("no such model")
+        return replace(memory.PUBLISHED[0], licence="openrail")
+
+    monkeypatch.setattr(models, "measure", measure)
+    monkeypatch.setattr(gallery.hand_in, "__defaults__", (tmp_path,))
+    arguments = ["record", "a fox", "--gallery", "--steps", "1", "--model", str(model)]
+    assert cli.main([*arguments, "--hub-id", "someone/tiny"]) == 0
+    assert gallery.entries(tmp_path)[0].licence == "openrail"
+    assert cli.main([*arguments, "--hub-id", "someone/unheard-of"]) == 2
+    assert "Its licence is not known" in capsys.readouterr().err
+    assert asked == ["someone/tiny", "someone/unheard-of"]
 
 
 def test_traces_are_named_by_their_prompt():

@@ -80,3 +80,13 @@ def test_letters_come_with_their_licence_and_are_small():
     for path in licences:
         assert "SIL OPEN FONT LICENSE" in path.read_text("utf-8").upper()
         assert path.name.removesuffix("-OFL.txt").replace("-", " ") in notice
+
+
+def test_the_tour_speaks_of_parts_that_widgets_have():
+    text = (look.STATIC / "tour.js").read_text("utf-8")
+    steps = re.findall(r'page: "(\w+)",\s+at: "([^"]+)"', text)
+    assert {page for page, _ in steps} == set(look.page_names())
+    widgets = (look.FOLDER.parents[2] / "widgets").glob("*.js")
+    known = {name for path in widgets for name in re.findall(r"ex-[\w-]+", path.read_text("utf-8"))}
+    for _, selector in steps:
+        assert set(re.findall(r"ex-[\w-]+", selector)) <= known, selector

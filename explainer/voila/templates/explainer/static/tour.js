@@ -119,7 +119,7 @@
     },
     {
       page: "05_is_it_a_copy",
-      at: ".ex:has(.ex-nearness)",
+      at: ".ex:has(.ex-nearness-rows)",
       title: "How near is near?",
       text: "Drawings that training never saw have a nearest training picture too, by chance. That is the measure.",
       try: "Guess first, then click a row and look at its worst cases.",

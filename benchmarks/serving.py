@@ -84,7 +84,11 @@ def started(command: list[str], folder: Path, log: Path) -> Iterator[str]:
         yield answering(process, log)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def answering(process: subprocess.Popen[bytes], log: Path) -> str:

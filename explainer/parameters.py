@@ -54,7 +54,7 @@ class RunParameters:
     negative_prompt: str = ""
     seed: int = 0
     steps: int = 25
-    guidance_scale: float = 5.0
+    guidance_scale: float = 3.0
     scheduler: str | None = None
     weights: tuple[tuple[str, float], ...] = ()
 

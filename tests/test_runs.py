@@ -91,7 +91,7 @@ def stop_at(run, step):
 
 def test_a_run_leaves_what_recording_leaves(controller, pipe):
     run = finished(controller.submit(FOX))
-    direct = explainer.record(pipe, FOX.prompt, seed=3, steps=4, guidance_scale=5.0)
+    direct = explainer.record(pipe, FOX.prompt, seed=3, steps=4, guidance_scale=FOX.guidance_scale)
     assert (run.state, run.error, run.notice) == ("done", "", "")
     assert run.trace.picture == direct.picture
     assert run.trace.latents.tobytes() == direct.latents.tobytes()

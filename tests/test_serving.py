@@ -158,6 +158,8 @@ async def talk(address, messages, *, answers):
         return seen
     finally:
         socket.close()
+        while await asyncio.wait_for(socket.read_message(), 30) is not None:
+            pass  # until the other side has hung up too
 
 
 def message(kind, channel="shell", **content):

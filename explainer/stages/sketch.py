@@ -48,7 +48,7 @@ def redraw(
     *,
     strength: float = 0.6,
     steps: int = 25,
-    guidance_scale: float = 5.0,
+    guidance_scale: float = 3.0,
     seed: int = 0,
     on_step: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,

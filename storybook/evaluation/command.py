@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--drawings", type=_count, default=512, help="held-out drawings to use")
     parser.add_argument("--steps", type=_count, default=25, help="denoising steps")
-    parser.add_argument("--guidance", type=float, default=5.0, help="guidance scale")
+    parser.add_argument("--guidance", type=float, default=3.0, help="guidance scale")
     parser.add_argument("--batch", type=_count, default=8, help="pictures made together")
     parser.add_argument(
         "--curves", action="store_true", help="also measure over guidance scales and steps"

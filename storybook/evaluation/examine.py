@@ -59,7 +59,7 @@ class Settings:
     """How pictures are made: the pipeline's own arguments. Picture i has seed ``seed + i``."""
 
     steps: int = 25
-    guidance_scale: float = 5.0
+    guidance_scale: float = 3.0
     seed: int = 0
     batch: int = 8
 

@@ -200,7 +200,7 @@ class Recipe:
         folder.mkdir(parents=True, exist_ok=True)
         generators = [torch.Generator().manual_seed(7) for _ in SHOWN_PROMPTS]
         shown = pipe(list(SHOWN_PROMPTS), generator=generators, num_inference_steps=25,
-                     guidance_scale=5.0, output_type="np").images  # fmt: skip
+                     guidance_scale=3.0, output_type="np").images  # fmt: skip
         strip = (np.concatenate(list(shown), axis=1) * 255).round().astype(np.uint8)
         Image.fromarray(strip).save(folder / f"{step:08d}.webp", quality=85)
 

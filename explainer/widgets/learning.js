@@ -1,7 +1,8 @@
 // Learning: a slider on the curve of the error; above it what the model drew with what it knew then.
 
+const STAGE_NAMES = { clip: "CLIP pair" };
 const STAGE_WORDS = {
-  denoiser: "Error of the guessed noise, the more noise the less it counts",
+  denoiser: "Error of the guessed noise; where there is much noise, it counts less",
   clip: "How badly sentences and pictures are matched (contrastive loss)",
   autoencoder: "How far pictures come back changed (reconstruction loss)",
 };
@@ -18,7 +19,7 @@ const learning = {
     const pictures = h("div", { class: "ex-learning" }, ...shown.map(({ node }) => node));
     const without = h("p", { class: "ex-small", text: "No pictures of this training were kept: here is its error alone." });
     const stages = Object.keys(model.get("_losses")).map((name) =>
-      h("button", { class: "ex-button", type: "button", text: name, onclick: () => choose(name) }),
+      h("button", { class: "ex-button", type: "button", text: STAGE_NAMES[name] ?? name, onclick: () => choose(name) }),
     );
     const title = h("p", { class: "ex-title ex-number" });
     const words = h("p", { class: "ex-small" });

@@ -228,7 +228,12 @@ class Guesses(Asking, _Panels, scripts=("cells", "curve", "panels", "asking", "g
         self._lay_out(
             [
                 _Panel(added, "Noise added", "known, since we added it", "noise"),
-                _Panel(guesses.guess, "The model's guess", "from the noisy state alone", "noise"),
+                _Panel(
+                    guesses.guess,
+                    "The model's guess",
+                    "from the noisy state and the caption",
+                    "noise",
+                ),
                 _Panel(guesses.missed, "What it got wrong", "guess less truth", "noise"),
             ],
             [

@@ -33,6 +33,7 @@ const question = {
       buttons.forEach((button, i) => {
         button.setAttribute("aria-pressed", String(i === choice));
         button.classList.toggle("ex-question-right", choice >= 0 && i === right);
+        button.classList.toggle("ex-question-wrong", i === choice && i !== right);
       });
       if (choice < 0) return;
       const verdict = choice === right ? "Yes." : `No: ${model.get("_choices")[right]}.`;

@@ -255,7 +255,7 @@ def test_another_pipeline_is_refused_when_it_is_exported(pipe, tmp_path):
 def test_the_embedded_model_draws_in_the_browser_what_it_draws_here(browser, tmp_path):
     pipe = explainer.load(device="cpu")
     prompt = "a fox in a green coat sits on a farm in the rain, crayon"
-    wanted = explainer.record(pipe, prompt, seed=11, steps=4, previews=False)
+    wanted = explainer.record(pipe, prompt, seed=11, steps=4, guidance_scale=5, previews=False)
     write_site(tmp_path / "site", pipe, make_trace(pooled_embedding=wanted.pooled_embedding))
     facts = json.loads((tmp_path / "site" / "live" / "model" / "model.json").read_text())
     assert facts["fingerprint"] == embedded_fingerprint()

@@ -26,7 +26,7 @@ def record(
     *,
     seed: int,
     steps: int = 25,
-    guidance_scale: float = 3.0,
+    guidance_scale: float = 5.0,
     negative_prompt: str = "",
     scheduler: str | None = None,
     width: int | None = None,

@@ -124,7 +124,7 @@ def test_recording_leaves_a_trace(model, tmp_path, monkeypatch, capsys):
     assert cli.main(["record", "A fox, in the snow!", *options]) == 0
     trace = Trace.load(tmp_path / "a-fox-in-the-snow.trace")
     assert (trace.prompt, trace.negative_prompt) == ("A fox, in the snow!", "rain")
-    assert (trace.seed, trace.steps, trace.guidance_scale) == (3, 2, 5.0)
+    assert (trace.seed, trace.steps, trace.guidance_scale) == (3, 2, 3.0)
     assert "ex.widgets.Player" in capsys.readouterr().out
 
 

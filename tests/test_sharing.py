@@ -70,6 +70,7 @@ def test_a_link_holds_what_names_the_run():
         prompt="a fox in the snow",
         seed=3,
         steps=10,
+        guidance_scale=trace.guidance_scale,
         scheduler="EulerDiscreteScheduler",
         weights=(("fox", 0.5),),
     )

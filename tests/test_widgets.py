@@ -20,6 +20,10 @@ from explainer.widgets.player import noise_shares
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
 
+BOXES = {"Views"}
+"""They show widgets of ours, and have no front end of their own."""
+DRAWN = set(widgets.__all__) - BOXES
+
 SECONDS = 120
 
 
@@ -51,14 +55,13 @@ def test_packed_frames_come_back_by_their_offsets():
 
 
 def test_every_public_widget_is_there_and_a_misspelt_one_is_named():
-    boxes = {"Views"}  # shows widgets, one at a time
-    assert all(issubclass(getattr(widgets, n), Widget) for n in set(widgets.__all__) - boxes)
-    assert all(issubclass(getattr(widgets, name), ipywidgets.VBox) for name in boxes)
+    assert all(issubclass(getattr(widgets, name), Widget) for name in DRAWN)
+    assert all(issubclass(getattr(widgets, name), ipywidgets.VBox) for name in BOXES)
     with pytest.raises(AttributeError, match=r"'Playr'; it offers .*Player"):
         widgets.Playr  # noqa: B018
 
 
-@pytest.mark.parametrize("name", sorted(set(widgets.__all__) - {"Widget"}))
+@pytest.mark.parametrize("name", sorted(DRAWN - {"Widget"}))
 def test_front_ends_are_whole_and_import_nothing(name):
     widget = getattr(widgets, name)
     assert (

@@ -126,8 +126,8 @@ def encode_all(
     with torch.compiler.set_stance("force_eager"):  # one pass does not repay compiling
         for start in range(0, len(pictures), batch):
             shown = as_floats(pictures[start : start + batch], device)
-            parts.append(vae.encode(shown).latent_dist.mean.half().cpu())
-    return torch.cat(parts)
+            parts.append(vae.encode(shown).latent_dist.mean.half().cpu().numpy())
+    return torch.from_numpy(np.concatenate(parts))
 
 
 @torch.no_grad()

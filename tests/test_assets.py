@@ -201,7 +201,8 @@ def test_what_the_style_page_opens_with_is_read_as_it_was_written(tmp_path, monk
     record_style.write(pipe, base, "soft watercolour")
 
     grid = recorded_style.grid()
-    run = explainer.record(pipe, "a little girl walks, crayon", seed=3, steps=2)
+    wanted = RunParameters(prompt="a little girl walks, crayon", seed=3, steps=2)
+    run = explainer.record(pipe, **wanted.arguments())
     assert grid.frames["crayon"][-1] == style_grid._webp(run.image())
     assert len(grid.prompts) == 2 + len(record_style.styles("soft watercolour"))
     for one in recorded_style.measures().values():

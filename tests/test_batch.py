@@ -110,7 +110,7 @@ def test_a_list_is_recorded_and_what_is_there_is_not_made_again(pipe, tmp_path):
     )
     assert [(one.line.number, one.state) for one in first] == [(1, "recorded"), (2, "recorded")]
     assert seen == [(1, 1, 2), (1, 2, 2), (2, 1, 2), (2, 2, 2)]
-    same = record(pipe, "a fox", seed=0, steps=2, previews=False)
+    same = record(pipe, "a fox", seed=0, steps=2, guidance_scale=3.0, previews=False)
     assert Trace.load(first[0].path).picture == same.picture
 
     longer = batch.read_list(written(tmp_path, "a bear", "a fox", "an owl"), USUAL)

@@ -318,10 +318,13 @@ def test_a_phone_shows_all_without_scrolling_sideways(browser, site, scheme):
     phone = {"viewport": {"width": 400, "height": 800}, "color_scheme": scheme}
     with visit(browser, site, ready=STUDIO, **phone) as page:
         widths = """() => [document.documentElement, ...document.querySelectorAll("body *")]
-          .filter((node) => node.scrollWidth > node.clientWidth + 1
+          .filter((node) => node.scrollWidth > node.clientWidth + 1 && node.checkVisibility()
             && ["auto", "scroll"].includes(getComputedStyle(node).overflowX))
           .map((node) => node.className)"""
         assert page.evaluate(widths) == []
+        page.click(".frame-pages summary")
+        assert page.evaluate(widths) == []
+        page.keyboard.press("Escape")
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
         outside = """() => [...document.querySelectorAll(".ex, .ex *, p, img, h1, h2")]
           .filter((node) => node.getBoundingClientRect().right > 401 && !node.closest(".ex-spoken"))

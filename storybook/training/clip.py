@@ -1,4 +1,8 @@
-"""Stage 2: the CLIP pair, trained on pictures and captions (Radford et al. 2021)."""
+"""Stage 2: the CLIP pair, trained on pictures and captions (Radford et al. 2021).
+
+Beside the contrastive loss, both encoders must tell what is named and shown: see
+:mod:`storybook.training.naming`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import torch
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
 
-from storybook.training.data import as_floats, chosen
+from storybook.training.data import as_floats, picked
 from storybook.training.loop import Stage
+from storybook.training.naming import Naming
 from storybook.training.presets import Preset
 from storybook.training.tokenizer import CONTEXT
 
@@ -56,18 +61,28 @@ class ClipStage(Stage):
         clip: the pair of encoders.
         pictures: uint8, shape (n, size, size, 3).
         tokens: token ids, shape (n, captions, context).
+        shown: what pictures show, shape (n, attributes), see :mod:`storybook.training.naming`.
+        named: what captions name, shape (n, captions, attributes).
         preset: batch size and rate.
     """
 
     name = "clip"
 
     def __init__(
-        self, clip: CLIPModel, pictures: torch.Tensor, tokens: torch.Tensor, preset: Preset
+        self,
+        clip: CLIPModel,
+        pictures: torch.Tensor,
+        tokens: torch.Tensor,
+        shown: torch.Tensor,
+        named: torch.Tensor,
+        preset: Preset,
     ) -> None:
         super().__init__()
         self.model: CLIPModel = clip
+        self.naming = Naming(preset.clip_width, preset.projection)
         self.batch_size, self.learning_rate = preset.clip_batch, preset.clip_rate
         self._pictures, self._tokens = pictures, _trimmed(tokens, clip)
+        self._shown, self._named = shown, named
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
         """Return the loss on the pictures in ``indices``, each with one of its captions."""
@@ -75,17 +90,30 @@ class ClipStage(Stage):
         pictures = as_floats(self._pictures[indices.to(self._pictures.device)], device)
         with torch.no_grad():
             self.model.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
-        tokens = chosen(self._tokens, indices)
-        logits = self.model(input_ids=tokens, pixel_values=pictures).logits_per_text
-        target = torch.arange(len(indices), device=device)
+        which = torch.randint(0, self._tokens.shape[1], (len(indices),), device=device)
+        found = self.model(
+            input_ids=picked(self._tokens, indices, which).long(), pixel_values=pictures
+        )
+        named = picked(self._named, indices, which)
+        shown = self._shown[indices.to(self._shown.device)].to(device)
         return (
-            functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
-        ) / 2
+            _contrast(found.logits_per_text)
+            + self.naming.states(found.text_model_output.last_hidden_state, named)
+            + self.naming.embeddings(found.text_embeds, named)
+            + self.naming.embeddings(found.image_embeds, shown)
+        )
 
     def compile(self) -> None:
         """Compile both encoders in place."""
         self.model.text_model.compile()
         self.model.vision_model.compile()
+
+
+def _contrast(logits: torch.Tensor) -> torch.Tensor:
+    target = torch.arange(len(logits), device=logits.device)
+    return (
+        functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
+    ) / 2
 
 
 def _trimmed(tokens: torch.Tensor, clip: CLIPModel) -> torch.Tensor:

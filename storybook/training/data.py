@@ -90,4 +90,10 @@ def keep(path: Path, array: np.ndarray) -> None:
 def chosen(tokens: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
     """Pick one caption of each picture at random: int64, shape (n, context), where indices are."""
     which = torch.randint(0, tokens.shape[1], (len(indices),), device=tokens.device)
-    return tokens[indices.to(tokens.device), which].long().to(indices.device)
+    return picked(tokens, indices, which).long()
+
+
+def picked(of_captions: torch.Tensor, indices: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """Pick from a table of shape (pictures, captions, ...): shape (n, ...), where indices are."""
+    device = of_captions.device
+    return of_captions[indices.to(device), which.to(device)].to(indices.device)

@@ -16,8 +16,14 @@ from storybook.training.presets import Preset
 
 DROP_CAPTION = 0.1
 """Share of captions replaced by the empty one (Ho and Salimans 2022, section 3.2)."""
-SNR_CAP = 5.0
-"""Losses are weighted by min(SNR, 5) / SNR (Hang et al. 2023)."""
+SNR_FLOOR, SNR_CAP = 0.25, 5.0
+"""The picture's error weighs SNR + 0.25, at most 5 (the cap: Hang et al. 2023).
+
+Without a floor, nothing is learned from pictures lost in noise, where the text alone can tell what
+they show: the first steps of a run, which decide who and where, then came out worse than grey.
+"""
+MOST_WEIGHT = 25.0
+"""No noise error weighs more: in all but pure noise it says too little about the picture."""
 
 _SCHEDULE = {
     "num_train_timesteps": 1000,
@@ -63,6 +69,11 @@ def build(preset: Preset) -> UNet2DConditionModel:
         attention_head_dim=preset.unet_heads,
         norm_num_groups=16,
     )
+
+
+def loss_weight(snr: torch.Tensor) -> torch.Tensor:
+    """Return the weight of the squared noise error at a signal-to-noise ratio, same shape."""
+    return ((snr + SNR_FLOOR).clamp(max=SNR_CAP) / snr).clamp(max=MOST_WEIGHT)
 
 
 class DenoiserStage(Stage):
@@ -115,8 +126,7 @@ class DenoiserStage(Stage):
         noisy = self._scheduler.add_noise(clean, noise, timesteps)
         found = self.model(noisy, timesteps, self._texts(indices)).sample
         error = (found.float() - noise).square().mean((1, 2, 3))
-        snr = compute_snr(self._scheduler, timesteps)
-        return (error * snr.clamp(max=SNR_CAP) / snr).mean()
+        return (error * loss_weight(compute_snr(self._scheduler, timesteps))).mean()
 
     def _texts(self, indices: torch.Tensor) -> torch.Tensor:
         tokens = chosen(self._tokens, indices)

@@ -17,7 +17,7 @@ from transformers import CLIPModel, CLIPTokenizer
 from storybook import dataset
 from storybook.captions import RUNNING_EXAMPLE
 from storybook.illustrator import draw
-from storybook.training import autoencoder, clip, denoiser, devices, export, parts, tokenizer
+from storybook.training import autoencoder, clip, denoiser, devices, export, naming, parts, tokenizer
 from storybook.training.checkpoint import Progress
 from storybook.training.data import ids, keep, resident, texts, tokens
 from storybook.training.loop import Budget, Stage, Trainer
@@ -132,7 +132,12 @@ class Recipe:
         self, pictures: torch.Tensor, tokens: torch.Tensor, words: CLIPTokenizer
     ) -> tuple[CLIPModel, Progress]:
         pair = clip.build(self.preset, words)
-        progress = self._train(clip.ClipStage(pair, pictures, tokens, self.preset))
+        device = self.accelerator.device
+        shown = resident(naming.shown(len(pictures)), device)
+        named = resident(naming.named(len(pictures), tokens.shape[1]), device)
+        progress = self._train(
+            clip.ClipStage(pair, pictures, tokens, shown, named, self.preset)
+        )
         return pair.eval(), progress
 
     def _denoiser(

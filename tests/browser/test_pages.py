@@ -362,7 +362,9 @@ def test_jupyterlab_opens_folded_and_runs_it_all(browser, lab):
 
         page.click("text=Run >> nth=0")
         page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
-        page.wait_for_selector(PLAYER)
+        page.wait_for_selector(STUDIO)
+        # Until the last cell has run, JupyterLab moves the focus along, away from the slider.
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
         before = pictures(page, PLAYER)
         scrub(page, PLAYER, "ArrowRight", "Step 1 of 25")
         assert pictures(page, PLAYER) != before

@@ -14,11 +14,12 @@ import pytest
 import torch
 
 from storybook import training
-from storybook.training import autoencoder, checkpoint, clip, denoiser, parts, start
+from storybook.captions import captions_of
+from storybook.training import autoencoder, checkpoint, clip, denoiser, naming, parts, start
 from storybook.training.checkpoint import Progress
 from storybook.training.loop import Budget, Stage, Trainer, TrainingStopped
 from storybook.training.presets import PRESETS
-from storybook.world import WORLD_VERSION
+from storybook.world import WORLD_VERSION, scene
 
 REHEARSAL = PRESETS["rehearsal"]
 
@@ -119,7 +120,12 @@ def test_weights_are_stored_in_half_precision_and_nothing_twice(trained):
         assert {tensor.dtype for tensor in tensors} == {torch.float16}
         stored += sum(tensor.numel() for tensor in tensors)
     learned = [checkpoint.read(trained / "state" / f"{stage}.pt") for stage in parts.STAGES]
-    counted = sum(weight.numel() for state in learned for weight in state["stage"].values())
+    counted = sum(
+        weight.numel()
+        for state in learned
+        for name, weight in state["stage"].items()
+        if name.startswith("model.")  # what only the training needs stays with it
+    )
     assert stored == counted - 1  # the logit scale is in training.json
 
 
@@ -263,6 +269,35 @@ def test_a_decoder_learns_alone_from_finished_weights(trained, tmp_path):
     assert old == new
     old, new = (record(folder)["logit_scale"] for folder in (trained, tmp_path))
     assert old == pytest.approx(new, abs=0.02)
+
+
+def test_labels_say_what_each_caption_names():
+    shown, named = naming.shown(40), naming.named(40, 3)
+    assert named.shape == (40, 3, len(naming.ATTRIBUTES))
+    for number in range(40):
+        for i, caption in enumerate(captions_of(number, 3)):
+            for column, (name, values) in enumerate(naming.ATTRIBUTES.items()):
+                said = {"garment": "colour"}.get(name, name) in caption.names
+                value = getattr(scene(number), name)
+                assert shown[number, column] == (values.index(value) if value else -1)
+                assert named[number, i, column] == (values.index(value) if said else -1)
+
+
+def test_only_what_is_named_is_asked_for():
+    torch.manual_seed(0)
+    heads = naming.Naming(8, 4)
+    states, nothing = torch.randn(2, 5, 8), torch.full((2, len(naming.ATTRIBUTES)), -1)
+    assert heads.states(states, nothing) == heads.embeddings(states[:, 0, :4], nothing) == 0
+    one = nothing.clone()
+    one[1, 0] = 3
+    heads.states(states.requires_grad_(), one).backward()
+    assert states.grad[0].abs().max() == 0 < states.grad[1].abs().max()
+
+
+def test_the_first_steps_of_a_run_weigh_too():
+    snr = torch.tensor([100.0, 4.0, 1.0, 0.05, 1e-4])
+    picture = denoiser.loss_weight(snr) * snr
+    assert picture.tolist() == pytest.approx([5.0, 4.25, 1.25, 0.3, 0.0025])
 
 
 def test_standardising_changes_the_latents_alone():

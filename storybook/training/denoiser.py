@@ -120,13 +120,16 @@ class DenoiserStage(Stage):
         clean = self._latents[indices.to(self._latents.device)].to(device).float()
         clean = clean.to(memory_format=torch.channels_last)
         noise = torch.randn_like(clean)
-        timesteps = torch.randint(
-            0, self._scheduler.config.num_train_timesteps, (len(clean),), device=device
-        )
+        timesteps = self._timesteps(len(clean), device)
         noisy = self._scheduler.add_noise(clean, noise, timesteps)
         found = self.model(noisy, timesteps, self._texts(indices)).sample
         error = (found.float() - noise).square().mean((1, 2, 3))
         return (error * loss_weight(compute_snr(self._scheduler, timesteps))).mean()
+
+    def _timesteps(self, count: int, device: torch.device) -> torch.Tensor:
+        """Draw timesteps evenly over the schedule, which steadies the loss of a small batch."""
+        spread = torch.arange(count, device=device) / count + torch.rand((), device=device)
+        return (spread % 1 * self._scheduler.config.num_train_timesteps).long()
 
     def _texts(self, indices: torch.Tensor) -> torch.Tensor:
         tokens = chosen(self._tokens, indices)

@@ -17,7 +17,16 @@ from transformers import CLIPModel, CLIPTokenizer
 from storybook import dataset
 from storybook.captions import RUNNING_EXAMPLE
 from storybook.illustrator import draw
-from storybook.training import autoencoder, clip, denoiser, devices, export, naming, parts, tokenizer
+from storybook.training import (
+    autoencoder,
+    clip,
+    denoiser,
+    devices,
+    export,
+    naming,
+    parts,
+    tokenizer,
+)
 from storybook.training.checkpoint import Progress
 from storybook.training.data import ids, keep, resident, texts, tokens
 from storybook.training.loop import Budget, Stage, Trainer
@@ -135,9 +144,7 @@ class Recipe:
         device = self.accelerator.device
         shown = resident(naming.shown(len(pictures)), device)
         named = resident(naming.named(len(pictures), tokens.shape[1]), device)
-        progress = self._train(
-            clip.ClipStage(pair, pictures, tokens, shown, named, self.preset)
-        )
+        progress = self._train(clip.ClipStage(pair, pictures, tokens, shown, named, self.preset))
         return pair.eval(), progress
 
     def _denoiser(

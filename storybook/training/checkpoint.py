@@ -72,11 +72,11 @@ def slim(state: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: if its average is not that of its weights.
     """
-    weights = dict(state["stage"])
+    # What only the training needs, such as heads, is left out.
+    weights = {k: weight for k, weight in state["stage"].items() if k.startswith(_MODEL)}
     if "ema" in state:
         averages = state["ema"]["shadow_params"]
-        names = [name for name in weights if name.startswith(_MODEL)]
-        for name, average in zip(names, averages, strict=True):
+        for name, average in zip(weights, averages, strict=True):
             if weights[name].shape != average.shape:
                 raise ValueError(f"the average of {name} has another shape than its weights")
             weights[name] = average

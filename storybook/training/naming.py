@@ -7,6 +7,8 @@ it can read in the states, so these must also tell every attribute that the capt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
@@ -93,7 +95,9 @@ def _heads(width: int) -> nn.ModuleList:
     return nn.ModuleList(nn.Linear(width, len(values)) for values in ATTRIBUTES.values())
 
 
-def _loss(heads: nn.ModuleList, inputs: list[torch.Tensor], values: torch.Tensor) -> torch.Tensor:
+def _loss(
+    heads: nn.ModuleList, inputs: Sequence[torch.Tensor], values: torch.Tensor
+) -> torch.Tensor:
     """Return the mean cross-entropy over attributes, each over the rows that name it."""
     losses = [
         # The sum, since a batch in which nothing names an attribute has no mean.

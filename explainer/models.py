@@ -303,7 +303,7 @@ def embedded_folder() -> Path:
 
 def _local_folder(source: str | os.PathLike[str]) -> Path | None:
     """The folder that is meant, or None if it is a hub id."""
-    folder = Path(source).expanduser()
+    folder = Path(os.path.expanduser(source))  # noqa: PTH111 - Path's own fails on ~nobody
     if folder.is_dir():
         if not (folder / _INDEX).is_file():
             raise ModelError(

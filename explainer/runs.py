@@ -78,7 +78,8 @@ class Job:
     def observe(self, callback: Callable[[Any], None]) -> None:
         """Call ``callback(self)`` now and at every change, from whichever thread makes it."""
         with self._lock:
-            self._observers.append(callback)
+            if not self.ended:
+                self._observers.append(callback)
         self._tell(callback)
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -93,6 +94,8 @@ class Job:
             for name, value in values.items():
                 setattr(self, name, value)
             observers = list(self._observers)
+            if self.ended:  # a job that somebody keeps must not keep the widgets that watched it
+                self._observers.clear()
         for callback in observers:
             self._tell(callback)
         if self.ended:
@@ -229,6 +232,7 @@ class RunController:
         with self._asked:
             if self._closed:
                 raise RuntimeError("This run controller is closed. Make a new one.")
+            self._latest = {who: one for who, one in self._latest.items() if not one.ended}
             former, self._latest[reader] = self._latest.get(reader), job
         if former is not None:
             former.cancel()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 import explainer
-from explainer.parameters import RunParameters
+from explainer.parameters import ParameterError, RunParameters
 
 if TYPE_CHECKING:
     from explainer.trace import Trace
@@ -34,7 +34,11 @@ LINE = 20
 
 
 def parameters_of(trace: Trace) -> RunParameters:
-    """Returns what asks for this run; its scheduler only where the embedded model has another."""
+    """Returns what asks for this run; its scheduler only where the embedded model has another.
+
+    Raises:
+        ParameterError: It was recorded otherwise than one may ask for, such as with 1000 steps.
+    """
     return RunParameters(
         prompt=trace.prompt,
         negative_prompt=trace.negative_prompt,
@@ -47,10 +51,13 @@ def parameters_of(trace: Trace) -> RunParameters:
 
 
 def query(trace: Trace) -> str:
-    """Returns the query of a link that opens this run; "" where no prompt and seed name it."""
-    if trace.seed is None or not trace.prompt.strip():
+    """Returns the query of a link that opens this run; "" where no link can ask for it."""
+    if trace.seed is None:
         return ""
-    return parameters_of(trace).to_query()
+    try:
+        return parameters_of(trace).to_query()
+    except ParameterError:
+        return ""
 
 
 def file_name(trace: Trace, suffix: str) -> str:

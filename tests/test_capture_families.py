@@ -465,6 +465,35 @@ def test_the_linear_matrix_sorts_the_colours_out() -> None:
     np.testing.assert_allclose(ours, picture[0], atol=0.05)
 
 
+def test_the_linear_matrix_is_fitted_in_a_precision_that_does_not_overflow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from explainer.capture import linear
+
+    seen = []
+
+    class Delicate(Mixer):
+        """As SDXL's autoencoder in half precision, which its pipeline makes single to encode."""
+
+        config = FrozenDict(Mixer.config | {"force_upcast": True})
+
+        @property
+        def dtype(self) -> torch.dtype:
+            return self.mix.dtype
+
+        def encode(self, pictures: torch.Tensor) -> Any:
+            seen.append(pictures.dtype)
+            return super().encode(pictures)
+
+    monkeypatch.setattr(linear, "_known", {})
+    monkeypatch.setattr(linear, "_kept", lambda *_: None)
+    monkeypatch.setattr(linear, "_keep", lambda *_: None)
+    vae = Delicate().half()
+    linear.matrix(SimpleNamespace(vae=vae, vae_scale_factor=2, _execution_device="cpu"))
+    assert set(seen) == {torch.float32}
+    assert vae.dtype == torch.float16
+
+
 def test_latents_scale_there_and_back() -> None:
     from explainer.capture.previews import scaled, unscaled
 

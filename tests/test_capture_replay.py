@@ -139,6 +139,22 @@ def test_attention_of_the_steps_taken_over_is_the_recorded_one(pipe: Any) -> Non
     assert other[5:].all()
 
 
+@pytest.mark.parametrize(
+    ("family", "asked"), [("stable_diffusion", 1), ("stable_diffusion", 3), ("pixart", 2)]
+)
+def test_a_run_can_be_cancelled_on_its_way_to_the_step(
+    built: dict[str, Any], family: str, asked: int
+) -> None:
+    pipe = with_scheduler(built[family], "DPMSolverMultistepScheduler")
+    trace = recorded(pipe, family)
+    calls = iter(range(1, STEPS + 1))
+    again = resume(
+        pipe, trace, 5, prompt="a bear", cancelled=lambda: next(calls) >= asked, **OPTIONS[family]
+    )
+    assert (again.calls, again.complete) == (asked, False)
+    np.testing.assert_array_equal(again.noise, trace.noise[:asked])
+
+
 def test_edited_latents_and_another_seed(pipe: Any) -> None:
     trace = recorded(pipe, "stable_diffusion")
     flipped = trace.latents[4][:, :, ::-1]

@@ -306,6 +306,8 @@ def test_a_run_without_this_or_that_says_what_is_missing() -> None:
     assert "without attention" in named("Where each word is looked up").why_not(
         Subject(make_trace(attention={}))
     )
+    wild = Subject(make_trace(guidance_scale=80.0))
+    assert "guidance scale must be" in named("Turn the knobs").why_not(wild)
     with pytest.raises(ValueError, match="no view 'Sculpture'"):
         named("Sculpture")
 
@@ -436,7 +438,12 @@ def test_a_file_is_opened_by_its_path(path: Any, tmp_path: Any) -> None:
     opened._handle_custom_msg({"type": "open", "path": f" {path} "}, [])
     assert opened.trace.prompt == "a fox in the snow"
     kept = opened.trace
-    for wrong, answer in (("", "Write the path"), (str(tmp_path / "none.trace"), "no such file")):
+    wishes = (
+        ("", "Write the path"),
+        (str(tmp_path / "none.trace"), "no such file"),
+        ("~nobody-of-this-name/fox.trace", "no such file"),
+    )
+    for wrong, answer in wishes:
         opened._handle_custom_msg({"type": "open", "path": wrong}, [])
         assert answer in opened.notice
         assert opened.trace is kept
@@ -566,6 +573,7 @@ def test_a_hub_id_asks_nobody_until_the_reader_says_so(monkeypatch: pytest.Monke
     [
         ("", "Write a hub id"),
         ("no/such/folder", "does not exist"),
+        ("~nobody-of-this-name/model", "does not exist"),
         ("{tmp}", "holds no model_index.json"),
         ("{tmp}/one.safetensors", "is a single file"),
     ],

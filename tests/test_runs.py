@@ -1,10 +1,12 @@
 """The run controller with real threads and a real, tiny pipeline."""
 
 import errno
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 
 import pytest
 
@@ -271,6 +273,31 @@ def test_errors_are_put_in_plain_words(make, error, words):
     run = finished(make(load).submit(FOX))
     assert run.state == "failed"
     assert words in run.error
+
+
+def test_what_has_ended_keeps_no_observer_alive(controller):
+    class Observer:
+        def __call__(self, _run):
+            pass
+
+    observer = Observer()
+    gone = weakref.ref(observer)
+    run = controller.submit(RunParameters(prompt="a fox", steps=1))
+    run.observe(observer)
+    finished(run)
+    run.observe(observer)
+    del observer
+    gc.collect()
+    assert gone() is None
+
+
+def test_readers_that_are_done_are_forgotten(controller):
+    first = finished(controller.submit(RunParameters(prompt="a fox", steps=1), reader="one"))
+    gone = weakref.ref(first)
+    del first
+    finished(controller.submit(RunParameters(prompt="a bear", steps=1), reader="another"))
+    gc.collect()
+    assert gone() is None
 
 
 def test_an_observer_that_fails_does_no_harm(controller, caplog):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from explainer import sharing, widgets
-from explainer.parameters import RunParameters
+from explainer.parameters import ParameterError, RunParameters
 from explainer.trace import Trace
 from tests.synthetic import make_trace, webp
 
@@ -62,6 +62,13 @@ def test_a_long_prompt_is_cut_to_three_lines():
 def test_a_run_without_frames_cannot_move():
     with pytest.raises(ValueError, match="previews=True"):
         sharing.animation(make_trace(frames={}))
+
+
+def test_a_run_that_no_link_can_ask_for_is_shown_all_the_same():
+    trace = make_trace(guidance_scale=80.0)
+    assert widgets.Player(trace)._link == sharing.query(trace) == ""
+    with pytest.raises(ParameterError, match="guidance scale"):
+        sharing.parameters_of(trace)
 
 
 def test_a_link_holds_what_names_the_run():

@@ -132,10 +132,10 @@ def test_a_former_export_is_written_over_and_nothing_else(notebooks, exported, t
 
 
 def test_a_mark_that_names_other_folders_removes_nothing_there(tmp_path):
-    folder, victim = tmp_path / "site", tmp_path / "victim"
-    folder.mkdir()
+    folder, victim = tmp_path / "sites" / "site", tmp_path / "sites" / "victim"
+    folder.mkdir(parents=True)
     victim.write_text("mine")
-    (folder / writing.MARK).write_text(json.dumps({"holds": ["../victim", str(victim)]}))
+    (folder / writing.MARK).write_text(json.dumps({"holds": ["../victim", str(victim), ".."]}))
     one = tmp_path / "one"
     one.mkdir()
     write(one, "05_other", "# Other")

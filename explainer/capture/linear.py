@@ -69,22 +69,15 @@ def pictures(pipe: Any, latents: torch.Tensor, size: tuple[int, int]) -> list[Im
 def _fitted(pipe: Any) -> NDArray[np.float32]:
     import torch
 
-    from explainer.capture.previews import scaled
+    from explainer.capture.previews import encode
 
-    vae = pipe.vae
     side = _SIDE_IN_LATENTS * pipe.vae_scale_factor
-    shown = torch.from_numpy(_made_up(side))
     rows, colours = [], []
-    with torch.no_grad():
-        for picture in shown.split(1):
-            # Not the autoencoder's own device: offloaded, it only visits the one that computes.
-            inputs = (picture * 2 - 1).to(pipe._execution_device, vae.dtype)  # noqa: SLF001
-            output = vae.encode(inputs)
-            # Tiny autoencoders give latents, the others a distribution of them.
-            encoded = output.latents if "latents" in output else output.latent_dist.mode()
-            rows.append(scaled(vae.config, encoded.float()).cpu().flatten(2)[0].T)
-            means = torch.nn.functional.adaptive_avg_pool2d(picture, encoded.shape[-2:])
-            colours.append(means.flatten(2)[0].T)
+    for picture in torch.from_numpy(_made_up(side)).split(1):
+        encoded = encode(pipe, picture * 2 - 1)
+        rows.append(encoded.cpu().flatten(2)[0].T)
+        means = torch.nn.functional.adaptive_avg_pool2d(picture, encoded.shape[-2:])
+        colours.append(means.flatten(2)[0].T)
     latents = torch.cat(rows).numpy()
     latents = np.concatenate([latents, np.ones((len(latents), 1), np.float32)], axis=1)
     weights, *_ = np.linalg.lstsq(latents, torch.cat(colours).numpy(), rcond=None)

@@ -341,8 +341,9 @@ def _like(tensor: torch.Tensor, array: NDArray[Any], pipe: Any, family: Family) 
 
 def _joined(trace: Trace, again: Trace, start: _Start) -> Trace:
     """The steps taken over as they were recorded, the others as they are now."""
-    taken = len(start.sources)
-    if not taken:
+    # A run that is cancelled on its way to the step has been handed one state more than it used.
+    sources = start.sources[: again.calls]
+    if not sources:
         return again
     names = ["noise", "x0"]
     if trace.noise_cond is not None and again.noise_cond is not None:
@@ -350,10 +351,10 @@ def _joined(trace: Trace, again: Trace, start: _Start) -> Trace:
     arrays: dict[str, Any] = {}
     for name in names:
         now = getattr(again, name).copy()
-        now[:taken] = getattr(trace, name)[start.sources]
+        now[: len(sources)] = getattr(trace, name)[sources]
         arrays[name] = now
     for group in ("attention", "self_attention", "activations"):
-        arrays[group] = _taken_over(getattr(trace, group), getattr(again, group), start.sources)
+        arrays[group] = _taken_over(getattr(trace, group), getattr(again, group), sources)
     return replace(again, **arrays)
 
 

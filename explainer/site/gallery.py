@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,15 +56,15 @@ def record(progress: Callable[[str], None]) -> list[Trace]:
     """
     from explainer.runs import RunController
 
-    controller = RunController()
     traces = []
-    for number, parameters in enumerate(RUNS, 1):
-        progress(f"gallery, run {number} of {len(RUNS)}: {parameters.prompt}")
-        run = controller.submit(parameters)
-        run.wait()
-        if run.trace is None:
-            raise SiteError(f"The gallery's run {number} could not be drawn. {run.error}")
-        traces.append(run.trace)
+    with closing(RunController()) as controller:
+        for number, parameters in enumerate(RUNS, 1):
+            progress(f"gallery, run {number} of {len(RUNS)}: {parameters.prompt}")
+            run = controller.submit(parameters)
+            run.wait()
+            if run.trace is None:
+                raise SiteError(f"The gallery's run {number} could not be drawn. {run.error}")
+            traces.append(run.trace)
     return traces
 
 

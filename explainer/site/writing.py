@@ -208,8 +208,9 @@ def _prepare(folder: Path) -> set[str]:
 
 def _clear(folder: Path) -> None:
     try:
-        held = json.loads((folder / MARK).read_text("utf-8"))["holds"]
-        paths = [folder / name for name in held if (folder / name).parent == folder]
+        held = set(json.loads((folder / MARK).read_text("utf-8"))["holds"])
+        # The note may come from anybody: of what it names only what lies in the folder is removed.
+        paths = [path for path in folder.iterdir() if path.name in held]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise SiteError(
             f"{folder} holds files that no export wrote. Name a new or an empty folder."

@@ -6,6 +6,7 @@ import gc
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -264,9 +265,10 @@ def _fetched(needs: memory.Needs) -> int:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     folder = Path(HF_HUB_CACHE) / f"models--{needs.model.replace('/', '--')}" / "blobs"
-    if not folder.is_dir():
-        return 0
-    return min(needs.download, sum(path.stat().st_size for path in folder.iterdir()))
+    arrived = 0
+    with suppress(OSError):  # a file has its name changed once it is whole; ask again in a second
+        arrived = sum(path.stat().st_size for path in folder.iterdir())
+    return min(needs.download, arrived)
 
 
 def _facts(needs: memory.Needs, here: memory.Machine, ways: Sequence[memory.Way]) -> dict[str, Any]:

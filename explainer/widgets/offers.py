@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from explainer.capture.families import FAMILIES
+from explainer.parameters import ParameterError
 from explainer.sharing import parameters_of
 from explainer.stages import guesses, inside, knobs, latent, noise
 
@@ -137,8 +138,13 @@ def _no_attention(subject: Subject) -> str:
 
 
 def _no_prompt(subject: Subject) -> str:
-    named = subject.trace.prompt.strip() and subject.trace.seed is not None
-    return "" if named else "No prompt and seed name the run, so that it cannot be made again."
+    if not subject.trace.prompt.strip() or subject.trace.seed is None:
+        return "No prompt and seed name the run, so that it cannot be made again."
+    try:
+        parameters_of(subject.trace)
+    except ParameterError as error:
+        return f"The run cannot be made again here. {error}"
+    return ""
 
 
 def _too_short(subject: Subject) -> str:

@@ -168,9 +168,11 @@ class Studio(Prompting, Player, scripts=("saving", "player", "form", "studio")):
 
 
 def _parameters_of(trace: Trace | None) -> RunParameters | None:
-    if trace is None:
+    """What asks for a run; None where nothing can, see `explainer.sharing`."""
+    try:
+        return None if trace is None else sharing.parameters_of(trace)
+    except ParameterError:
         return None
-    return sharing.parameters_of(trace)
 
 
 def _form_texts(parameters: RunParameters | None) -> dict[str, str]:

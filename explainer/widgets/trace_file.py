@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,7 +54,7 @@ class TraceFile(Widget, scripts=("trace_file",)):
         Raises:
             TraceError: It is no trace; the message says why.
         """
-        path = Path(path).expanduser()
+        path = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own fails on ~nobody
         self._show(Trace.load(path), path.name)
         return self.trace
 

@@ -65,10 +65,7 @@ function seedField() {
 const studio = {
   start(model, signal) {
     player.start(model, signal);
-    if (model.send && new URLSearchParams(location.search).has("prompt")) {
-      model.set("query", location.search);
-      model.save_changes();
-    }
+    openAddress(model);
     // The page around it names the run in its address and carries it to the other pages.
     watch(model, "_link", signal, () =>
       document.dispatchEvent(new CustomEvent("explainer:run", { detail: model.get("_link") })),
@@ -125,12 +122,14 @@ const studio = {
 
     let began = 0;
     let answer = 0;
+    let asked = false;
     let preview = null;
     const ask = view.redraw(drawPreview);
     const clock = setInterval(showTime, 500);
     view.signal.addEventListener("abort", () => {
       clearInterval(clock);
       clearTimeout(answer);
+      preview?.close();
     });
 
     for (const one of fields) one.control.addEventListener("input", () => edited(one));
@@ -205,8 +204,14 @@ const studio = {
       if (wrong) return pointAt(...wrong);
       view.notify({});
       model.send({ type: "generate", query: String(new URLSearchParams(fields.map(({ name, text }) => [name, text]))) });
+      asked = true;
       clearTimeout(answer);
       answer = setTimeout(noAnswer, ANSWER_MS);
+    }
+
+    /** Whoever asked for a picture in a small window need not look for it. */
+    function bring(node) {
+      if (asked) node.scrollIntoView({ block: "nearest", behavior: reducedMotion() ? "auto" : "smooth" });
     }
 
     function cancel() {
@@ -226,9 +231,15 @@ const studio = {
       const status = model.get("_status") ?? {};
       const busy = status.state === "queued" || status.state === "running";
       if (busy && panel.node.hidden) panel.cancel.disabled = false;
+      const shown = !panel.node.hidden;
       panel.node.hidden = !busy;
+      if (busy && !shown) bring(panel.node);
       generate.textContent = busy ? "Generate this instead" : "Generate";
       if (status.state === "done" && view.state !== "done" && view.state) view.say("The picture is ready.");
+      if (!busy && shown) {
+        bring(root.querySelector(".ex-player-pictures"));
+        asked = false;
+      }
       view.state = status.state;
       if (!busy) return;
       panel.words.textContent = waitingWords(status);
@@ -249,8 +260,13 @@ const studio = {
 
     async function loadPreview() {
       const bytes = model.get("_preview");
-      if (!bytes?.byteLength) preview = null;
-      else preview = (await createImageBitmap(new Blob([bytes], { type: "image/webp" })).catch(() => null)) ?? preview;
+      const blob = new Blob(bytes?.byteLength ? [bytes] : [], { type: "image/webp" });
+      const next = blob.size ? await createImageBitmap(blob).catch(() => null) : null;
+      // A later picture, or the end of the run, may have come while this one was decoded.
+      if (bytes !== model.get("_preview")) return next?.close();
+      if (blob.size && !next) return;
+      preview?.close();
+      preview = next;
       ask();
     }
 

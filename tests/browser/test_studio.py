@@ -175,6 +175,21 @@ def test_a_long_run_shows_progress_and_can_be_cancelled(page):
     assert page.inner_text(".ex-player") == before
 
 
+def test_in_a_low_window_the_picture_comes_to_the_reader(page):
+    page.set_viewport_size({"width": 1000, "height": 500})
+    fill(page, prompt="a fox on a farm", steps="2")
+    page.evaluate("scrollTo(0, 0)")
+    page.click("text=Generate")
+    shown_prompt(page, "a fox on a farm")
+    page.wait_for_function(
+        """() => {
+            const box = document.querySelector(".ex-player-pictures").getBoundingClientRect();
+            return box.top < innerHeight / 3 || box.bottom <= innerHeight;
+        }"""
+    )
+    page.set_viewport_size({"width": 1000, "height": 1200})
+
+
 def test_nothing_that_is_typed_quickly_gets_lost(page):
     text = "a fox in the snow, a fox in the snow, a fox in the snow, a fox in the snow"
     fill(page, prompt="")

@@ -85,6 +85,19 @@ def test_what_was_not_recorded_is_left_out_rather_than_missed(folder, monkeypatc
     assert recorded.learned() is recorded.swap() is recorded.inside() is None
 
 
+def test_what_a_judge_saw_comes_by_what_was_asked_for(folder, monkeypatch):
+    monkeypatch.setattr("explainer.models.embedded_folder", lambda: folder)
+    assert recorded.accuracy("steps") is None
+    row = {name: {"share": 0.5} for name in ("place", "time", "style", "colour")}
+    row |= {"who": {"share": 0.25}, "main": {"of": 16}}
+    curves = {"guidance": [row | {"guidance_scale": 3.0}], "steps": [row | {"steps": 4}]}
+    (folder / "evaluation.json").write_text(json.dumps({"curves": curves}))
+    found = recorded.accuracy("guidance_scale")
+    assert found.pictures == 16
+    assert (found.shares["who"], found.shares["place"]) == ([(3.0, 0.25)], [(3.0, 0.5)])
+    assert recorded.accuracy("seed") is None
+
+
 def test_checkpoints_come_with_their_prompts(folder, monkeypatch):
     monkeypatch.setattr(recorded, "LEARNED", folder / "learned.json")
     pictures = [[base64.b64encode(b"early").decode(), base64.b64encode(b"late").decode()]]

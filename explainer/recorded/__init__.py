@@ -36,6 +36,13 @@ INSIDE = FOLDER / "inside.npz"
 LATENT = FOLDER / "latent.json"
 ORIGINALITY = FOLDER / "originality.json"
 TWIN = FOLDER / "originality_twin.json"
+_JUDGED = {
+    "who": "who",
+    "place": "place",
+    "time": "time or weather",
+    "style": "style",
+    "colour": "colour of clothes",
+}
 _MISSING = (
     "The recorded runs are missing from this installation. Install the package again; in a clone, "
     "run `make assets` once the weights are there."
@@ -70,6 +77,18 @@ class Learned(NamedTuple):
     prompts: tuple[str, ...]
     steps: tuple[int, ...]
     pictures: tuple[tuple[bytes, ...], ...]
+
+
+class Accuracy(NamedTuple):
+    """How often a classifier, trained apart from the model, saw in pictures what was asked for.
+
+    Attributes:
+        shares: By what was asked for, pairs of a knob's value and the share from 0 to 1.
+        pictures: How many it saw at each value.
+    """
+
+    shares: dict[str, list[tuple[float, float]]]
+    pictures: int
 
 
 class TextFacts(NamedTuple):
@@ -239,6 +258,26 @@ def losses() -> dict[str, list[tuple[int, float]]]:
         for name, stage in stages.items()
         if stage.get("losses")
     }
+
+
+def accuracy(over: str) -> Accuracy | None:
+    """Return how much of what was asked for pictures show; None where it was not measured.
+
+    Args:
+        over: the knob that was turned, ``guidance_scale`` or ``steps``.
+    """
+    from explainer.models import embedded_folder
+
+    path = embedded_folder() / "evaluation.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    rows = [row for curve in found.get("curves", {}).values() for row in curve if over in row]
+    if not rows:
+        return None
+    named = {
+        label: [(float(row[over]), float(row[name]["share"])) for row in rows]
+        for name, label in _JUDGED.items()
+    }
+    return Accuracy(named, int(rows[0]["main"]["of"]))
 
 
 def noise_fingerprint() -> str:

@@ -145,9 +145,9 @@ def _recipe(evaluation: Mapping[str, Any], training: Mapping[str, Any] | None) -
 {parts}
 
 Trained from random weights by `explainer train`, in three stages: the autoencoder (reconstruction
-of pixels and edges, a little KL), the CLIP pair (contrastive), and the UNet, which predicts noise,
-conditioned on the frozen text encoder, with captions dropped now and then for classifier-free
-guidance.
+of pixels and edges, a little KL), the CLIP pair (contrastive, and naming what captions say and
+pictures show), and the UNet, which predicts noise, conditioned on the frozen text encoder, with
+captions dropped now and then for classifier-free guidance.
 
 {_history(training)}
 """

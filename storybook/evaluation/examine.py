@@ -43,8 +43,8 @@ Progress = Callable[[str, int, int], None]
 
 Prompts = list[tuple[Caption, Scene]]
 
-GUIDANCE_SCALES = (1.0, 2.0, 3.0, 5.0, 7.5, 10.0)
-STEPS = (5, 10, 15, 25, 50)
+GUIDANCE_SCALES = (1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 20.0)
+STEPS = (4, 10, 25, 50, 200)
 SHOWN_NEAREST = 8
 PHOTOGRAPH = 256
 """Width and height of the photograph, in pixels."""

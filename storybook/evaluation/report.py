@@ -35,7 +35,7 @@ SHEET = 24
 """Prompts on the contact sheet: the first held-out ones, not chosen."""
 
 CLIP_PAIRS = 256
-CURVE_PROMPTS = 32
+CURVE_PROMPTS = 64
 
 Pictures = dict[str, Image.Image]
 """File name to picture."""

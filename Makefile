@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 
+# A worker for each processor, and a file whole, for the sake of what its tests share. They begin in
+# the usual order, in which the browser's tests, the longest, come first.
+EVERY_TEST := -n auto --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help run lab test lint format assets clean
 
@@ -16,7 +20,7 @@ lab: $(VENV)/.ready-run ## Open the notebooks in JupyterLab
 	$(PY) -m explainer.cli lab
 
 test: $(VENV)/.ready-test ## Run every test (TESTS="tests/test_runs.py -k cancel" for some)
-	$(PY) -m pytest $(TESTS)
+	$(PY) -m pytest $(or $(TESTS),$(EVERY_TEST))
 
 lint: $(VENV)/.ready-test ## Check style and types
 	$(PY) -m ruff check .

@@ -1,13 +1,34 @@
-"""For all tests: what the package keeps for its user stays out of the user's own folders."""
+"""For all tests: several at once, and nothing of theirs among what the user keeps."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 
+import psutil
 import pytest
+
+WORKER_BYTES = 3 * 2**30
+"""What a worker may take with torch, a browser, a server and the kernels of two pages."""
+
+# Torch's threads, in workers and in what they start: together as many as there are processors.
+if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers ``-n auto`` starts: one a processor, if the memory holds them."""
+    ours = getattr(os, "sched_getaffinity", None)  # where the system lets a program have only some
+    processors = len(ours(0)) if ours else os.cpu_count() or 1
+    fit = psutil.virtual_memory().available // WORKER_BYTES
+    return max(1, min(processors, fit))
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Sends whatever a test makes the package keep to a folder of the test run."""
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Sends what the package keeps, and its queue of runs, to folders of this worker."""
+    temporary = str(tmp_path_factory.mktemp("temporary"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLAINER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("TMPDIR", temporary)
+        patch.setattr(tempfile, "tempdir", temporary)
         yield

@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 from explainer import look
+from tests.servers import free_port
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -62,7 +63,7 @@ def server(tmp_path_factory):
     nbformat.write(page, folder / "page.ipynb")
     shutil.copytree(look.FOLDER, folder / "share" / "voila" / "templates" / "explainer")
     shutil.copy(ROOT / "voila.json", folder)
-    port = 18_000 + os.getpid() % 10_000
+    port = free_port()
     options = ["--no-browser", "--allow-root", "--IdentityProvider.token=", f"--port={port}"]
     environment = os.environ | {"JUPYTER_PATH": str(folder / "share"), "PYTHONPATH": str(ROOT)}
     environment["JUPYTER_CONFIG_DIR"] = str(folder / "config")

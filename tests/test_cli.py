@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import pty
 import re
 import signal
 import socket
@@ -52,7 +53,7 @@ def started(*arguments):
 
 def stop(server):
     server.send_signal(signal.SIGINT)
-    server.communicate(timeout=30)
+    server.communicate(timeout=60)
     return server.returncode
 
 
@@ -114,7 +115,7 @@ def test_jupyterlab_opens_at_the_first_page(notebooks):
         )
         _, page = fetched(address)
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=60)
     assert "JupyterLab" in page
 
 
@@ -192,10 +193,14 @@ def test_a_recording_that_is_interrupted_leaves_no_file(tmp_path, model):
     path = tmp_path / "fox.trace"
     options = ["--steps", "200", "--model", str(model), "-o", str(path)]
     command = [*COMMAND, "record", "a fox", *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ) as process:
-        time.sleep(1)
+    reader, terminal = pty.openpty()  # only a terminal is told how far it is
+    with subprocess.Popen(command, stderr=terminal) as process, os.fdopen(reader, "rb", 0) as said:
+        os.close(terminal)
+        told = b""
+        while b"step 1 of 200" not in told:
+            told += said.read(100)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.wait(60)
     assert not path.exists()
     assert process.returncode != 0
 

@@ -220,9 +220,9 @@ def test_the_fingerprint_is_found_within_the_blink_of_an_eye() -> None:
         cross_attention_dim=32,
         attention_head_dim=4,
     )
-    start = time.process_time()
+    start = time.thread_time()
     first = fingerprint(pipe)
-    middle = time.process_time()
+    middle = time.thread_time()
     assert fingerprint(pipe) == first
     assert middle - start < 0.5
-    assert time.process_time() - middle < 0.05
+    assert time.thread_time() - middle < 0.05

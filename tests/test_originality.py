@@ -1,6 +1,5 @@
 """How pictures are compared with training pictures, against what can be worked out by hand."""
 
-import json
 import os
 from dataclasses import replace
 
@@ -10,20 +9,12 @@ import pytest
 from explainer.parameters import MAX_SEED, RunParameters
 from explainer.stages import originality, originality_again, originality_index
 from explainer.stages.clip import ImageEncoder
-from explainer.stages.originality import Described, Neighbour
-from explainer.stages.originality_findings import (
-    Combination,
-    Findings,
-    Group,
-    Lesson,
-    Pair,
-    Twin,
-)
+from explainer.stages.originality import Described
+from explainer.stages.originality_findings import Findings, Twin
 from explainer.stages.originality_index import Index, Reduced
 from storybook import captions, illustrator, world
+from tests.copies import PICTURES, SIZE, make_findings, make_twin, trained_folder
 from tests.tiny import stable_diffusion
-
-PICTURES, SIZE = 150, 32
 
 
 def grey(level, size=SIZE):
@@ -103,30 +94,7 @@ def test_reduced_vectors_keep_their_distances():
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A folder as training leaves it: a tiny image encoder, and what it was trained on."""
-    import torch
-    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
-
-    config = CLIPVisionConfig(
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        image_size=SIZE,
-        patch_size=8,
-        projection_dim=30,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        encoder = CLIPVisionModelWithProjection(config)
-    folder = tmp_path_factory.mktemp("weights")
-    encoder.save_pretrained(folder / "image_encoder")
-    CLIPImageProcessor(size={"shortest_edge": SIZE}, crop_size=SIZE).save_pretrained(
-        folder / "feature_extractor"
-    )
-    trained = {"world": world.WORLD_VERSION, "preset": {"pictures": PICTURES, "size": SIZE}}
-    (folder / "training.json").write_text(json.dumps(trained))
-    return folder
+    return trained_folder(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="module")
@@ -284,42 +252,9 @@ def test_differences_are_counted_number_by_number():
         originality_again.difference(grey(0, 8), grey(0, 16))
 
 
-def make_group(**changes):
-    pair = Pair(0.25, 3, prompt="a fox", picture=b"webp")
-    drawn = Pair(0.125, 4, unseen=9)
-    values = {
-        "nearest": {"clip": (0.5, 0.25), "pixels": (0.125, 0.375)},
-        "among": {"clip": (0.5,), "pixels": ()},
-        "closest": {"clip": (pair, drawn), "pixels": (drawn,)},
-    }
-    return Group(**{**values, **changes})
-
-
 def test_findings_are_read_as_they_were_written(tmp_path):
-    found = Findings(
-        fingerprint="abc",
-        trained=100,
-        size=128,
-        recall={"clip": 1.0, "pixels": 0.99},
-        suspicious={"clip": 0.01, "pixels": 0.06},
-        nearest={"clip": (Neighbour(3, 0.5),), "pixels": (Neighbour(4, 0.25),)},
-        drawings=make_group(),
-        generated=make_group(among={"clip": (), "pixels": ()}),
-        copies=make_group(nearest={"clip": (0.5,), "pixels": (0.25,)}),
-        again=("a", "a", "b"),
-        first=b"one",
-        other=b"picture",
-        apart=17,
-        combinations=(
-            Combination(
-                ("fox", "beach"), (5, 6, 0), "a fox on the beach", 4, b"p", (True, False),
-                Neighbour(8, 0.5),
-            ),
-        ),
-    )  # fmt: skip
+    found, twin = make_findings(), make_twin()
     found.save(tmp_path / "found.json")
     assert Findings.load(tmp_path / "found.json") == found
-    lesson = Lesson(1, "a cat", 2, b"m", b"t", {"clip": (0.5, 0.25), "pixels": (0.5, 0.0)})
-    twin = Twin("abc", 32, 600, make_group(), (lesson,))
     twin.save(tmp_path / "twin.json")
     assert Twin.load(tmp_path / "twin.json") == twin

@@ -60,11 +60,11 @@ def served(folder, *arguments):
         yield wait_for(process, log), log
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(60)
 
 
 def wait_for(process, log):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         found = re.search(r"http://\S+/", log.read_text())
         if found:

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 import threading
-import time
+from functools import partial
 
 import pytest
 
 from explainer.turns import Turns
+
+SECONDS = 60
 
 
 def ignore(_place):
@@ -83,28 +85,33 @@ def test_nobody_waits_for_a_process_that_died(turns, holder, tmp_path):
 
 
 def test_who_came_first_goes_first(turns):
-    order, places = [], []
-    waiting = threading.Semaphore(0)
+    order, places = [], [[], [], []]
+    told = threading.Condition()
+
+    def on_place(number, place):
+        with told:
+            places[number].append(place)
+            told.notify_all()
+
+    def wait_until_told(*wanted):
+        """Wait until each of those who wait knows his place."""
+        with told:
+            assert told.wait_for(lambda: [one[-1:] for one in places] == [*wanted], SECONDS)
 
     def queue(number):
-        def on_place(place):
-            places.append((number, place))
-            waiting.release()
-
-        with turns.take(cancelled=never, on_place=on_place):
+        with turns.take(cancelled=never, on_place=partial(on_place, number)):
             order.append(number)
-            time.sleep(0.3)
+            wait_until_told([1], *([max(1, one - number)] for one in (1, 2)))
 
     threads = [threading.Thread(target=queue, args=(number,)) for number in range(3)]
     with turns.take(cancelled=never, on_place=ignore):
-        for thread in threads:
+        for number, thread in enumerate(threads):
             thread.start()
-            waiting.acquire()
+            wait_until_told(*([one + 1] if one <= number else [] for one in range(3)))
     for thread in threads:
         thread.join()
     assert order == [0, 1, 2]
-    assert places[:3] == [(0, 1), (1, 2), (2, 3)]
-    assert places[3:] == [(1, 1), (2, 2), (2, 1)]
+    assert places == [[1], [2, 1], [3, 2, 1]]
 
 
 def test_as_many_run_together_as_the_limit_allows(tmp_path):

@@ -7,9 +7,11 @@ import pytest
 from playwright.sync_api import Error, sync_playwright
 
 from explainer.cache import TraceCache
+from explainer.models import embedded_fingerprint
 from explainer.runs import RunController
 from explainer.turns import Turns
 from explainer.widgets.host import static_page
+from tests.servers import voila
 from tests.tiny import stable_diffusion
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -43,6 +45,15 @@ def browser():
             pytest.skip(reason)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """Address of the explainer's own pages; one server for the tests of all of them."""
+    if embedded_fingerprint() is None:
+        pytest.skip("the embedded weights are not in storybook/weights")
+    with voila(tmp_path_factory.mktemp("site")) as address:
+        yield address
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 from explainer.stages import cost, latent
 from explainer.widgets import Brush, Channels, Compression, RoundTrips, Sketch, Walks
 from explainer.widgets.host import static_page
+from tests.browser.canvases import until
 from tests.synthetic import make_trace
 from tests.test_latent_widgets import made_walk, tiny_trace
 
@@ -56,8 +57,7 @@ def test_the_wipe_shows_before_on_the_left_and_after_on_the_right(open_page):
     for _ in range(2):
         page.keyboard.press("PageUp")
     page.wait_for_selector("[aria-valuetext='70 % before']")
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert canvas.evaluate(row) == [40, 40, 200]
+    until(page, lambda: canvas.evaluate(row), [40, 40, 200].__eq__)
     assert "white 160 of 255" in page.inner_text(".ex-trips")
     page.click("text=other")
     page.wait_for_selector("text=other: not sent through yet")
@@ -211,9 +211,11 @@ def test_a_walk_is_slid_along_and_asked_for(listening):
     page.wait_for_selector(".ex-walks-said:has-text('place 2')")
     assert "length 0.800" in page.inner_text(".ex-walks")
     shade = "canvas => canvas.getContext('2d').getImageData(5, 5, 1, 1).data[0]"
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    shades = [canvas.evaluate(shade) for canvas in page.locator(".ex-walks canvas").all()]
-    np.testing.assert_allclose(shades, [60, 120], atol=4)
+    until(
+        page,
+        lambda: [canvas.evaluate(shade) for canvas in page.locator(".ex-walks canvas").all()],
+        lambda shades: np.allclose(shades, [60, 120], rtol=0, atol=4),
+    )
     assert page.is_hidden("[aria-label='The sentence to end at']")
     page.click("text=Between two sentences")
     page.wait_for_selector("text=Not walked yet")

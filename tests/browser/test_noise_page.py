@@ -4,13 +4,11 @@ import pytest
 
 from explainer import recorded
 from explainer.models import embedded_fingerprint
+from tests.browser.canvases import repainted, sums
 from tests.browser.test_pages import (
-    CANVAS_SUM,
     NOTE_LIVE,
     fill,
-    free_port,
     generate,
-    server,
     visit,
 )
 
@@ -26,16 +24,8 @@ DENOISER, SWEEP, SWAP = ".ex:has(.ex-unet)", ".ex:has(.ex-sweep)", ".ex:has(.ex-
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """Address of the noise page that Voilà serves."""
-    arguments = ["serve", "--no-browser", "--port", str(free_port())]
-    with server(tmp_path_factory.mktemp("site"), arguments, r"http://\S+/") as address:
-        yield f"{address}voila/render/02_noise.ipynb"
-
-
-@pytest.fixture(scope="module")
 def page(browser, site):
-    with visit(browser, site, ready=STUDIO) as page:
+    with visit(browser, f"{site}voila/render/02_noise.ipynb", ready=STUDIO) as page:
         yield page
 
 
@@ -64,23 +54,21 @@ def test_the_page_opens_with_its_pictures_and_without_code(page):
 
 
 def test_a_picture_fades_and_the_model_is_asked_about_it(page):
-    before = page.locator(f"{FADE} canvas").first.evaluate(CANVAS_SUM)
+    faded = page.locator(f"{FADE} canvas").first
+    before = sums(faded)
     slide(page, FADE, "End")
     page.wait_for_selector(f"{FADE} >> text=timestep 1000 of 1000")
-    assert page.locator(f"{FADE} canvas").first.evaluate(CANVAS_SUM) != before
+    repainted(page, faded, before)
     page.click(f"{FADE} >> text=another")
     assert page.is_visible(f"{GUESSES} >> text=The curve waits for your guess")
     assert "with an error of" in answer(page, "Where is the noise hardest", "where there is much")
     page.wait_for_selector(f"{GUESSES} >> text=Mean squared error")
-    shown = page.locator(f"{GUESSES} canvas").first.evaluate(CANVAS_SUM)
+    guessed = page.locator(f"{GUESSES} canvas").first
+    before = sums(guessed)
     page.click(f"{GUESSES} >> text=Ask about the picture above")
     page.wait_for_selector(f"{GUESSES} >> text=/level \\d+ of 12/")
     page.wait_for_selector(f"{GUESSES} progress", state="hidden")
-    page.wait_for_function(
-        f"(before) => ({CANVAS_SUM})(document.querySelector("
-        f"'.ex:has(.ex-panels-grid):has(.ex-ask) canvas')) !== before",
-        arg=shown,
-    )
+    repainted(page, guessed, before)
 
 
 def test_the_training_is_slid_along_and_points_are_learned(page):
@@ -131,15 +119,3 @@ def test_the_readers_own_run_goes_through_all_of_it(page):
     page.click(f"{DENOISER} >> text=Look into the last run")
     page.wait_for_selector(f"{DENOISER} >> text=step 1 of 2")
     page.locator(f"{DENOISER} .ex-unet-flow canvas").first.wait_for()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_all_without_scrolling_sideways(browser, site, scheme):
-    phone = {"viewport": {"width": 400, "height": 800}, "color_scheme": scheme}
-    with visit(browser, site, ready=STUDIO, **phone) as page:
-        assert page.evaluate("document.documentElement.scrollWidth") <= 400
-        outside = """() => [...document.querySelectorAll(".ex, .ex *, p, img, h1, h2")]
-          .filter((node) => node.getBoundingClientRect().right > 401 && !node.closest(".ex-spoken"))
-          .map((node) => node.className || node.tagName)"""
-        assert page.evaluate(outside) == []
-        assert page.get_attribute(STUDIO, "data-theme") == scheme

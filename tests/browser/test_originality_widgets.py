@@ -3,15 +3,11 @@
 import numpy as np
 import pytest
 
-from explainer.cache import TraceCache
-from explainer.runs import RunController
 from explainer.stages.originality import Neighbour
-from explainer.turns import Turns
 from explainer.widgets import Again, Combinations, Nearest, Nearness, Twins
 from explainer.widgets.host import static_page
 from tests.copies import SIZE, make_findings, make_twin, trained_folder
 from tests.synthetic import make_trace
-from tests.tiny import stable_diffusion
 
 NARROW = {"viewport": {"width": 400, "height": 900}}
 NO_WIDER = "document.documentElement.scrollWidth <= 400"
@@ -24,23 +20,6 @@ PIXEL = """canvas => {
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     return trained_folder(tmp_path_factory.mktemp("weights"))
-
-
-@pytest.fixture
-def listening(open_page, tmp_path):
-    """Open a page whose widgets have somebody to send to: `window.sent` keeps what they send."""
-    controller = RunController(
-        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
-    )
-
-    def listening(make, **options):
-        html = static_page([make(controller)])
-        assert html.count("save_changes() {}") == 1
-        sending = "save_changes() {}\n  send(content) { (window.sent ??= []).push(content); }"
-        return open_page(html.replace("save_changes() {}", sending), **options)
-
-    yield listening
-    controller.close()
 
 
 def test_the_nearest_are_shown_and_one_is_put_beside_the_picture(open_page, weights):

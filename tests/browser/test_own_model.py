@@ -4,13 +4,13 @@ import pytest
 
 from explainer import memory
 from explainer.memory import Machine
-from explainer.models import embedded_fingerprint
 from explainer.widgets import ModelPicker, TraceFile, ViewMenu
 from explainer.widgets.host import static_page
 from explainer.widgets.model_picker import _facts
 from explainer.widgets.offers import VIEWS, Subject, named
 from tests import tiny
-from tests.browser.test_pages import ROOT, STUDIO, fill, free_port, server, visit
+from tests.browser.test_pages import STUDIO, fill, visit
+from tests.servers import ROOT
 from tests.synthetic import make_trace
 
 NARROW = {"viewport": {"width": 400, "height": 900}}
@@ -161,14 +161,9 @@ def test_without_a_kernel_it_is_said_what_needs_one(open_page):
 
 
 @pytest.fixture(scope="module")
-def page(browser, tmp_path_factory):
-    if embedded_fingerprint() is None:
-        pytest.skip("the embedded weights are not in storybook/weights")
-    arguments = ["serve", "--no-browser", "--port", str(free_port())]
-    with server(tmp_path_factory.mktemp("site"), arguments, r"http://\S+/") as address:
-        place = f"{address}voila/render/06_your_own_model.ipynb"
-        with visit(browser, place, ready=MENU) as page:
-            yield page
+def page(browser, site):
+    with visit(browser, f"{site}voila/render/06_your_own_model.ipynb", ready=MENU) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

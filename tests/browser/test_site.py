@@ -12,6 +12,7 @@ from explainer.site import gallery, writing
 from explainer.site.notebook import Page
 from explainer.stages.sentence import SentenceReader
 from explainer.widgets import Gallery, Player, Question
+from tests.browser.canvases import repainted, sums
 from tests.browser.site_pages import hosted, visit
 from tests.synthetic import make_trace, scene, webp
 
@@ -25,10 +26,6 @@ VISITS = [
     for i, name in enumerate(NAMES)
     for opposite in (False, True)
 ]
-CANVAS_SUM = """canvas => {
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  return data.reduce((sum, value, i) => (sum * 31 + value + i) % 2147483647, 7);
-}"""
 
 needs_weights = pytest.mark.skipif(
     embedded_fingerprint() is None, reason="the embedded weights are not in storybook/weights"
@@ -111,23 +108,22 @@ def test_a_run_is_scrubbed_from_a_disk_and_the_latents_follow(browser, exported)
     with visit(browser, address_of(exported, "00_overview", served=False)) as page:
         player = page.locator(".ex:has(.ex-player):not(:has(.ex-studio))")
         latents = page.locator(".ex:has(.ex-latents)").first
-        seen = set()
+        now = []
         for key, step in [("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2)]:
             player.locator(".ex-track input").press(key)
             latents.get_by_text(f"Latents after step {step} of ").wait_for()
-            page.wait_for_timeout(200)
-            seen.add(player.locator("canvas").first.evaluate(CANVAS_SUM))
-        assert len(seen) == 3
+            shown = player.locator("canvas").first
+            now = repainted(page, shown, now) if now else sums(shown)
 
 
 @needs_weights
 def test_a_picture_is_noised_in_the_page_and_a_guess_opens_what_was_hidden(browser, exported):
     with visit(browser, address_of(exported, "02_noise", served=True)) as page:
-        before = page.locator(".ex-fade-canvas").evaluate(CANVAS_SUM)
+        before = sums(page.locator(".ex-fade-canvas"))
         page.focus(".ex-curve input")
         page.keyboard.press("End")
         page.wait_for_selector("text=timestep 1000 of 1000")
-        assert page.locator(".ex-fade-canvas").evaluate(CANVAS_SUM) != before
+        repainted(page, page.locator(".ex-fade-canvas"), before)
 
 
 @needs_weights

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError
 
 import nbformat
 import pytest
@@ -82,9 +82,10 @@ def wait_for(address, server, log):
     while time.monotonic() < deadline and server.poll() is None:
         try:
             urllib.request.urlopen(address, timeout=2).close()
-        except URLError as error:
-            if hasattr(error, "code"):
-                return
+        except HTTPError as answer:
+            answer.close()
+            return
+        except OSError:
             time.sleep(0.3)
         else:
             return

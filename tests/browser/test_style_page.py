@@ -4,7 +4,8 @@ import pytest
 
 from explainer import recorded
 from explainer.models import embedded_fingerprint
-from tests.browser.test_pages import CANVAS_SUM, fill, free_port, generate, server, visit
+from tests.browser.canvases import repainted, sums
+from tests.browser.test_pages import fill, generate, visit
 
 pytestmark = pytest.mark.skipif(
     embedded_fingerprint() is None, reason="the embedded weights are not in storybook/weights"
@@ -18,16 +19,8 @@ MIX, TRANSFER = ".ex:has(.ex-style-ways) >> nth=0", ".ex:has(.ex-style-ways) >> 
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """Address of the style page that Voilà serves."""
-    arguments = ["serve", "--no-browser", "--port", str(free_port())]
-    with server(tmp_path_factory.mktemp("site"), arguments, r"http://\S+/") as address:
-        yield f"{address}voila/render/04_style.ipynb"
-
-
-@pytest.fixture(scope="module")
 def page(browser, site):
-    with visit(browser, site, ready=STUDIO) as page:
+    with visit(browser, f"{site}voila/render/04_style.ipynb", ready=STUDIO) as page:
         yield page
 
 
@@ -57,11 +50,11 @@ def test_distances_and_measures_come_after_the_guess(page):
     assert page.is_visible(f"{STYLES} >> text=The distances wait for your guess")
     assert "another seed by" in told_after_a_guess(page, "moves the finished latents farther")
     page.locator(f"{STYLES} >> text=/\\d away/").first.wait_for()
-    before = page.locator(f"{STYLES} canvas").nth(1).evaluate(CANVAS_SUM)
+    second = page.locator(f"{STYLES} canvas").nth(1)
+    before = sums(second)
     slide(page, STYLES, "Home")
     page.locator(f"{STYLES} >> text=/^After step 1 of/").wait_for()
-    page.wait_for_timeout(200)
-    assert page.locator(f"{STYLES} canvas").nth(1).evaluate(CANVAS_SUM) != before
+    repainted(page, second, before)
     assert "lies between the styles" in told_after_a_guess(page, "Which of the three tells most")
     page.click(f"{MEASURES} >> button:text-is('layers')")
     page.wait_for_selector(f"{MEASURES} >> text=colours that cover nine tenths")
@@ -125,15 +118,3 @@ def test_the_readers_picture_is_measured_among_the_styles(page):
     fill(page, prompt="a fox in the snow", seed="7", steps="2", guidance_scale="5")
     generate(page, "an owl reads in the rain, crayon", seed="3", steps="2")
     page.wait_for_selector(f"{MEASURES} >> text=The line: “an owl reads in the rain, crayon”")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_all_without_scrolling_sideways(browser, site, scheme):
-    phone = {"viewport": {"width": 400, "height": 800}, "color_scheme": scheme}
-    with visit(browser, site, ready=STUDIO, **phone) as page:
-        assert page.evaluate("document.documentElement.scrollWidth") <= 400
-        outside = """() => [...document.querySelectorAll(".ex, .ex *, p, img, h1, h2")]
-          .filter((node) => node.getBoundingClientRect().right > 401 && !node.closest(".ex-spoken"))
-          .map((node) => node.className || node.tagName)"""
-        assert page.evaluate(outside) == []
-        assert page.get_attribute(STUDIO, "data-theme") == scheme

@@ -12,6 +12,7 @@ from explainer.widgets import (
     StyleWords,
 )
 from explainer.widgets.host import static_page
+from tests.browser.canvases import refreshed, until
 from tests.synthetic import webp
 from tests.test_style_widgets import (
     BASE,
@@ -29,8 +30,9 @@ NARROW = {"viewport": {"width": 400, "height": 900}}
 SHADE = "canvas => canvas.getContext('2d').getImageData(5, 5, 1, 1).data[0]"
 
 
-def rested(page):
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+def shaded(page, canvases, wanted):
+    shown = page.locator(canvases)
+    until(page, lambda: [one.evaluate(SHADE) for one in shown.all()], wanted.__eq__)
 
 
 def narrow_enough(page):
@@ -181,9 +183,7 @@ def test_early_and_late_lie_side_by_side(listening):
     )
     page.wait_for_selector("text=only in the first 4 steps: 75 % by pixels")
     assert page.is_visible("text=only in the last 5 steps: 20 % by pixels")
-    rested(page)
-    shades = [canvas.evaluate(SHADE) for canvas in page.locator(".ex-style-four canvas").all()]
-    assert shades == [90, 40, 60, 10]
+    shaded(page, ".ex-style-four canvas", [90, 40, 60, 10])
     page.focus(".ex-curve input")
     page.keyboard.press("Home")
     page.wait_for_selector("text=only in the last 9 steps: 100 % by pixels")
@@ -216,9 +216,7 @@ def test_a_mix_is_slid_along(listening):
     page.focus(".ex-curve input")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector(".ex-style-said:has-text('End: 100 % by pixels')")
-    rested(page)
-    shades = [canvas.evaluate(SHADE) for canvas in page.locator(".ex-style-ways canvas").all()]
-    assert shades == [0, 40, 40]
+    shaded(page, ".ex-style-ways canvas", [0, 40, 40])
     lightness = page.locator("strong[data-measure=lightness]").inner_text()
     assert float(lightness) == pytest.approx(16, abs=1)  # L* of grey 40
     page.fill("text=to this one >> .. >> input", "crayon")
@@ -239,9 +237,7 @@ def test_a_direction_has_a_goal_and_carriers_stand_side_by_side(open_page):
     ]
     page = open_page(static_page(pages), **NARROW)
     page.wait_for_selector("text=the words written: “…, to there”")
-    rested(page)
-    shades = [canvas.evaluate(SHADE) for canvas in page.locator(".ex-style-ways canvas").all()]
-    assert shades == [20, 20, 200]
+    shaded(page, ".ex-style-ways canvas", [20, 20, 200])
     page.wait_for_selector("text=only the rows after them: 67 % by pixels")
     assert page.locator(".ex >> nth=1 >> input[type=range]").count() == 0
     narrow_enough(page)
@@ -257,13 +253,12 @@ def test_a_book_is_turned_over_and_its_heads_are_cut_out(listening):
     assert page.locator(".ex-book > li").count() == 3
     assert page.is_visible("text=crayon, seed 2")
     page.wait_for_selector("td:text-is('0.733')")
-    rested(page)
+    refreshed(page)
     canvas = page.locator(".ex-book canvas").first
     whole = canvas.evaluate("canvas => canvas.width")
     page.click("text=Show only where the model looked for “fox”")
     page.wait_for_selector("text=Show the whole pages")
-    rested(page)
-    assert page.locator(".ex-book canvas").first.evaluate("canvas => canvas.width") < whole
+    until(page, lambda: canvas.evaluate("canvas => canvas.width"), lambda now: now < whole)
     page.click("text=Another style on every page")
     page.wait_for_selector("text=A single page has nothing to be like")
     page.click("text=No style words")

@@ -7,7 +7,9 @@ import pytest
 from explainer import recorded
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.stages import clip
-from tests.browser.test_pages import CANVAS_SUM, ROOT, free_port, server, visit
+from tests.browser.canvases import repainted, sums
+from tests.browser.test_pages import visit
+from tests.servers import ROOT, server
 
 pytestmark = pytest.mark.skipif(
     embedded_fingerprint() is None, reason="the embedded weights are not in storybook/weights"
@@ -19,13 +21,8 @@ MAPS, RUNS = ".ex:has(.ex-words)", ".ex:has(.ex-runs-form)"
 
 
 @pytest.fixture(scope="module")
-def page(browser, tmp_path_factory):
-    arguments = ["serve", "--no-browser", "--port", str(free_port())]
-    folder = tmp_path_factory.mktemp("site")
-    with (
-        server(folder, arguments, r"http://\S+/") as address,
-        visit(browser, f"{address}voila/render/01_text.ipynb", ready=RUNS) as page,
-    ):
+def page(browser, site):
+    with visit(browser, f"{site}voila/render/01_text.ipynb", ready=RUNS) as page:
         yield page
 
 
@@ -55,10 +52,10 @@ def test_a_sentence_is_taken_apart_as_it_is_typed_and_goes_on_down_the_page(page
     page.wait_for_function(
         "document.querySelector('.ex-words-form textarea').value.includes('owl')"
     )
-    before = page.locator(f"{LAYERS} canvas").first.evaluate(CANVAS_SUM)
+    first = page.locator(f"{LAYERS} canvas").first
+    before = sums(first)
     page.click(f"{LAYERS} .ex-layers-token:has-text('owl')")
-    page.wait_for_timeout(300)
-    assert page.locator(f"{LAYERS} canvas").first.evaluate(CANVAS_SUM) != before
+    repainted(page, first, before)
 
 
 def test_the_page_asks_before_it_tells(page):
@@ -87,12 +84,11 @@ def test_a_word_is_pointed_at_and_taken_away_by_a_guess(page):
     page.click(f"{MAPS} >> text=somewhere else")
     page.wait_for_selector(f"{MAPS} .ex-words-verdict:has-text('You said: somewhere else.')")
     other = page.locator(f"{MAPS} canvas[data-part=other]")
-    before = other.evaluate(CANVAS_SUM)
+    before = sums(other)
     page.focus(f"{MAPS} .ex-words-scrub input")
     page.keyboard.press("Home")
     page.wait_for_selector(f"{MAPS} >> text=/Step 0 of 25/")
-    page.wait_for_timeout(300)
-    assert other.evaluate(CANVAS_SUM) != before
+    repainted(page, other, before)
 
 
 def test_a_weighed_word_is_drawn_from_the_same_noise(page):

@@ -52,6 +52,10 @@ def test_a_schedule_without_a_formula_is_refused_by_name():
         noise.alphas_cumprod({"shift": 3.0})
     with pytest.raises(ValueError, match="'sigmoid'"):
         noise.alphas_cumprod({"beta_schedule": "sigmoid"})
+    usual = {"beta_schedule": "linear", "beta_start": 0.001, "beta_end": 0.02}
+    for wrong in ({"num_train_timesteps": 10**12}, {"beta_start": "x"}, {"beta_end": None}):
+        with pytest.raises(ValueError, match="Its noise schedule has"):
+            noise.alphas_cumprod(usual | wrong)
 
 
 @pytest.mark.parametrize("shift", [1.0, 3.0])

@@ -11,6 +11,7 @@ import traitlets
 from explainer import widgets
 from explainer.cache import TraceCache
 from explainer.capture import record
+from explainer.limits import Limits
 from explainer.parameters import ParameterError, RunParameters
 from explainer.recorded import Learned
 from explainer.runs import RunController
@@ -53,12 +54,12 @@ def controller(tmp_path):
 def ended(sweep):
     """Wait until a sweep rests."""
     rest = threading.Event()
-    sweep.observe(lambda change: change["new"] or rest.set(), "_busy")
-    assert not sweep._busy or rest.wait(SECONDS)
+    sweep.observe(lambda change: change["new"] or rest.set(), "_waiting")
+    assert not sweep._waiting or rest.wait(SECONDS)
 
 
 def states(sweep):
-    return [cell["state"] for cell in sweep._cells]
+    return ["done" if cell["done"] else "empty" for cell in sweep._cells]
 
 
 def test_fade_sends_the_schedule_with_a_clean_start():
@@ -222,7 +223,7 @@ def test_a_sweep_draws_every_run_of_its_experiment(controller):
     sweep._handle_custom_msg({"type": "start", "prompt": "a bear", "seed": "5"}, [])
     ended(sweep)
     assert set(states(sweep)) == {"done"}
-    sweep._handle_custom_msg({"type": "open", "place": 6}, [])
+    sweep._handle_custom_msg({"type": "open", "label": "guidance 20"}, [])
     assert (sweep.trace.prompt, sweep.trace.seed) == ("a bear", 5)
     assert sweep.trace.guidance_scale == knobs.GUIDANCE[6]
     start, end = sweep._frame_index["pictures"][6:8]
@@ -244,13 +245,12 @@ def test_pictures_and_where_they_begin_travel_together(controller):
 def test_a_cancelled_sweep_keeps_what_is_drawn(controller):
     sweep = widgets.Sweep(controller, RunParameters(prompt="a fox", steps=3), knob="Seeds")
     third = threading.Event()
-    sweep.observe(lambda change: change["new"][2]["state"] == "done" and third.set(), "_cells")
+    sweep.observe(lambda change: change["new"][2]["done"] and third.set(), "_cells")
     sweep.start()
     assert third.wait(SECONDS)
     sweep.cancel()
-    assert not sweep._busy
+    assert not sweep._waiting
     assert states(sweep)[:3] == ["done"] * 3
-    assert "drawing" not in states(sweep)
     assert states(sweep)[-1] == "empty"
 
 
@@ -272,7 +272,7 @@ def test_a_sweep_says_what_it_cannot_run(controller, prompt, seed, message):
     sweep = widgets.Sweep(controller, RunParameters(prompt="a fox"))
     sweep._handle_custom_msg({"type": "start", "prompt": prompt, "seed": seed}, [])
     assert re.search(message, sweep.notice, re.IGNORECASE)
-    assert not sweep._busy
+    assert not sweep._waiting
 
 
 def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path):
@@ -290,14 +290,28 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path):
     controller.close()
 
 
+def test_a_run_that_the_server_refuses_is_told_and_the_others_are_drawn(tmp_path):
+    controller = RunController(
+        stable_diffusion,
+        TraceCache(tmp_path / "cache"),
+        turns=Turns(tmp_path / "turns"),
+        limits=Limits(steps=4),
+    )
+    sweep = widgets.Sweep(controller, RunParameters(prompt="a fox", steps=1), knob="Steps")
+    sweep.start()
+    ended(sweep)
+    assert states(sweep) == ["done"] * 3 + ["empty"] * (len(knobs.STEPS) - 3)
+    assert "at most 4 steps" in sweep.notice
+    controller.close()
+
+
 def test_broken_runs_are_drawn_as_their_stage_draws_them(controller):
     base = RunParameters(prompt="a fox in the snow", seed=2, steps=2)
     sweep = widgets.Sweep(controller, base, knob="Break it")
     sweep.start()
     ended(sweep)
     assert set(states(sweep)) == {"done"}
-    labels = [cell["label"] for cell in sweep._cells]
-    sweep._handle_custom_msg({"type": "open", "place": labels.index("no text")}, [])
+    sweep._handle_custom_msg({"type": "open", "label": "no text"}, [])
     wanted = broken.record(stable_diffusion(), broken.Broken(base, "text"), previews=False)
     np.testing.assert_array_equal(sweep.trace.latents, wanted.latents)
     assert set(sweep.trace.frames) == {"noisy", "x0"}

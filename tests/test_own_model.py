@@ -237,10 +237,10 @@ def test_every_knob_turns(family: Any, subject: Subject) -> None:
         sweep.knob = knob
         sweep.start()
         waited = time.monotonic()
-        while sweep._busy and time.monotonic() - waited < SECONDS:
+        while sweep._waiting and time.monotonic() - waited < SECONDS:
             time.sleep(0.02)
         assert sweep.notice == ""
-        assert {cell["state"] for cell in sweep._cells} == {"done"}
+        assert all(cell["done"] for cell in sweep._cells)
 
 
 def test_a_file_alone_shows_what_needs_no_model(family: Any) -> None:
@@ -370,6 +370,16 @@ def test_a_loaded_model_draws_and_its_run_is_shown(family: Any) -> None:
     assert kinds(views) == ["ViewMenu", "Player"]
     assert views.menu.subject.trace.seed == 8
     assert views.menu.subject.controller is None
+
+
+def test_only_the_pages_first_studio_opens_the_run_in_its_address(family: Any) -> None:
+    views = Views(family.traces[0], loaded(family))
+    assert views.studio.opens_address
+    views.open_run(family.traces[1])
+    assert not views.studio.opens_address
+    if not named("Where each word is looked up").why_not(views.menu.subject):
+        views.menu.choose("Where each word is looked up")
+        assert not views.menu.made.opens_address
 
 
 def test_a_file_of_the_loaded_model_is_live_and_others_are_not(family: Any) -> None:

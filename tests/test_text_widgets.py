@@ -237,7 +237,7 @@ def test_the_second_run_is_told_what_to_avoid_and_how_much_words_count(pair):
         },
         [],
     )
-    runs = pair._asked
+    runs = pair._runs
     assert all(run.wait(SECONDS) for run in runs)
     assert runs[0].trace.weights == {}
     assert (runs[1].trace.negative_prompt, runs[1].trace.weights) == ("trees", {"fox": 2.0})
@@ -254,7 +254,7 @@ def test_weights_that_cannot_be_are_answered(pair, weights, message):
     pair._handle_custom_msg(
         {"type": "draw", "first": "a fox", "second": "a fox", "weights": weights}, []
     )
-    for run in pair._asked:
+    for run in pair._runs:
         run.wait(SECONDS)
     assert message in pair.notice
     assert pair._prompts == before
@@ -290,7 +290,7 @@ def test_a_drawn_sentence_has_maps_and_its_words_can_be_taken_away(maps):
     sent = np.frombuffer(maps._attention, "<u2") / word_maps.LEVELS
     np.testing.assert_allclose(sent, levels, atol=1e-5)
     maps._handle_custom_msg({"type": "remove", "word": 1}, [])
-    (less,) = maps._asked or (None,)
+    (less,) = maps._runs or (None,)
     assert less is None or less.wait(SECONDS)
     (missing,) = maps._missing
     assert (missing["word"], missing["prompt"]) == (1, "a and a robot")
@@ -327,7 +327,7 @@ def test_the_only_word_cannot_be_taken_away(maps):
 
 def test_a_link_opens_its_run_in_the_maps(maps):
     maps.query = "?prompt=a+robot&seed=3&steps=2&weights=robot:2"
-    (run,) = maps._asked
+    (run,) = maps._runs
     assert run.wait(SECONDS)
     assert (maps._prompt, maps._count) == ("a robot", 2)
     assert maps._link == "prompt=a+robot&seed=3&steps=2&weights=robot%3A2"

@@ -279,6 +279,18 @@ def test_cancel_stops_the_run_and_keeps_the_picture(studio):
     assert studio.notice.startswith("Stopped after")
 
 
+def test_what_a_closed_widget_asked_for_is_cancelled(studio, controller):
+    swap = widgets.Swap(RunParameters(prompt="a fox", steps=50), "a bear", controller=controller)
+    sweep = widgets.Sweep(controller, RunParameters(prompt="a fox", steps=200), knob="Seeds")
+    asked = [studio.generate(RunParameters(prompt="a fox", steps=200)), swap.ask("an owl", "a cat")]
+    sweep.start()
+    asked.append(sweep._current)
+    for widget in (studio, swap, sweep):
+        widget.close()
+    assert all(job.wait(SECONDS) and job.state == "cancelled" for job in asked)
+    assert sweep._waiting == []
+
+
 def test_the_last_click_wins(studio):
     former = studio.generate(RunParameters(prompt="a fox", steps=200))
     latter = studio.generate(RunParameters(prompt="an owl", steps=2))

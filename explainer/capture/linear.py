@@ -76,7 +76,8 @@ def _fitted(pipe: Any) -> NDArray[np.float32]:
     for picture in torch.from_numpy(_made_up(side)).split(1):
         encoded = encode(pipe, picture * 2 - 1)
         rows.append(encoded.cpu().flatten(2)[0].T)
-        means = torch.nn.functional.adaptive_avg_pool2d(picture, encoded.shape[-2:])
+        height, width = encoded.shape[-2:]
+        means = torch.nn.functional.adaptive_avg_pool2d(picture, (height, width))
         colours.append(means.flatten(2)[0].T)
     latents = torch.cat(rows).numpy()
     latents = np.concatenate([latents, np.ones((len(latents), 1), np.float32)], axis=1)

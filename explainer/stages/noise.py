@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MAX_BETA = 0.999
 """diffusers' own bound on the betas of the cosine schedule."""
+MOST_TIMESTEPS = 100_000
 BANDS = {"coarse shapes": (0.0, 0.25), "middling": (0.25, 0.5), "fine details": (0.5, np.inf)}
 """Bands of spatial frequency by name, as shares of the highest along a row or a column."""
 
@@ -45,10 +46,10 @@ def alphas_cumprod(config: Mapping[str, Any]) -> NDArray[np.float64]:
 def _betas(config: Mapping[str, Any]) -> NDArray[np.float64]:
     if config.get("trained_betas") is not None:
         return np.asarray(config["trained_betas"], dtype=np.float64)
-    kind, count = config.get("beta_schedule"), int(config.get("num_train_timesteps", 1000))
+    kind, count = config.get("beta_schedule"), _timesteps(config)
     if kind in {"linear", "scaled_linear"}:
         power = 1 if kind == "linear" else 2
-        start, end = (config[name] ** (1 / power) for name in ("beta_start", "beta_end"))
+        start, end = (_beta(config, name) ** (1 / power) for name in ("beta_start", "beta_end"))
         return np.linspace(start, end, count) ** power
     if kind == "squaredcos_cap_v2":
         times = np.arange(count + 1) / count
@@ -58,6 +59,23 @@ def _betas(config: Mapping[str, Any]) -> NDArray[np.float64]:
         f"There is no formula here for the noise schedule {kind!r}. Use a model whose scheduler "
         "has the beta schedule linear, scaled_linear or squaredcos_cap_v2."
     )
+
+
+def _timesteps(config: Mapping[str, Any]) -> int:
+    """How many there are; a file from elsewhere may claim anything."""
+    count = config.get("num_train_timesteps", 1000)
+    if not isinstance(count, int) or not 1 <= count <= MOST_TIMESTEPS:
+        raise ValueError(
+            f"Its noise schedule has from 1 to {MOST_TIMESTEPS:,} timesteps, not {count!r}."
+        )
+    return count
+
+
+def _beta(config: Mapping[str, Any], name: str) -> float:
+    beta = config.get(name)
+    if not isinstance(beta, int | float) or not 0 <= beta <= 1:
+        raise ValueError(f"Its noise schedule has {name} {beta!r}, which is no share.")
+    return float(beta)
 
 
 def signal_left(config: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -78,7 +96,7 @@ def signal_left(config: Mapping[str, Any]) -> NDArray[np.float64]:
     """
     if "shift" not in config or config.get("beta_schedule"):
         return alphas_cumprod(config)
-    count = int(config.get("num_train_timesteps", 1000))
+    count = _timesteps(config)
     shares = np.arange(1, count + 1) / count
     if not config.get("use_dynamic_shifting"):  # otherwise it hangs on the picture's size
         shift = float(config.get("shift", 1.0))

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,9 +207,11 @@ def clip_judge(folder: Path) -> Judge:
     """Returns a judge that asks the CLIP pair of a model folder, loaded at its first use."""
     from explainer.stages import clip
 
+    images, texts = cache(clip.ImageEncoder), cache(clip.TextEncoder)
+
     def judge(pictures: Sequence[Image.Image], prompts: tuple[str, str]) -> NDArray[np.float64]:
-        seen = clip.ImageEncoder(folder).embed(pictures).astype(np.float64)
-        cosines = seen @ clip.TextEncoder(folder).embed(prompts).T
+        seen = images(folder).embed(pictures).astype(np.float64)
+        cosines = seen @ texts(folder).embed(prompts).T
         margins = clip.logit_scale(folder) * (cosines[:, 0] - cosines[:, 1])
         shares: NDArray[np.float64] = 1 / (1 + np.exp(-margins))
         return shares

@@ -7,30 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from explainer.widgets.base import Widget
+from explainer.widgets.live import Live
 
 if TYPE_CHECKING:
-    from explainer.runs import RunController, Task
+    from explainer.runs import Task
 
 
-class Asking(Widget):
+class Asking(Live):
     """A widget that asks a pipeline through the run controller and shows how that stands.
 
     What is on show stays until there is an answer, also where the work fails or is cancelled.
-    A subclass says in `_asked` what to do with its reader's messages, and in `_answer` what to do
+    A subclass says in `_asked` what to do with its reader's questions, and in `_answer` what to do
     with a result.
     """
 
     _status = t.Dict({"state": "idle", "step": 0, "total": 0}).tag(sync=True)
-    _live = t.Bool(False).tag(sync=True)
-    _controller: RunController | None = None
     _task: Task | None = None
-
-    def _serve(self, controller: RunController | None) -> None:
-        """Begin to listen to the reader; without a controller the widget only shows."""
-        self._controller = controller
-        self._live = controller is not None
-        self.on_msg(self._on_message)
 
     def cancel(self) -> None:
         """Stop what is being computed; what is on show stays."""
@@ -43,18 +35,11 @@ class Asking(Widget):
         Raises:
             RuntimeError: There is no controller.
         """
-        if self._controller is None:
-            raise self._nobody()
+        controller = self._at_work()
         self.notify("")
-        self._task = self._controller.ask(
-            work, total=total, reader=f"{type(self).__name__} {id(self)}"
-        )
+        self._task = controller.ask(work, total=total, reader=self._reader)
         self._task.observe(self._report)
         return self._task
-
-    def _nobody(self) -> RuntimeError:
-        needs = "a controller, and whatever it is to ask about"
-        return RuntimeError(f"Nobody can be asked: give {type(self).__name__} {needs}.")
 
     def _report(self, task: Task) -> None:
         """Show how the work stands; called from the controller's thread at every change."""
@@ -64,18 +49,19 @@ class Asking(Widget):
         if task.state == "failed":
             self.notify(task.error, error=True)
         elif task.state == "done":
-            self._answer(task.result)
+            try:
+                self._answer(task.result)
+            except ValueError as error:
+                self.notify(str(error), error=True)
 
-    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if content.get("type") == "cancel":
-            self.cancel()
-        elif content.get("type") == "ask":
-            self._asked(content)
-
-    def _asked(self, content: dict[str, Any]) -> None:
-        """Do what the reader asks for, or say why not."""
-        raise NotImplementedError
+    def _on_message(self, widget: Any, content: Any, buffers: Any) -> None:
+        if content.get("type") in {"ask", "cancel"}:
+            super()._on_message(widget, content, buffers)
 
     def _answer(self, result: Any) -> None:
-        """Show what was found."""
+        """Show what was found.
+
+        Raises:
+            ValueError: It cannot be shown; the reader is told why.
+        """
         raise NotImplementedError

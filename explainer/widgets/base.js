@@ -28,6 +28,11 @@ function icon(path, filled = false) {
   );
 }
 
+/** An id that no other widget on the page has: each model loads a module, and a counter, of its own. */
+function freshId() {
+  return `ex-${Math.random().toString(36).slice(2)}`;
+}
+
 function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));
 }

@@ -64,8 +64,7 @@ class Brush(Asking, scripts=("cells", "asking", "brush")):
             ValueError: No cell of the stroke is inside, or it cannot be painted.
             RuntimeError: There is no controller.
         """
-        if self._controller is None:
-            raise self._nobody()
+        self._at_work()
         if not any(latent.inside(self._clean, *cell) for cell in stroke.cells):
             raise ValueError("That was outside the picture. Paint on the coloured cells.")
         latent.painted(self._clean, [stroke])
@@ -78,8 +77,7 @@ class Brush(Asking, scripts=("cells", "asking", "brush")):
         Raises:
             RuntimeError: There is no controller.
         """
-        if self._controller is None:
-            raise self._nobody()
+        self._at_work()
         self.strokes = () if everything else self.strokes[:-1]
         return self._decode()
 
@@ -138,18 +136,16 @@ class Brush(Asking, scripts=("cells", "asking", "brush")):
             }
 
     def _asked(self, content: dict[str, Any]) -> None:
+        what = content.get("what")
         try:
-            what = content.get("what")
             if what == "paint":
                 self.paint(_stroke(content, seed=len(self.strokes)))
             elif what == "reach":
                 self.reach(int(content["row"]), int(content["column"]))
             else:
                 self.undo(everything=what == "reset")
-        except (KeyError, TypeError, OverflowError):
-            self.notify("This stroke could not be read. Paint again.", error=True)
-        except ValueError as error:
-            self.notify(str(error), error=True)
+        except (KeyError, TypeError, OverflowError) as error:
+            raise ValueError("This stroke could not be read. Paint again.") from error
 
     def _answer(self, result: Any) -> None:
         kind, found = result

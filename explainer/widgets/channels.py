@@ -109,10 +109,7 @@ class Channels(Asking, scripts=("cells", "asking", "channels")):
         return [min(max(gain, 0.0), MOST) for gain in gains]
 
     def _asked(self, _content: dict[str, Any]) -> None:
-        try:
-            self.ask()
-        except ValueError as error:
-            self.notify(str(error), error=True)
+        self.ask()
 
     def _answer(self, result: Any) -> None:
         gains, swapped, picture = result

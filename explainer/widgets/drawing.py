@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from explainer.parameters import ParameterError, RunParameters
+from explainer.parameters import RunParameters
+from explainer.widgets.live import Live
 from explainer.widgets.saving import Saving
 
 if TYPE_CHECKING:
@@ -16,30 +17,25 @@ if TYPE_CHECKING:
     from explainer.trace import Trace
 
 
-class Drawing(Saving):
+class Drawing(Live, Saving):
     """A widget that asks for runs. Whatever goes wrong, what is on show stays.
-
-    A subclass says in `_asked_for` what its reader's messages ask for; "cancel" is answered here.
 
     Args:
         controller: Carries out the runs; None for a widget that only shows.
     """
 
     _status = t.Dict({"state": "idle"}).tag(sync=True)
-    _live = t.Bool(True).tag(sync=True)
+    _runs: tuple[Run, ...] = ()
 
     def __init__(self, controller: RunController | None) -> None:
         super().__init__()
-        self._controller = controller
-        self._live = controller is not None
-        self._asked: tuple[Run, ...] = ()
         self._then: Callable[..., None] = lambda *_: None
         self._telling = threading.RLock()
-        self.on_msg(self._on_message)
+        self._serve(controller)
 
     def cancel(self) -> None:
         """Stop what is being drawn; what is on show stays."""
-        for run in self._asked:
+        for run in self._runs:
             run.cancel()
 
     def _have_drawn(
@@ -48,46 +44,33 @@ class Drawing(Saving):
         """Ask for runs, in place of those asked for before; call `then(*traces)` with all.
 
         Raises:
+            ParameterError: One is longer than the limits allow; the former ones go on.
             RuntimeError: There is no controller.
         """
-        controller = self._controller
-        if controller is None:
-            raise RuntimeError(f"Nobody can draw: give {type(self).__name__} a controller.")
+        controller = self._at_work()
+        for one in wanted:
+            controller.limits.check_run(one)
         self.notify("")
-        runs = tuple(
-            controller.submit(one, reader=f"{id(self)}-{place}") for place, one in enumerate(wanted)
-        )
-        with self._telling:
-            former, self._asked, self._then = self._asked, runs, then
+        with self._telling:  # their end is not told any more
+            former, self._runs = self._runs, ()
         for run in former:
             run.cancel()
+        runs = tuple(
+            controller.submit(one, reader=f"{self._reader}, {place}")
+            for place, one in enumerate(wanted)
+        )
+        with self._telling:
+            self._runs, self._then = runs, then
         for run in runs:
             run.observe(self._report)
         return runs
 
-    def _asked_for(self, content: dict[str, Any]) -> None:
-        """Do what a message of the reader's asks for.
-
-        Raises:
-            ParameterError: It cannot be run; the reader is told why.
-        """
-        raise NotImplementedError
-
-    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if content.get("type") == "cancel":
-            self.cancel()
-            return
-        try:
-            self._asked_for(content)
-        except ParameterError as error:
-            self.notify(str(error), error=True)
-
     def _report(self, run: Run) -> None:
         """Show how the runs stand; called from the controller's thread at every change."""
         with self._telling:
-            if run not in self._asked:
+            if run not in self._runs:
                 return
-            runs = self._asked
+            runs = self._runs
             states = [one.state for one in runs]
             if "failed" in states:
                 self._end(next(one.error for one in runs if one.state == "failed"), error=True)
@@ -110,7 +93,7 @@ class Drawing(Saving):
             self._end("".join(dict.fromkeys(run.notice for run in runs)))
 
     def _end(self, text: str, *, error: bool = False) -> None:
-        runs, self._asked = self._asked, ()
+        runs, self._runs = self._runs, ()
         for run in runs:
             run.cancel()
         self._status = {"state": "idle"}

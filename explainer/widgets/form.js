@@ -1,7 +1,5 @@
 // What readers' own words and runs are asked with: fields, the prompt box, the progress panel.
 
-let names = 0;
-
 /**
  * A matcher from a list of known words: `match(text)` gives each word of the text as
  * {start, end, word, known}. Case and punctuation do not matter; a word with hyphens is known if it
@@ -23,6 +21,13 @@ function wordMatcher(knownWords) {
     });
 }
 
+/** Open the run that the page's address names, where the widget is to and there is a kernel. */
+function openAddress(model) {
+  if (!model.send || !model.get("opens_address") || !new URLSearchParams(location.search).has("prompt")) return;
+  model.set("query", location.search);
+  model.save_changes();
+}
+
 function seconds(time) {
   if (time < 90) return `${Math.max(1, Math.round(time))} s`;
   return `${Math.round(time / 60)} min`;
@@ -30,7 +35,7 @@ function seconds(time) {
 
 /** A label, its control and the place for what is wrong with it. */
 function field(name, title, help, control, ...beside) {
-  const id = `ex-field-${(names += 1)}`;
+  const id = freshId();
   control.id = id;
   control.setAttribute("aria-describedby", `${id}-help ${id}-problem`);
   const problem = h("p", { class: "ex-field-problem", id: `${id}-problem`, hidden: true });

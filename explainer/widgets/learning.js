@@ -19,7 +19,7 @@ const learning = {
     const pictures = h("div", { class: "ex-learning" }, ...shown.map(({ node }) => node));
     const without = h("p", { class: "ex-small", text: "No pictures of this training were kept: here is its error alone." });
     const stages = Object.keys(model.get("_losses")).map((name) =>
-      h("button", { class: "ex-button", type: "button", text: STAGE_NAMES[name] ?? name, onclick: () => choose(name) }),
+      h("button", { class: "ex-button", type: "button", text: STAGE_NAMES[name] ?? name, "data-stage": name, onclick: () => choose(name) }),
     );
     const title = h("p", { class: "ex-title ex-number" });
     const words = h("p", { class: "ex-small" });
@@ -59,7 +59,7 @@ const learning = {
       const pictured = stage === model.get("_pictured");
       pictures.hidden = !pictured || !steps.length;
       without.hidden = !pictured || Boolean(steps.length);
-      stages.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === stage)));
+      stages.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.stage === stage)));
       ask();
     }
 

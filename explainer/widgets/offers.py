@@ -319,6 +319,12 @@ def _trips(subject: Subject, _found: Any) -> Widget:
     return trips
 
 
+def _maps(subject: Subject, _found: Any) -> Widget:
+    maps: Widget = _widgets().WordMaps(subject.controller, subject.trace)
+    maps.opens_address = False  # it is made for the run on show
+    return maps
+
+
 def _sketch(subject: Subject, _found: Any) -> Widget:
     trace = subject.trace
     sketch: Widget = _widgets().Sketch(
@@ -326,6 +332,7 @@ def _sketch(subject: Subject, _found: Any) -> Widget:
         trace.prompt,
         controller=subject.controller,
         steps=max(2, trace.steps),
+        guidance_scale=trace.guidance_scale,
     )
     return sketch
 
@@ -410,7 +417,7 @@ VIEWS: tuple[View, ...] = (
         stage="Text",
         name="Where each word is looked up",
         refuse=_no_attention,
-        make=lambda s, _: _widgets().WordMaps(s.controller, s.trace),
+        make=_maps,
     ),
     View(
         stage="Text",

@@ -213,9 +213,8 @@ class Guesses(Asking, _Panels, scripts=("cells", "curve", "panels", "asking", "g
     def _asked(self, content: dict[str, Any]) -> None:
         prompt = str(content.get("prompt", ""))
         if len(prompt) > MAX_PROMPT:
-            self.notify(f"Shorten the text to {MAX_PROMPT} characters.", error=True)
-        else:
-            self.ask(prompt)
+            raise ValueError(f"Shorten the text to {MAX_PROMPT} characters.")
+        self.ask(prompt)
 
     def _answer(self, result: Any) -> None:
         self.show(result)

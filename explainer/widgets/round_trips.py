@@ -121,10 +121,9 @@ class RoundTrips(Asking, scripts=("cells", "upload", "asking", "round_trips")):
 
     def _asked(self, content: dict[str, Any]) -> None:
         title = str(content.get("title", ""))
-        if title in self._pictures:
-            self.ask(title)
-        else:
-            self.notify("There is no such picture any more. Choose one.", error=True)
+        if title not in self._pictures:
+            raise ValueError("There is no such picture any more. Choose one.")
+        self.ask(title)
 
     def _answer(self, result: Any) -> None:
         title, trip = result

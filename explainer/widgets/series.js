@@ -4,7 +4,7 @@
 function seriesPlace(title) {
   const canvas = h("canvas", { role: "img", "aria-label": title });
   const bar = h("progress", { max: 1, "aria-label": `Progress of ${title}` });
-  return { canvas, bar, node: h("div", { class: "ex-series-place" }, canvas, bar) };
+  return { canvas, bar, node: h("span", { class: "ex-series-place" }, canvas, bar) };
 }
 
 /** Places for what is still to come; the first of them is being drawn. */

@@ -8,33 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from explainer.parameters import ParameterError, RunParameters
-from explainer.widgets.base import Widget
+from explainer.widgets.live import Live
 
 if TYPE_CHECKING:
-    from explainer.runs import Run, RunController
+    from explainer.runs import Job, RunController
     from explainer.trace import Trace
 
 
-class Series(Widget):
+class Series(Live):
     """A widget whose runs go through the controller one by one; what was drawn stays.
 
-    Others' runs may come between two of them. A subclass says in `_asked` what its reader's
-    messages ask for, and shows in `_arrived` each run that is done; "cancel" is answered here.
+    Others' runs may come between two of them; one that fails or is refused is told, and the others
+    go on. A subclass shows in `_arrived` each run that is done.
     """
 
     _waiting: t.List[Any] = t.List(help="What is still to come.").tag(sync=True)
-    _live = t.Bool(False).tag(sync=True)
-    _controller: RunController | None = None
-    _current: Run | None = None
+    _current: Job | None = None
 
     def _serve(self, controller: RunController | None) -> None:
-        """Begin to listen to the reader; without a controller the widget only shows."""
-        self._controller = controller
-        self._live = controller is not None
         self._lock = threading.RLock()
-        self._wanted: dict[str, RunParameters] = {}
-        self.on_msg(self._on_message)
+        self._wanted: dict[str, Any] = {}
+        super()._serve(controller)
 
     def cancel(self) -> None:
         """Stop after the picture that is being drawn; those that are done stay."""
@@ -46,23 +40,30 @@ class Series(Widget):
         if run is not None:
             run.cancel()
 
-    def _draw_all(self, wanted: Mapping[str, RunParameters]) -> None:
+    def _draw_all(self, wanted: Mapping[str, Any]) -> None:
         """Have runs drawn in place of those asked for before.
 
         Args:
-            wanted: The runs by their titles, in order.
+            wanted: What `_submit` takes, by their titles, in order.
 
         Raises:
             RuntimeError: There is no controller.
         """
-        if self._controller is None:
-            raise RuntimeError(f"Nobody can be asked: give {type(self).__name__} a controller.")
+        self._at_work()
         self.cancel()
         with self._lock:
             self.notify("")
             self._wanted = dict(wanted)
             self._waiting = [{"title": title, "share": None} for title in wanted]
         self._next()
+
+    def _submit(self, wanted: Any) -> Job:
+        """Ask the controller for a run.
+
+        Raises:
+            ParameterError: It is longer than the limits allow.
+        """
+        return self._at_work().submit(wanted, reader=self._reader)
 
     def _arrived(self, title: str, trace: Trace) -> None:
         """Show a run that is done.
@@ -72,36 +73,22 @@ class Series(Widget):
         """
         raise NotImplementedError
 
-    def _asked(self, content: dict[str, Any]) -> None:
-        """Do what a message of the reader's asks for.
-
-        Raises:
-            ParameterError: It cannot be done; the reader is told why.
-        """
-        raise NotImplementedError
-
-    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if content.get("type") == "cancel":
-            self.cancel()
-            return
-        try:
-            self._asked(content)
-        except ParameterError as error:
-            self.notify(str(error), error=True)
-
     def _next(self) -> None:
         """Ask for the next run; called again by each run that ends."""
         with self._lock:
-            if not self._wanted or self._controller is None:
-                self._current = None
-                return
-            title = next(iter(self._wanted))
-            run = self._current = self._controller.submit(
-                self._wanted.pop(title), reader=f"series {id(self)}"
-            )
-        run.observe(lambda run: self._follow(run, title))
+            self._current = None
+            while self._wanted and self._current is None:
+                title = next(iter(self._wanted))
+                try:
+                    self._current = self._submit(self._wanted.pop(title))
+                except (ValueError, RuntimeError) as error:
+                    self._waiting = self._waiting[1:]
+                    self.notify(f"{title}: {error}", error=True)
+            run = self._current
+        if run is not None:
+            run.observe(lambda run: self._follow(run, title))
 
-    def _follow(self, run: Run, title: str) -> None:
+    def _follow(self, run: Job, title: str) -> None:
         """Show how a run stands; called from the controller's thread at every change."""
         with self._lock:
             if run is not self._current:
@@ -113,15 +100,17 @@ class Series(Widget):
                 return
             self._current = None
             with self.hold_sync():
-                self._waiting = self._waiting[1:]
                 self._show(run, title)
+                self._waiting = self._waiting[1:]
         self._next()
 
-    def _show(self, run: Run, title: str) -> None:
+    def _show(self, run: Job, title: str) -> None:
         if run.state == "failed":
             self.notify(f"{title}: {run.error}", error=True)
-        elif run.trace is not None:
+            return
+        trace = getattr(run, "trace", None) or getattr(run, "result", None)
+        if trace is not None:
             try:
-                self._arrived(title, run.trace)
+                self._arrived(title, trace)
             except ValueError as error:
                 self.notify(f"{title}: {error}", error=True)

@@ -30,6 +30,7 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
         prompt: What the picture is to be, to begin with.
         controller: Draws; None for a page that only shows.
         steps: Of a whole run.
+        guidance_scale: Of every run.
 
     Attributes:
         redrawn: What became of the last sketch, or None.
@@ -51,12 +52,13 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
         *,
         controller: RunController | None = None,
         steps: int = STEPS,
+        guidance_scale: float = 3.0,
     ) -> None:
         shapes = {picture.shape for picture in examples.values()}
         if len(shapes) != 1 or (shape := shapes.pop())[0] != shape[1] or shape[2:] != (3,):
             raise ValueError("Give at least one example, all squares of one size with 3 colours.")
         super().__init__()
-        self._size, self._steps = int(shape[0]), steps
+        self._size, self._steps, self._guidance = int(shape[0]), steps, guidance_scale
         with self.hold_sync():
             self._facts = {
                 "size": self._size,
@@ -95,6 +97,7 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
                 prompt,
                 strength=strength,
                 steps=self._steps,
+                guidance_scale=self._guidance,
                 seed=seed,
                 on_step=lambda done, _total: task.update(step=done),
                 cancelled=task.asked_to_stop,
@@ -123,10 +126,8 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
                 strength=float(content.get("strength", 0.6)),
                 seed=int(content.get("seed", 0)),
             )
-        except (TypeError, OverflowError):
-            self.notify("Strength and seed are numbers. Set them again.", error=True)
-        except ValueError as error:
-            self.notify(str(error), error=True)
+        except (TypeError, OverflowError) as error:
+            raise ValueError("Strength and seed are numbers. Set them again.") from error
 
     def _answer(self, result: Any) -> None:
         frames = {

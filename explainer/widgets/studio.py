@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 import traitlets as t
 
@@ -19,6 +18,7 @@ from explainer.parameters import (
     ParameterError,
     RunParameters,
 )
+from explainer.widgets.addressed import Addressed
 from explainer.widgets.player import Player
 from explainer.widgets.prompting import Prompting
 
@@ -38,7 +38,7 @@ _LIMITS = {
 _IDLE = {"state": "idle", "step": 0, "total": 0, "place": 0, "elapsed": 0.0}
 
 
-class Studio(Prompting, Player, scripts=("saving", "player", "form", "studio")):
+class Studio(Prompting, Addressed, Player, scripts=("saving", "player", "form", "studio")):
     """A player whose runs the reader makes: prompt, seed, steps, guidance, Generate and Cancel.
 
     Whatever goes wrong, the run on show stays. A page whose address holds a run's parameters, as
@@ -56,17 +56,17 @@ class Studio(Prompting, Player, scripts=("saving", "player", "form", "studio")):
     Attributes:
         known_words: As above; may be replaced at any time.
         examples: As above.
-        query: The query of the page's address. Setting it opens the run that it names.
+        query: The query of the page's address, see `Addressed`, as is `opens_address`.
     """
 
     examples = t.List(t.Unicode(), help="Prompts to offer.").tag(sync=True)
-    query = t.Unicode("", help="The query of the page's address.").tag(sync=True)
     # No echo, here as in the player: an echo of old text would undo what was typed since.
     _form = t.Dict().tag(sync=True, echo_update=False)
     _limits = t.Dict(_LIMITS).tag(sync=True)
     _problem = t.Dict().tag(sync=True)
     _status = t.Dict(_IDLE).tag(sync=True)
     _preview = t.Bytes(b"").tag(sync=True)
+    _current: Run | None = None
 
     def __init__(
         self,
@@ -79,7 +79,6 @@ class Studio(Prompting, Player, scripts=("saving", "player", "form", "studio")):
         start: RunParameters | None = None,
     ) -> None:
         self._controller = controller
-        self._current: Run | None = None
         self._began = self._told = 0.0
         self._reporting = threading.RLock()
         super().__init__(trace, step=step, known_words=known_words)
@@ -108,23 +107,23 @@ class Studio(Prompting, Player, scripts=("saving", "player", "form", "studio")):
         run.observe(self._report)
         return run
 
+    def close(self) -> None:
+        """Close the widget, and cancel its run: nobody would see it."""
+        self.cancel()
+        super().close()
+
     def cancel(self) -> None:
         """Stop the run that is waiting or being drawn; what is on show stays."""
         if self._current is not None:
             self._current.cancel()
 
-    @t.observe("query")
-    def _open_query(self, change: dict[str, Any]) -> None:
-        if "prompt" in parse_qs(change["new"].removeprefix("?"), keep_blank_values=True):
-            self._generate_from(change["new"])
-
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
         if content.get("type") == "cancel":
             self.cancel()
         elif content.get("type") == "generate":
-            self._generate_from(str(content.get("query", "")))
+            self._open(str(content.get("query", "")))
 
-    def _generate_from(self, query: str) -> None:
+    def _open(self, query: str) -> None:
         try:
             self.generate(RunParameters.from_query(query))
         except ParameterError as error:

@@ -131,10 +131,7 @@ class StyleTimes(Asking, scripts=("curve", "asking", "style_parts", "style_times
         return min(max(int(proposal["value"]), 0), last)
 
     def _asked(self, content: dict[str, Any]) -> None:
-        try:
-            self.ask(str(content.get("sentence", "")), str(content.get("style", "")))
-        except ParameterError as error:
-            self.notify(str(error), error=True)
+        self.ask(str(content.get("sentence", "")), str(content.get("style", "")))
 
     def _answer(self, result: Any) -> None:
         self.show(result)

@@ -11,7 +11,7 @@ import numpy as np
 import traitlets as t
 from PIL import Image
 
-from explainer.parameters import MAX_PROMPT, ParameterError, RunParameters
+from explainer.parameters import MAX_PROMPT, RunParameters
 from explainer.stages import style, style_ways, walk
 from explainer.stages.swap import plain_shares
 from explainer.widgets.asking import Asking
@@ -155,11 +155,7 @@ class StyleWays(Asking, scripts=("curve", "asking", "style_parts", "style_ways")
         return min(max(int(proposal["value"]), 0), last)
 
     def _asked(self, content: dict[str, Any]) -> None:
-        texts = {one["name"]: str(content.get(one["name"], "")) for one in self._fields}
-        try:
-            self.ask(**texts)
-        except ParameterError as error:
-            self.notify(str(error), error=True)
+        self.ask(**{one["name"]: str(content.get(one["name"], "")) for one in self._fields})
 
     def _answer(self, result: Any) -> None:
         self.show(result)

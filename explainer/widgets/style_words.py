@@ -125,10 +125,7 @@ class StyleWords(Asking, scripts=("cells", "asking", "style_parts", "style_words
         return min(max(int(proposal["value"]), -1), count - 1)
 
     def _asked(self, content: dict[str, Any]) -> None:
-        try:
-            self.ask(str(content.get("sentence", "")), str(content.get("style", "")))
-        except ParameterError as error:
-            self.notify(str(error), error=True)
+        self.ask(str(content.get("sentence", "")), str(content.get("style", "")))
 
     def _answer(self, result: Any) -> None:
         self.show(result)

@@ -119,10 +119,7 @@ class Swap(Asking, scripts=("curve", "asking", "swap")):
         return min(max(int(proposal["value"]), 0), last)
 
     def _asked(self, content: dict[str, Any]) -> None:
-        try:
-            self.ask(str(content.get("first", "")), str(content.get("second", "")))
-        except ParameterError as error:
-            self.notify(str(error), error=True)
+        self.ask(str(content.get("first", "")), str(content.get("second", "")))
 
     def _answer(self, result: Any) -> None:
         self.show(result)

@@ -17,9 +17,7 @@ const sweep = {
     );
     const prompt = h("input", { class: "ex-sweep-prompt", type: "text", "aria-label": "Prompt", maxlength: model.get("_longest") });
     const seed = h("input", { class: "ex-sweep-seed ex-number", type: "text", inputmode: "numeric", "aria-label": "Seed" });
-    const go = h("button", { class: "ex-button ex-button-main", type: "submit", text: "Draw them" });
-    const cancel = h("button", { class: "ex-button", type: "button", text: "Cancel", onclick: () => model.send({ type: "cancel" }) });
-    const form = h("form", { class: "ex-sweep-form", onsubmit: ask }, prompt, seed, go, cancel);
+    const form = h("form", { class: "ex-sweep-form", onsubmit: ask }, prompt, seed, seriesButtons(view, "Draw them"));
     const grid = h("ul", { class: "ex-sweep" });
     const measure = h("button", {
       class: "ex-button",
@@ -37,14 +35,16 @@ const sweep = {
       measure,
       live ? form : onlyLive("Drawing more"),
     );
-    let canvases = [];
+    let tiles = [];
     const redraw = view.redraw(draw);
     const frames = new Frames(model, view.signal, redraw);
-    view.watch("_cells", load);
+    view.watch(["_cells", "_waiting"], load);
     view.watch("_frames", redraw);
-    view.watch(["_busy", "knob"], showState);
+    view.watch("knob", () => {
+      measured = false;
+      showKnob();
+    });
     view.watch("_apart", showMeasured);
-    view.watch("knob", () => (measured = false));
     view.watch("_form", fill);
     fill();
     load();
@@ -61,18 +61,18 @@ const sweep = {
 
     function load() {
       const cells = model.get("_cells");
-      if (canvases.length !== cells.length || cells.some(({ label }, i) => canvases[i].dataset.label !== label)) {
-        const items = cells.map(item);
-        canvases = items.map(({ canvas }) => canvas);
-        grid.replaceChildren(...items.map(({ node }) => node));
+      const [now] = model.get("_waiting");
+      if (tiles.length !== cells.length || cells.some(({ label }, i) => tiles[i].label !== label)) {
+        tiles = cells.map(tile);
+        grid.replaceChildren(...tiles.map(({ node }) => node));
       }
-      cells.forEach(({ label, state, share }, i) => {
-        canvases[i].dataset.state = state;
-        canvases[i].nextElementSibling.value = share;
-        canvases[i].nextElementSibling.hidden = state !== "drawing";
-        canvases[i].setAttribute("aria-label", state === "done" ? label : `${label}: not drawn yet`);
+      cells.forEach(({ label, done }, i) => {
+        const { canvas, bar } = tiles[i];
+        bar.hidden = now?.title !== label;
+        bar.value = now?.share ?? 0;
+        canvas.setAttribute("aria-label", done ? label : `${label}: not drawn yet`);
       });
-      showState();
+      showKnob();
       showMeasured();
       redraw();
     }
@@ -89,33 +89,26 @@ const sweep = {
       });
     }
 
-    function item({ label }, place) {
-      const canvas = h("canvas", { role: "img", "data-label": label });
-      const bar = h("progress", { max: 1, value: 0, "aria-label": `Progress of ${label}`, hidden: true });
-      const choose = h(
-        "button",
-        { class: "ex-sweep-choose", type: "button", onclick: () => live && model.send({ type: "open", place }) },
-        canvas,
-        bar,
-        h("span", { text: label }),
-        h("span", { class: "ex-small ex-number ex-sweep-apart", hidden: true }),
-      );
-      return { canvas, node: h("li", {}, choose) };
+    function tile({ label }) {
+      const { canvas, bar, node: place } = seriesPlace(label);
+      const words = [h("span", { text: label }), h("span", { class: "ex-small ex-number ex-sweep-apart", hidden: true })];
+      // Without a kernel there is no run to open.
+      const node = live
+        ? h("button", { class: "ex-sweep-choose", type: "button", onclick: () => model.send({ type: "open", label }) }, place, ...words)
+        : h("div", { class: "ex-sweep-choose" }, place, ...words);
+      return { label, canvas, bar, node: h("li", {}, node) };
     }
 
-    function showState() {
-      const busy = model.get("_busy");
-      go.disabled = busy;
-      cancel.hidden = !busy;
+    function showKnob() {
       knobs.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === model.get("knob"))));
     }
 
     function draw() {
       const cells = model.get("_cells");
-      canvases.forEach((canvas, i) => {
-        const bitmap = cells[i].state === "done" ? frames.get("pictures", i) : null;
+      tiles.forEach(({ canvas }, i) => {
+        const bitmap = cells[i].done ? frames.get("pictures", i) : null;
         if (bitmap) paint(canvas, bitmap, false);
-        else if (cells[i].state !== "done") canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+        else if (!cells[i].done) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
       });
     }
   },

@@ -59,7 +59,7 @@ class TwoRuns(Prompting, Drawing, scripts=("saving", "form", "two_runs")):
         known_words: tuple[str, ...] | list[str] = (),
     ) -> None:
         super().__init__(controller, known_words=known_words)
-        self._like = replace(parameters_of(first), weights=())
+        self._start = first
         self.show(first, second)
 
     def show(self, first: Trace, second: Trace) -> None:
@@ -103,19 +103,20 @@ class TwoRuns(Prompting, Drawing, scripts=("saving", "form", "two_runs")):
             weights: Word of the second sentence -> how much it counts.
 
         Raises:
-            ParameterError: A sentence cannot be run.
+            ParameterError: A sentence cannot be run, or the run to start from cannot be made again.
         """
-        changed = replace(self._like, prompt=second, weights=tuple((weights or {}).items()))
+        like = replace(parameters_of(self._start), prompt=first, weights=())
+        changed = replace(like, prompt=second, weights=tuple((weights or {}).items()))
         if negative_prompt is not None:
             changed = replace(changed, negative_prompt=negative_prompt)
-        return self._have_drawn([replace(self._like, prompt=first), changed], self.show)
+        return self._have_drawn([like, changed], self.show)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""
         first, second = self._prompts
         return f"“{first}” beside “{second}”, {self.comparison.picture_rms:.1f} grey levels apart"
 
-    def _asked_for(self, content: dict[str, Any]) -> None:
+    def _asked(self, content: dict[str, Any]) -> None:
         if content.get("type") == "draw":
             weights = content.get("weights", {})
             self.draw(

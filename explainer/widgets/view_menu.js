@@ -34,7 +34,7 @@ const viewMenu = {
       return h(
         "section",
         { class: "ex-menu-stage" },
-        h("p", { class: "ex-title", id: `ex-menu-${name}`, text: name }),
+        h("p", { class: "ex-title", text: name }),
         h("div", { class: "ex-menu-views", role: "group", "aria-label": `${name}: views` }, ...fitting.map(button)),
         reasons.size ? whyNot(reasons) : null,
       );

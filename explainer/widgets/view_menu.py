@@ -116,10 +116,7 @@ class ViewMenu(Asking, scripts=("asking", "view_menu")):
             ]
 
     def _asked(self, content: dict[str, Any]) -> None:
-        try:
-            self.choose(str(content.get("view", "")))
-        except ValueError as error:
-            self.notify(str(error), error=True)
+        self.choose(str(content.get("view", "")))
 
     def _answer(self, result: Any) -> None:
         view, subject, found = result
@@ -194,6 +191,8 @@ class Views(ipywidgets.VBox):
                 start=model.start if shown is None else None,
                 known_words=sorted(model.known_words),
             )
+            # The first one opens the page's own run; what the reader opened since is not replaced.
+            self.studio.opens_address = self.menu.made is None
             self.studio.observe(lambda change: self._drawn(change["new"], model), "trace")
         self._place(None)
         if former is not None:

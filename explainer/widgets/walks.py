@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets as t
 
-from explainer.parameters import MAX_PROMPT, ParameterError, RunParameters
+from explainer.parameters import MAX_PROMPT, RunParameters
 from explainer.stages import walk
 from explainer.widgets.asking import Asking
 from explainer.widgets.base import pack_frames
@@ -144,12 +144,9 @@ class Walks(Asking, scripts=("curve", "asking", "walks")):
 
     def _asked(self, content: dict[str, Any]) -> None:
         kind = str(content.get("kind", self.kind))
-        try:
-            self.ask(kind, second=str(content["second"]) if "second" in content else None)
-        except KeyError:
-            self.notify("There is no such walk. Choose one of those above.", error=True)
-        except ParameterError as error:
-            self.notify(str(error), error=True)
+        if kind not in KINDS:
+            raise ValueError("There is no such walk. Choose one of those above.")
+        self.ask(kind, second=str(content["second"]) if "second" in content else None)
 
     def _answer(self, result: Any) -> None:
         kind, second, walked = result

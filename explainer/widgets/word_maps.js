@@ -11,12 +11,7 @@ function wordShare(share) {
 }
 
 const wordMaps = {
-  /** A page whose address names a run opens it. */
-  start(model) {
-    if (!model.send || !new URLSearchParams(location.search).has("prompt")) return;
-    model.set("query", location.search);
-    model.save_changes();
-  },
+  start: openAddress,
 
   mount(view) {
     const { model, root } = view;

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qs
 
 import numpy as np
 import traitlets as t
@@ -14,6 +13,7 @@ from explainer.parameters import ParameterError, RunParameters
 from explainer.sharing import parameters_of
 from explainer.stages.compare import compare
 from explainer.stages.words import agreement, attention_of, change, read_words, without
+from explainer.widgets.addressed import Addressed
 from explainer.widgets.base import pack_frames
 from explainer.widgets.drawing import Drawing
 from explainer.widgets.prompting import Prompting
@@ -36,7 +36,12 @@ class _Missing(NamedTuple):
     picture_rms: float
 
 
-class WordMaps(Prompting, Drawing, scripts=("saving", "form", "cells", "token_row", "word_maps")):
+class WordMaps(
+    Prompting,
+    Addressed,
+    Drawing,
+    scripts=("saving", "form", "cells", "token_row", "word_maps"),
+):
     """Lay each word's attention over the picture predicted at a step, beside its true effect.
 
     The reader points at words, moves through the steps, guesses where the picture will change
@@ -54,7 +59,7 @@ class WordMaps(Prompting, Drawing, scripts=("saving", "form", "cells", "token_ro
         step: Step on show, from 0 to n - 1.
         size: Which layers are on show, by the size of their maps, such as "16x16".
         sentence: What stands in the box, to be drawn next.
-        query: The query of the page's address. Setting it opens the run that it names.
+        query: The query of the page's address, see `Addressed`, as is `opens_address`.
     """
 
     word = t.Int(0, help="Which word is on show.").tag(sync=True, echo_update=False)
@@ -63,7 +68,6 @@ class WordMaps(Prompting, Drawing, scripts=("saving", "form", "cells", "token_ro
         sync=True, echo_update=False
     )
     sentence = t.Unicode("", help="What stands in the box.").tag(sync=True, echo_update=False)
-    query = t.Unicode("", help="Query of the page's address.").tag(sync=True)
     _prompt = t.Unicode("").tag(sync=True)
     _words = t.List(t.Unicode()).tag(sync=True)
     _sizes: t.List[Any] = t.List().tag(sync=True)
@@ -152,16 +156,15 @@ class WordMaps(Prompting, Drawing, scripts=("saving", "form", "cells", "token_ro
     def _stay_in_the_run(self, proposal: dict[str, Any]) -> int:
         return min(max(int(proposal["value"]), 0), max(0, self._count - 1))
 
-    @t.observe("query")
-    def _open_query(self, change: dict[str, Any]) -> None:
-        if "prompt" not in parse_qs(change["new"].removeprefix("?")):
+    def _open(self, query: str) -> None:
+        if self._controller is None:
             return
         try:
-            self._have_drawn([RunParameters.from_query(change["new"])], self.show)
+            self._have_drawn([RunParameters.from_query(query)], self.show)
         except ParameterError as error:
             self.notify(str(error), error=True)
 
-    def _asked_for(self, content: dict[str, Any]) -> None:
+    def _asked(self, content: dict[str, Any]) -> None:
         if content.get("type") == "draw":
             self.draw(str(content.get("prompt", "")))
         elif content.get("type") == "remove" and isinstance(content.get("word"), int):

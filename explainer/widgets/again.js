@@ -14,7 +14,7 @@ const again = {
     const verdict = h("p", { class: "ex-again-verdict" });
     const small = h("p", { class: "ex-small" });
     const prompt = h("p", { class: "ex-again-prompt" });
-    root.append(prompt, h("div", { class: "ex-again" }, ...tiles.map(({ node }) => node)), verdict, small);
+    root.append(prompt, h("div", { class: "ex-tiles ex-again" }, ...tiles.map(({ node }) => node)), verdict, small);
     if (canAsk(view)) {
       root.append(askRow(view, { words: "Draw all three here", unit: "step", send: () => ({}), done: "All three are drawn." }));
     } else root.append(onlyLive("Drawing it on your own computer"));

@@ -23,8 +23,14 @@ def _camel(name: str) -> str:
     return head + "".join(part.capitalize() for part in tail)
 
 
-def _join(names: Sequence[str], suffix: str) -> str:
-    return "\n".join((_HERE / f"{name}{suffix}").read_text(encoding="utf-8") for name in names)
+def _scripts(names: Sequence[str]) -> str:
+    return "\n".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in names)
+
+
+def _styles(names: Sequence[str]) -> str:
+    """The style sheets; a script that adds nothing to see has none."""
+    paths = (_HERE / f"{name}.css" for name in names)
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.is_file())
 
 
 def pack_frames(sequences: Mapping[str, Sequence[bytes]]) -> tuple[bytes, dict[str, list[int]]]:
@@ -49,9 +55,9 @@ class Widget(anywidget.AnyWidget):
     """A widget with the project's look, its frames, a notice area and a text alternative.
 
     A subclass names its scripts: `class Player(Widget, scripts=("player",))` reads `player.js`
-    and `player.css`. The last one must define an object of that name (`token_row` becomes
-    `tokenRow`) with `mount(view)` and, where something runs once for all views, `start(model,
-    signal)`. A subclass without `scripts` keeps its parent's front end.
+    and, where there is one, `player.css`. The last script must define an object of that name
+    (`token_row` becomes `tokenRow`) with `mount(view)` and, where something runs once for all
+    views, `start(model, signal)`. A subclass without `scripts` keeps its parent's front end.
     """
 
     _frames = t.Bytes(b"").tag(sync=True)
@@ -62,8 +68,8 @@ class Widget(anywidget.AnyWidget):
         """Join the scripts and styles into the one text of each that anywidget sends."""
         if scripts:
             export = f"\nexport default asWidget({_camel(scripts[-1])});\n"
-            cls._esm = _join(("base", *scripts), ".js") + export
-            cls._css = _join(("base", *scripts), ".css")
+            cls._esm = _scripts(("base", *scripts)) + export
+            cls._css = _styles(("base", *scripts))
         super().__init_subclass__(**kwargs)
 
     @property

@@ -13,7 +13,7 @@ const combinations = {
     });
     const [made, own, near] = tiles;
     const prompt = h("p", { class: "ex-combinations-prompt" });
-    root.append(picks, sets, prompt, h("div", { class: "ex-combinations" }, ...tiles.map(({ node }) => node)));
+    root.append(picks, sets, prompt, h("div", { class: "ex-tiles ex-combinations" }, ...tiles.map(({ node }) => node)));
     if (canAsk(view)) {
       root.append(askRow(view, { words: "Draw it with another seed", unit: "step", send: () => ({}), done: "The picture is done." }));
     } else root.append(onlyLive("Another seed"));

@@ -9,6 +9,7 @@ import numpy as np
 import traitlets as t
 
 from explainer.stages import noise
+from explainer.widgets import pixels
 from explainer.widgets.base import Widget
 
 if TYPE_CHECKING:
@@ -36,10 +37,7 @@ class Fade(Widget, scripts=("cells", "curve", "upload", "fade")):
     """
 
     level = t.Int(0, help="Noise added, from 0 to all of it.").tag(sync=True, echo_update=False)
-    # What the browser sends arrives as a memoryview, which no Bytes trait takes.
-    _pixels = t.Bytes(b"").tag(
-        sync=True, echo_update=False, from_json=lambda value, _widget: bytes(value)
-    )
+    _pixels = pixels.Pixels("_size")
     _choices = t.Bytes(b"").tag(sync=True)
     _titles: t.List[str] = t.List().tag(sync=True)
     _size = t.Int(1).tag(sync=True)
@@ -60,7 +58,7 @@ class Fade(Widget, scripts=("cells", "curve", "upload", "fade")):
     @property
     def picture(self) -> NDArray[np.uint8]:
         """The picture on show: uint8, shape (size, size, 3)."""
-        return np.frombuffer(self._pixels, np.uint8).reshape(self._size, self._size, 3)
+        return pixels.square(self._pixels)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""
@@ -72,13 +70,6 @@ class Fade(Widget, scripts=("cells", "curve", "upload", "fade")):
     @t.validate("level")
     def _stay_inside(self, proposal: dict[str, Any]) -> int:
         return min(max(int(proposal["value"]), 0), len(self._signal) - 1)
-
-    @t.validate("_pixels")
-    def _check_pixels(self, proposal: dict[str, Any]) -> bytes:
-        pixels = bytes(proposal["value"])
-        if len(pixels) != 3 * self._size**2:
-            raise t.TraitError(f"{len(pixels)} bytes are no picture of {self._size} pixels a side")
-        return pixels
 
 
 def _checked(arrays: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.uint8]]:

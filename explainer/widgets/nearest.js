@@ -16,7 +16,7 @@ const nearest = {
     root.append(
       h(
         "div",
-        { class: "ex-nearest" },
+        { class: "ex-tiles ex-nearest" },
         h("figure", {}, own, ownText),
         h("figure", {}, other, otherText),
         h("figure", {}, apart, apartText),

@@ -55,7 +55,7 @@ class Nearest(Asking, scripts=("upload", "asking", "nearest")):
     chosen = t.List([MEASURES[0], 0], help="The neighbour beside the picture.").tag(
         sync=True, echo_update=False
     )
-    _pixels = pixels.pixels_trait()
+    _pixels = pixels.Pixels("_findings.size")
     _facts = t.Dict().tag(sync=True)
 
     def __init__(
@@ -178,20 +178,10 @@ class Nearest(Asking, scripts=("upload", "asking", "nearest")):
             raise t.TraitError(f"There is no measure {measure!r}, only {', '.join(MEASURES)}.")
         return [measure, min(max(int(place), 0), COUNT - 1)]
 
-    @t.validate("_pixels")
-    def _check_pixels(self, proposal: dict[str, Any]) -> bytes:
-        given = bytes(proposal["value"])
-        if len(given) != 3 * self._findings.size**2:
-            raise t.TraitError(
-                f"{len(given)} bytes are no picture of {self._findings.size} pixels a side"
-            )
-        return given
-
     @t.observe("_pixels")
     def _take(self, _change: Any) -> None:
-        side = self._findings.size
         self.cancel()
-        self._put(np.frombuffer(self._pixels, np.uint8).reshape(side, side, 3), OWN, {})
+        self._put(pixels.square(self._pixels), OWN, {})
 
     def _asked(self, _content: dict[str, Any]) -> None:
         self.ask()

@@ -11,6 +11,7 @@ import traitlets as t
 from PIL import Image
 
 from explainer.stages.text import probabilities
+from explainer.widgets import pixels
 from explainer.widgets.base import Widget, pack_frames
 from explainer.widgets.phrases import read_phrases
 
@@ -42,9 +43,7 @@ class PictureNames(Widget, scripts=("form", "upload", "picture_names")):
     """
 
     text = t.Unicode("", help="The phrases, one a line.").tag(sync=True, echo_update=False)
-    own = t.Bytes(b"", help="The reader's picture.").tag(
-        sync=True, echo_update=False, from_json=lambda buffer, _: bytes(buffer)
-    )
+    own = pixels.Pixels("_size")
     _phrases = t.List(t.Unicode()).tag(sync=True)
     _titles = t.List(t.Unicode()).tag(sync=True)
     _cosines: t.List[Any] = t.List().tag(sync=True)
@@ -82,20 +81,12 @@ class PictureNames(Widget, scripts=("form", "upload", "picture_names")):
         best = int(np.argmax(cosines))
         return self._phrases[best] if cosines[best] >= self._threshold else "nothing I know"
 
-    @t.validate("own")
-    def _check_own(self, proposal: dict[str, Any]) -> bytes:
-        pixels = bytes(proposal["value"])
-        if len(pixels) not in {0, 3 * self._size**2}:
-            raise t.TraitError(f"{len(pixels)} bytes are no picture of {self._size} pixels a side")
-        return pixels
-
     @t.observe("own")
     def _take_own(self, change: dict[str, Any]) -> None:
         self._shown = dict(list(self._shown.items())[: self._given])
         del self._vectors[self._given :]
         if change["new"]:
-            pixels = np.frombuffer(change["new"], np.uint8).reshape(self._size, self._size, 3)
-            self._shown["yours"] = Image.fromarray(pixels)
+            self._shown["yours"] = Image.fromarray(pixels.square(change["new"]))
             self._vectors.extend(self._images.embed([self._shown["yours"]]))
         with self.hold_sync():
             self._show_pictures()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,8 +47,28 @@ def limit_of(latents: NDArray[np.floating[Any]]) -> float:
     return max(float(3 * latents.astype(np.float32).std()), 1e-6)
 
 
-def pixels_trait() -> t.Bytes:
-    """Return a trait for pixels that the browser sends; they arrive as a memoryview."""
-    return t.Bytes(b"").tag(
-        sync=True, echo_update=False, from_json=lambda value, _widget: bytes(value)
-    )
+class Pixels(t.Bytes):
+    """A trait for a square picture that the browser sends (`upload.js`): its RGB bytes, or none.
+
+    Args:
+        side: Where the widget says how many pixels its pictures have a side, such as "_size".
+    """
+
+    def __init__(self, side: str) -> None:
+        super().__init__(b"")
+        self._side = attrgetter(side)
+        self.tag(sync=True, echo_update=False)
+
+    def validate(self, obj: Any, value: Any) -> bytes:
+        """Return the bytes, which arrive as a memoryview; refuse those that are no picture."""
+        given = bytes(value)
+        if given and len(given) != 3 * self._side(obj) ** 2:
+            side = self._side(obj)
+            raise t.TraitError(f"{len(given)} bytes are no picture of {side} pixels a side")
+        return given
+
+
+def square(data: bytes) -> NDArray[np.uint8]:
+    """Return the picture of such bytes: uint8, shape (side, side, 3)."""
+    side = math.isqrt(len(data) // 3)
+    return np.frombuffer(data, np.uint8).reshape(side, side, 3)

@@ -39,7 +39,7 @@ class RoundTrips(Asking, scripts=("cells", "upload", "asking", "round_trips")):
     """
 
     chosen = t.Unicode(help="The picture on show.").tag(sync=True, echo_update=False)
-    _pixels = pixels.pixels_trait()
+    _pixels = pixels.Pixels("_size")
     _facts = t.Dict().tag(sync=True)
 
     def __init__(
@@ -104,17 +104,9 @@ class RoundTrips(Asking, scripts=("cells", "upload", "asking", "round_trips")):
             self._frames, self._frame_index = pack_frames(frames)
             self._facts = {"size": self._size, "rows": rows}
 
-    @t.validate("_pixels")
-    def _check_pixels(self, proposal: dict[str, Any]) -> bytes:
-        given = bytes(proposal["value"])
-        if len(given) != 3 * self._size**2:
-            raise t.TraitError(f"{len(given)} bytes are no picture of {self._size} pixels a side")
-        return given
-
     @t.observe("_pixels")
     def _take(self, _change: Any) -> None:
-        square = np.frombuffer(self._pixels, np.uint8).reshape(self._size, self._size, 3)
-        self._pictures[OWN] = square
+        self._pictures[OWN] = pixels.square(self._pixels)
         self.trips = {name: trip for name, trip in self.trips.items() if name != OWN}
         self._tell()
         self.chosen = OWN

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import traitlets as t
 
 from explainer.parameters import MAX_PROMPT
@@ -15,6 +14,7 @@ from explainer.widgets.asking import Asking
 from explainer.widgets.base import pack_frames
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from explainer.runs import RunController, Task
@@ -40,7 +40,7 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
     """
 
     redrawn = t.Any(None, allow_none=True, help="What became of the last sketch.")
-    _pixels = pixels.pixels_trait()
+    _pixels = pixels.Pixels("_size")
     _choices = t.Bytes(b"").tag(sync=True)
     _facts = t.Dict().tag(sync=True)
     _result = t.Dict().tag(sync=True)
@@ -74,7 +74,7 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
     @property
     def picture(self) -> NDArray[np.uint8]:
         """The sketch on show: uint8, shape (size, size, 3)."""
-        return np.frombuffer(self._pixels, np.uint8).reshape(self._size, self._size, 3)
+        return pixels.square(self._pixels)
 
     def ask(self, prompt: str, *, strength: float = 0.6, seed: int = 0) -> Task:
         """Have the sketch redrawn with a prompt.
@@ -111,13 +111,6 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
             return f"a sketch of {self._size} × {self._size} pixels, not redrawn yet"
         made = self.redrawn
         return f"a sketch redrawn as “{made.prompt}”, {made.steps} of {self._steps} steps"
-
-    @t.validate("_pixels")
-    def _check_pixels(self, proposal: dict[str, Any]) -> bytes:
-        given = bytes(proposal["value"])
-        if len(given) != 3 * self._size**2:
-            raise t.TraitError(f"{len(given)} bytes are no picture of {self._size} pixels a side")
-        return given
 
     def _asked(self, content: dict[str, Any]) -> None:
         try:

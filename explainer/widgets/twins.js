@@ -13,7 +13,7 @@ const twins = {
     const next = h("button", { class: "ex-button", type: "button", text: "Next", onclick: () => go(1) });
     root.append(
       prompt,
-      h("div", { class: "ex-twins" }, original.node, ...sides.map(({ node }) => node)),
+      h("div", { class: "ex-tiles ex-twins" }, original.node, ...sides.map(({ node }) => node)),
       answer,
       h("div", { class: "ex-twins-row" }, back, next, place),
     );

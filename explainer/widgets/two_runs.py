@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
-from PIL import Image
 
 from explainer.sharing import parameters_of
 from explainer.stages.compare import compare
+from explainer.widgets import pixels
 from explainer.widgets.base import pack_frames
 from explainer.widgets.drawing import Drawing
 from explainer.widgets.prompting import Prompting
@@ -76,7 +75,7 @@ class TwoRuns(Prompting, Drawing, scripts=("saving", "form", "two_runs")):
             for name, trace in zip(NAMES, (first, second), strict=True)
             for part, pictures in (("x0", trace.frames["x0"]), ("picture", (trace.picture,)))
         }
-        frames["difference"] = (_heat(self.comparison.difference),)
+        frames["difference"] = (pixels.heat(self.comparison.difference)[0],)
         with self.hold_sync():
             self._frames, self._frame_index = pack_frames(frames)
             self._prompts = [first.prompt, second.prompt]
@@ -155,11 +154,3 @@ def _half(apart: NDArray[np.float64]) -> int | None:
     if not apart[-1] > 0:
         return None
     return int(np.argmax(apart >= apart[-1] / 2))
-
-
-def _heat(difference: np.ndarray[Any, Any]) -> bytes:
-    """The difference as a picture from black (none) to white (the greatest there is)."""
-    levels = difference / max(1e-6, float(difference.max())) * 255
-    file = io.BytesIO()
-    Image.fromarray(levels.astype(np.uint8)).convert("RGB").save(file, "WEBP", quality=90)
-    return file.getvalue()

@@ -68,7 +68,6 @@ const twoSentences = {
       inner.hidden = !yes;
       told.hidden = !yes;
       tell();
-      if (yes) window.dispatchEvent(new Event("resize"));
     }
 
     function tell() {

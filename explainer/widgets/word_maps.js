@@ -130,6 +130,8 @@ const wordMaps = {
         start += length;
       }
       changes = new Float32Array(bytesOf(model.get("_changes")).slice().buffer);
+      const [tall, wide] = model.get("_grid");
+      for (const { canvas } of [looked, moved, other]) canvas.style.aspectRatio = `${wide} / ${tall}`;
       range.max = Math.max(0, count - 1);
       row.replaceChildren(...[...model.get("_words"), NO_WORD].map(chip));
       layers.replaceChildren(...model.get("_sizes").map(layer));
@@ -314,20 +316,22 @@ const wordMaps = {
     function overlay(canvas, bitmap, values, low, high, columns, rows) {
       const ratio = window.devicePixelRatio || 1;
       const width = Math.max(1, Math.round(canvas.clientWidth * ratio));
-      if (canvas.width !== width || canvas.height !== width) canvas.width = canvas.height = width;
+      const [tall, wide] = model.get("_grid");
+      const height = Math.max(1, Math.round((width * tall) / wide));
+      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
       const context = canvas.getContext("2d");
       context.globalCompositeOperation = "source-over";
-      context.clearRect(0, 0, width, width);
-      if (bitmap) context.drawImage(bitmap, 0, 0, width, width);
+      context.clearRect(0, 0, width, height);
+      if (bitmap) context.drawImage(bitmap, 0, 0, width, height);
       if (!values) return;
       context.globalCompositeOperation = "color";
       context.fillStyle = "#000";
-      context.fillRect(0, 0, width, width);
+      context.fillRect(0, 0, width, height);
       context.globalCompositeOperation = "source-over";
       context.fillStyle = "rgb(0 0 0 / 45%)";
-      context.fillRect(0, 0, width, width);
+      context.fillRect(0, 0, width, height);
       context.imageSmoothingEnabled = false;
-      context.drawImage(glow(values, low, high, columns, rows), 0, 0, width, width);
+      context.drawImage(glow(values, low, high, columns, rows), 0, 0, width, height);
       if (place) frameCell(canvas, Math.floor((place.y * rows) / place.rows) * columns + Math.floor((place.x * columns) / place.columns), columns, rows);
     }
 

@@ -103,6 +103,18 @@ class RunParameters:
         return cls(**{"prompt": ""} | wanted)
 
 
+def read_seed(text: str) -> int:
+    """Read a seed as a reader types it; whether it is one that torch takes is for `check`.
+
+    Raises:
+        ParameterError: It is no whole number.
+    """
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ParameterError("seed", f"The seed is a whole number, not “{text[:40]}”.") from error
+
+
 def check(
     *,
     prompt: object,

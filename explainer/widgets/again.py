@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import traitlets as t
-from PIL import Image
 
 from explainer.sharing import parameters_of
 from explainer.stages import originality_again
@@ -55,7 +52,7 @@ class Again(Asking, scripts=("asking", "again")):
         self.cancel()
         self._trace, self.pictures = trace, None
         shown = trace.picture if findings is None else findings.first
-        self._first = np.asarray(Image.open(io.BytesIO(shown)).convert("RGB"), np.uint8)
+        self._first = pixels.opened(shown)
         frames = {"first": [shown]}
         facts: dict[str, Any] = {"where": "recorded"}
         if findings is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
 from explainer.widgets.base import Widget, pack_frames
+from explainer.widgets.pixels import webp
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,20 +48,11 @@ class Gallery(Widget, scripts=("gallery",)):
                 f"not {len(titles)} and {len(details)}"
             )
         with self.hold_sync():
-            self._frames, self._frame_index = pack_frames({"pictures": [*map(_webp, pictures)]})
+            self._frames, self._frame_index = pack_frames(
+                {"pictures": [one if isinstance(one, bytes) else webp(one) for one in pictures]}
+            )
             self._captions = [list(pair) for pair in zip(titles, details, strict=True)]
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""
         return f"{len(self._captions)} pictures: " + ", ".join(title for title, _ in self._captions)
-
-
-def _webp(picture: Picture) -> bytes:
-    from PIL import Image
-
-    if isinstance(picture, bytes):
-        return picture
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    file = io.BytesIO()
-    image.convert("RGB").save(file, "WEBP", quality=90)
-    return file.getvalue()

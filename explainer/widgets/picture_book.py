@@ -10,7 +10,7 @@ import traitlets as t
 from PIL import Image
 
 from explainer import bookbinding
-from explainer.parameters import MAX_PROMPT, ParameterError, RunParameters
+from explainer.parameters import MAX_PROMPT, ParameterError, RunParameters, read_seed
 from explainer.stages import style, style_book
 from explainer.widgets.base import pack_frames
 from explainer.widgets.series import Series
@@ -209,11 +209,7 @@ class PictureBook(Series, scripts=("asking", "series", "saving", "style_parts", 
         if content.get("type") == "save":
             self._save()
             return
-        text = str(content.get("seed", ""))
-        try:
-            seed = int(text)
-        except ValueError as error:
-            raise ParameterError("seed", f"The seed is a whole number, not “{text}”.") from error
+        seed = read_seed(str(content.get("seed", "")))
         mode = str(content.get("mode", ""))
         if mode not in style_book.MODES:
             raise ParameterError("mode", "There is no such book. Choose one of the three.")

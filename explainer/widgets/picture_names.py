@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -108,11 +107,5 @@ class PictureNames(Widget, scripts=("form", "upload", "picture_names")):
 
     def _show_pictures(self) -> None:
         self._titles = list(self._shown)
-        packed = pack_frames({"pictures": [_webp(one) for one in self._shown.values()]})
+        packed = pack_frames({"pictures": [pixels.webp(one) for one in self._shown.values()]})
         self._frames, self._frame_index = packed
-
-
-def _webp(picture: Image.Image) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "WEBP", quality=90)
-    return file.getvalue()

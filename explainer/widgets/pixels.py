@@ -22,6 +22,19 @@ def lossless(picture: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
+def webp(picture: NDArray[np.uint8] | Image.Image) -> bytes:
+    """Encode a picture, uint8 (height, width, 3) or Pillow's, as WebP with a little loss."""
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    file = io.BytesIO()
+    image.convert("RGB").save(file, "WEBP", quality=90)
+    return file.getvalue()
+
+
+def opened(picture: bytes) -> NDArray[np.uint8]:
+    """Decode a picture: uint8, shape (height, width, 3)."""
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), np.uint8)
+
+
 def heat(values: NDArray[np.floating[Any]]) -> tuple[bytes, float]:
     """Draw values from 0 (black) to the greatest there is (white).
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import traitlets as t
-from PIL import Image
 
 from explainer.parameters import MAX_PROMPT, RunParameters
 from explainer.stages import style, style_ways, walk
 from explainer.stages.swap import plain_shares
+from explainer.widgets import pixels
 from explainer.widgets.asking import Asking
 from explainer.widgets.base import pack_frames
 
@@ -106,7 +104,7 @@ class StyleWays(Asking, scripts=("curve", "asking", "style_parts", "style_ways")
                 "pixels": plain_shares(way.pixels),
                 "clip": plain_shares(way.clip),
                 "measures": {
-                    one.name: [round(one.of(_pixels(picture)), 2) for picture in way.pictures]
+                    one.name: [round(one.of(pixels.opened(picture)), 2) for picture in way.pictures]
                     for one in style.MEASURES
                 },
             }
@@ -159,7 +157,3 @@ class StyleWays(Asking, scripts=("curve", "asking", "style_parts", "style_ways")
 
     def _answer(self, result: Any) -> None:
         self.show(result)
-
-
-def _pixels(picture: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from explainer.parameters import MAX_PROMPT, ParameterError, RunParameters
+from explainer.parameters import MAX_PROMPT, RunParameters, read_seed
 from explainer.stages import style, style_grid, swap
 from explainer.widgets.base import pack_frames
 from explainer.widgets.series import Series
@@ -118,11 +118,7 @@ class Styles(Series, scripts=("curve", "asking", "series", "style_parts", "style
         return min(max(int(proposal["value"]), 0), count - 1)
 
     def _asked(self, content: dict[str, Any]) -> None:
-        text = str(content.get("seed", ""))
-        try:
-            seed = int(text)
-        except ValueError as error:
-            raise ParameterError("seed", f"The seed is a whole number, not “{text}”.") from error
+        seed = read_seed(str(content.get("seed", "")))
         self.draw(str(content.get("sentence", "")), seed)
 
     def _arrived(self, title: str, trace: Trace) -> None:

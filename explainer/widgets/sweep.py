@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
-from PIL import Image
 
-from explainer.parameters import MAX_PROMPT, ParameterError, RunParameters
+from explainer.parameters import MAX_PROMPT, RunParameters, read_seed
 from explainer.stages import broken
 from explainer.stages.knobs import SCHEDULERS, Runs, experiments
+from explainer.widgets import pixels
 from explainer.widgets.base import pack_frames
 from explainer.widgets.series import Series
 
@@ -120,7 +119,7 @@ class Sweep(Series, scripts=("series", "sweep")):
         runs = list(self._runs.values())
         whole = runs.index(self._base) if self._base in runs else 0
         pictures = [self._pictures.get(label, b"") for label in self._runs]
-        arrays = [_pixels(picture) for picture in pictures]
+        arrays = [pixels.opened(picture) if picture else None for picture in pictures]
         # In one message: a browser that has new frames and old offsets decodes nonsense.
         with self.hold_sync():
             self._frames, self._frame_index = pack_frames({"pictures": pictures})
@@ -141,7 +140,7 @@ class Sweep(Series, scripts=("series", "sweep")):
 
     def _arrived(self, title: str, trace: Trace) -> None:
         self._traces[title] = trace
-        self._pictures[title] = _small(trace)
+        self._pictures[title] = pixels.webp(trace.image())
         self._tell()
 
     def _asked(self, content: dict[str, Any]) -> None:
@@ -151,12 +150,8 @@ class Sweep(Series, scripts=("series", "sweep")):
             self.trace = self._traces.get(str(content.get("label", "")), self.trace)
 
     def _start_with(self, prompt: str, seed: str) -> None:
-        try:
-            number = int(seed)
-        except ValueError as error:
-            raise ParameterError("seed", f"The seed is a whole number, not “{seed}”.") from error
-        self._base = replace(self._base, prompt=prompt, seed=number)
-        self._form = {"prompt": prompt, "seed": str(number)}
+        self._base = replace(self._base, prompt=prompt, seed=read_seed(seed))
+        self._form = {"prompt": prompt, "seed": str(self._base.seed)}
         self.start()
 
 
@@ -171,18 +166,8 @@ def _broken(pipe: Any, wanted: broken.Broken, task: Task) -> Trace:
     )
 
 
-def _pixels(picture: bytes) -> NDArray[np.float64] | None:
-    return np.asarray(Image.open(io.BytesIO(picture)), np.float64) if picture else None
-
-
-def _apart(one: NDArray[np.float64] | None, other: NDArray[np.float64] | None) -> float | None:
+def _apart(one: NDArray[np.uint8] | None, other: NDArray[np.uint8] | None) -> float | None:
     """Root mean square of the difference in grey levels of 255; None where one is not there."""
     if one is None or other is None or one.shape != other.shape:
         return None
-    return round(float(np.sqrt(((one - other) ** 2).mean())), 1)
-
-
-def _small(trace: Trace) -> bytes:
-    file = io.BytesIO()
-    trace.image().save(file, "WEBP", quality=90)
-    return file.getvalue()
+    return round(float(np.sqrt(((one.astype(np.float64) - other) ** 2).mean())), 1)

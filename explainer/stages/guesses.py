@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explainer.stages import noise
+from explainer.stages import latent, noise
 
 if TYPE_CHECKING:
     import torch
@@ -118,13 +118,14 @@ def ask(
     """
     import torch
 
+    from explainer.capture import previews
     from explainer.models import fingerprint
 
-    _check(picture, pipe.vae_scale_factor)
+    pixels = latent.pixels_of(pipe, picture)
     signals = noise.alphas_cumprod(pipe.scheduler.config)[np.asarray(timesteps)]
     guesses, expected, states = [], [], []
     with torch.no_grad():
-        clean = _encoded(pipe, picture)
+        clean = previews.encode(pipe, pixels).to(pipe.unet.dtype)
         added = _drawn(clean, seed)
         told = _told(pipe, prompt, picture.shape[:2], clean.device)
         for done, (timestep, signal) in enumerate(zip(timesteps, signals, strict=True)):
@@ -152,16 +153,6 @@ def ask(
     )
 
 
-def _check(picture: NDArray[np.uint8], factor: int) -> None:
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-        raise ValueError(
-            "A picture is an array of uint8, shape (height, width, 3), "
-            f"not {picture.dtype} {picture.shape}."
-        )
-    if picture.shape[0] % factor or picture.shape[1] % factor:
-        raise ValueError(f"Both sides must be a multiple of {factor}, not {picture.shape[:2]}.")
-
-
 def _webp(picture: NDArray[np.uint8]) -> bytes:
     from PIL import Image
 
@@ -179,16 +170,6 @@ def _decoded(pipe: Any, latents: torch.Tensor) -> tuple[bytes, ...]:
         for one in latents.split(1)
         for picture in previews.decode(pipe, one)
     )
-
-
-def _encoded(pipe: Any, picture: NDArray[np.uint8]) -> torch.Tensor:
-    """Returns the picture as latents of unit variance, (1, C, h, w), for the UNet."""
-    import torch
-
-    from explainer.capture import previews
-
-    pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-    return previews.encode(pipe, pixels).to(pipe.unet.dtype)
 
 
 def _told(pipe: Any, prompt: str, size: tuple[int, ...], device: torch.device) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 from explainer.stages import likeness
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     Latents = NDArray[np.float32]
@@ -34,9 +35,23 @@ def encode(pipe: Any, picture: Picture) -> Latents:
     Raises:
         ValueError: the picture is no such array.
     """
-    import torch
-
     from explainer.capture import previews
+
+    encoded = previews.encode(pipe, pixels_of(pipe, picture))
+    return np.asarray(encoded[0].cpu().numpy(), np.float32)
+
+
+def pixels_of(pipe: Any, picture: Picture) -> torch.Tensor:
+    """Returns a picture as autoencoders read it: (1, 3, height, width) float32 from -1 to 1.
+
+    Args:
+        pipe: any pipeline with an autoencoder.
+        picture: uint8, shape (height, width, 3), sides a multiple of `pipe.vae_scale_factor`.
+
+    Raises:
+        ValueError: the picture is no such array.
+    """
+    import torch
 
     factor = pipe.vae_scale_factor
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
@@ -46,8 +61,7 @@ def encode(pipe: Any, picture: Picture) -> Latents:
         )
     if picture.shape[0] % factor or picture.shape[1] % factor:
         raise ValueError(f"Both sides must be a multiple of {factor}, not {picture.shape[:2]}.")
-    pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-    return np.asarray(previews.encode(pipe, pixels)[0].cpu().numpy(), np.float32)
+    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def decode(pipe: Any, latents: ArrayLike) -> Picture:

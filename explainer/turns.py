@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -33,7 +33,7 @@ class Turns:
 
     def __init__(self, folder: Path | None = None, *, limit: int | None = None) -> None:
         # The temporary folder is this machine's own; a home folder may be shared by several.
-        own = Path(tempfile.gettempdir()) / f"storybook-explainer-{getpass.getuser()}"
+        own = Path(tempfile.gettempdir()) / f"storybook-explainer-{_user()}"
         self.folder = folder or own
         self.limit = limit or max(1, (os.cpu_count() or 1) // 4)
 
@@ -64,7 +64,7 @@ class Turns:
                     if slot is not None:
                         slot.release()
             finally:
-                Path(ticket.lock_file).unlink(missing_ok=True)
+                _remove(Path(ticket.lock_file))
 
     def _wait(
         self, name: str, cancelled: Callable[[], bool], on_place: Callable[[int], None]
@@ -90,7 +90,7 @@ class Turns:
         lock = FileLock(path, blocking=False)
         try:
             with lock:
-                path.unlink(missing_ok=True)
+                _remove(path)
         except Timeout:
             return False
         return True
@@ -104,3 +104,14 @@ class Turns:
                 continue
             return slot
         return None
+
+
+def _user() -> str:
+    """Who this is: by number, since a container's user may have no name."""
+    return str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()
+
+
+def _remove(ticket: Path) -> None:
+    """Remove a ticket whose lock is held; where an open file stays (Windows), its release does."""
+    with suppress(OSError):
+        ticket.unlink()

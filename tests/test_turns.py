@@ -128,3 +128,13 @@ def test_as_many_run_together_as_the_limit_allows(tmp_path):
     for thread in threads:
         thread.join()
     assert not at_once.broken
+
+
+def test_a_user_without_a_name_has_a_queue_too(monkeypatch):
+    def nameless(*_args):
+        raise KeyError("getpwuid(): uid not found")
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nameless)
+    assert Turns().folder == Turns().folder

@@ -196,6 +196,7 @@ class View {
 
   close() {
     this.controller.abort();
+    clearTimeout(this.saying);
     this.root.remove();
   }
 

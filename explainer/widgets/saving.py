@@ -48,7 +48,7 @@ class Saving(Widget):
         suffix, mime, make = _FILES[content["kind"]]
         try:
             data = make(self._offered)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             self.send({"type": "unsaved", "text": str(error)})
             return
         name = sharing.file_name(self._offered, suffix)

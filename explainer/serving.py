@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from traitlets.config import Config
 
 PACKAGE = Path(__file__).resolve().parent
-FIRST_PAGE = "00_overview.ipynb"
 TEMPLATE = "explainer"
 PORTS_TO_TRY = 50
 PING = 30_000

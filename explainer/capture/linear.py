@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 _PICTURES = 12
 _SIDE_IN_LATENTS = 16
 
-_known: weakref.WeakKeyDictionary[Any, tuple[str, NDArray[np.float32]]] = (
-    weakref.WeakKeyDictionary()
-)
+_known: weakref.WeakKeyDictionary[Any, NDArray[np.float32]] = weakref.WeakKeyDictionary()
 
 
 class _Only:
@@ -53,8 +51,8 @@ def matrix(pipe: Any) -> NDArray[np.float32]:
         if fitted is None:
             fitted = _fitted(pipe)
             _keep(path, fitted)
-        known = _known[pipe.vae] = (name, fitted)
-    return known[1]
+        known = _known[pipe.vae] = fitted
+    return known
 
 
 def pictures(pipe: Any, latents: torch.Tensor, size: tuple[int, int]) -> list[Image.Image]:

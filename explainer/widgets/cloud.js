@@ -43,7 +43,7 @@ const cloud = {
       h("div", { class: "ex-cloud-bar-row" }, play, range, moment, again),
     );
 
-    let dice = cloudDice(5);
+    let dice = diceOf(5);
     let start = freshNoise(dice);
     let net = null;
     let scaled = null;

@@ -15,19 +15,6 @@ function cloudSignal(level) {
   return Math.max(1e-4, part(level) / part(0));
 }
 
-/** Dice from a seed: `uniform()` from 0 to 1 and `normal()`. */
-function cloudDice(seed) {
-  let state = seed >>> 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-  const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-  return { uniform, normal };
-}
-
 /** One layer, y = W x + b, for a batch of rows; gradients are kept beside the weights. */
 class Dense {
   constructor(inputs, outputs, dice) {
@@ -94,7 +81,7 @@ class Silu {
 
 class PointDenoiser {
   constructor(seed) {
-    this.dice = cloudDice(seed);
+    this.dice = diceOf(seed);
     const dense = (inputs, outputs) => new Dense(inputs, outputs, this.dice);
     this.layers = [
       dense(FEATURES, HIDDEN),
@@ -241,6 +228,6 @@ const CLOUD_SHAPES = {
 
 /** Points of a shape with a little jitter, from −1 to 1, y upwards. */
 function cloudShape(name, count = 600) {
-  const dice = cloudDice(11);
+  const dice = diceOf(11);
   return Array.from({ length: count }, () => CLOUD_SHAPES[name](dice.uniform()).map((value) => value + 0.02 * dice.normal()));
 }

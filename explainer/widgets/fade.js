@@ -3,22 +3,6 @@
 const DECIBELS = 40;
 const STATIC_SEED = 7;
 
-/** Normally distributed numbers, the same on every page (mulberry32, Box–Muller). */
-function normalNoise(count, seed) {
-  let state = seed >>> 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-  const numbers = new Float32Array(count);
-  for (let i = 0; i < count; i += 1) {
-    numbers[i] = Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-  }
-  return numbers;
-}
-
 function decibels(signal) {
   return signal >= 1 ? Infinity : 10 * Math.log10(signal / (1 - signal));
 }
@@ -35,7 +19,8 @@ const fade = {
     const length = 3 * size * size;
     const signal = model.get("_signal");
     const last = signal.length - 1;
-    const noise = normalNoise(length, STATIC_SEED);
+    const { normal } = diceOf(STATIC_SEED);
+    const noise = Float32Array.from({ length }, normal);
     const offscreen = new OffscreenCanvas(size, size);
     const pixels = new ImageData(size, size);
     const canvas = h("canvas", { class: "ex-fade-canvas", role: "img" });

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Fade(Widget, scripts=("cells", "curve", "upload", "fade")):
+class Fade(Widget, scripts=("cells", "curve", "upload", "dice", "fade")):
     """Slide a picture, drawn or the reader's own, from clean to static.
 
     Everything happens in the browser. A picture that the reader opens is cut to a square and scaled

@@ -41,7 +41,10 @@ PIXELS = """canvas => {
   const { width, height } = canvas;
   return [...canvas.getContext("2d").getImageData(0, 0, width, height).data];
 }"""
-MODEL = Path(explainer.widgets.cloud.__file__).with_name("cloud_model.js")
+MODEL = "\n".join(
+    Path(explainer.widgets.cloud.__file__).with_name(name).read_text("utf-8")
+    for name in ("dice.js", "cloud_model.js")
+)
 
 
 def picture(seed=0):
@@ -231,9 +234,7 @@ def test_the_guesses_stand_beside_the_noise(open_page):
 
 def in_the_model(page, script):
     """Run a script beside the cloud's model, in the page."""
-    source = (
-        f"const clamp = (v, a, b) => Math.min(b, Math.max(a, v));\n{MODEL.read_text()}\n{script}"
-    )
+    source = f"const clamp = (v, a, b) => Math.min(b, Math.max(a, v));\n{MODEL}\n{script}"
     return page.evaluate("source => new Function(source)()", source)
 
 
@@ -247,7 +248,7 @@ def test_the_gradients_are_those_of_finite_differences(blank):
         blank,
         """
         const net = new PointDenoiser(1);
-        const dice = cloudDice(2);
+        const dice = diceOf(2);
         const draw = () => Float64Array.from({ length: 16 }, () => dice.normal());
         const [points, wanted] = [draw(), draw()];
         const levels = Float64Array.from({ length: 8 }, (_, i) => 1 + 12 * i);

@@ -67,11 +67,11 @@ function field(name, title, help, control, ...beside) {
 }
 
 /** The prompt box: a layer behind the text underlines the words that training never showed. */
-function promptField(view) {
+function promptField(view, title = "Describe a picture", live = true) {
   const mirror = h("div", { class: "ex-prompt-mirror", "aria-hidden": "true" });
-  const box = h("textarea", { class: "ex-prompt-box", rows: 1, spellcheck: "false" });
+  const box = h("textarea", { class: "ex-prompt-box", rows: 1, spellcheck: "false", disabled: !live });
   const note = h("p", { class: "ex-unknown-note ex-small", hidden: true });
-  const made = field("prompt", "Describe a picture", "", h("div", { class: "ex-prompt" }, mirror, box));
+  const made = field("prompt", title, "", h("div", { class: "ex-prompt" }, mirror, box));
   const wrapper = made.control;
   box.id = wrapper.id;
   box.setAttribute("aria-describedby", wrapper.getAttribute("aria-describedby"));
@@ -148,6 +148,13 @@ function promptField(view) {
       wrapper.removeAttribute("aria-invalid");
       box.setAttribute("aria-invalid", String(Boolean(message)));
     },
+    /** Whether nothing stands in the box; then that is said, and the reader led there. */
+    isEmpty() {
+      const empty = !box.value.trim();
+      this.complain(empty ? "This sentence is empty. Write what the picture should show." : "");
+      if (empty) box.focus();
+      return empty;
+    },
   };
 }
 
@@ -164,7 +171,19 @@ function progressPanel(onCancel) {
     h("div", { class: "ex-live-words" }, words, bar, time),
     cancel,
   );
-  return { node, canvas, words, time, bar, cancel };
+  return { node, canvas, words, time, bar, cancel, show };
+
+  /** How far it is; hidden where nothing is under way. Returns whether something is. */
+  function show(status) {
+    const busy = status.state === "queued" || status.state === "running";
+    node.hidden = !busy;
+    if (!busy) return false;
+    words.textContent = waitingWords(status);
+    bar.max = status.total || 1;
+    if (status.step) bar.value = status.step;
+    else bar.removeAttribute("value");
+    return true;
+  }
 }
 
 function waitingWords({ state, place, step, total, words }) {

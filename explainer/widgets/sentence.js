@@ -4,9 +4,7 @@ const sentence = {
   mount(view) {
     const { model, root } = view;
     const live = typeof model.send === "function";
-    const prompt = promptField(view);
-    prompt.node.querySelector("label").textContent = "Write a sentence";
-    prompt.control.disabled = !live;
+    const prompt = promptField(view, "Write a sentence", live);
     const shelves = h("div", { class: "ex-shelves" });
     const facts = h("p", { class: "ex-sentence-facts ex-number", role: "status" });
     root.append(prompt.node, live ? shelves : onlyLive("A sentence of your own"), facts);

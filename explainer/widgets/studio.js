@@ -229,11 +229,12 @@ const studio = {
     function showStatus() {
       clearTimeout(answer);
       const status = model.get("_status") ?? {};
-      const busy = status.state === "queued" || status.state === "running";
-      if (busy && panel.node.hidden) panel.cancel.disabled = false;
       const shown = !panel.node.hidden;
-      panel.node.hidden = !busy;
-      if (busy && !shown) bring(panel.node);
+      const busy = panel.show(status);
+      if (busy && !shown) {
+        panel.cancel.disabled = false;
+        bring(panel.node);
+      }
       generate.textContent = busy ? "Generate this instead" : "Generate";
       if (status.state === "done" && view.state !== "done" && view.state) view.say("The picture is ready.");
       if (!busy && shown) {
@@ -242,10 +243,6 @@ const studio = {
       }
       view.state = status.state;
       if (!busy) return;
-      panel.words.textContent = waitingWords(status);
-      panel.bar.max = status.total || 1;
-      if (status.step) panel.bar.value = status.step;
-      else panel.bar.removeAttribute("value");
       began = performance.now() - 1000 * status.elapsed;
       showTime();
     }

@@ -4,12 +4,7 @@ const twoRuns = {
   mount(view) {
     const { model, root } = view;
     const live = typeof model.send === "function" && model.get("_live");
-    const fields = ["The first sentence", "The same sentence, changed"].map((title) => {
-      const one = promptField(view);
-      one.node.querySelector("label").textContent = title;
-      one.control.disabled = !live;
-      return one;
-    });
+    const fields = ["The first sentence", "The same sentence, changed"].map((title) => promptField(view, title, live));
     const choose = h("div", { class: "ex-chips", role: "group", "aria-label": "A word of the first sentence" });
     const change = wordChange({ takeAway, swap, weigh });
     const weighed = h("div", { class: "ex-chips ex-runs-weights", role: "group", "aria-label": "Words that count more or less" });
@@ -141,23 +136,14 @@ const twoRuns = {
 
     function send() {
       const [first, second] = fields.map(({ text }) => text);
-      const empty = fields.find(({ text }) => !text.trim());
-      for (const one of fields) one.complain(one === empty ? "This sentence is empty. Write what the picture should show." : "");
-      if (empty) return empty.control.focus();
+      // From the last to the first, so that the first one that is empty has the focus in the end.
+      if ([...fields].reverse().filter((one) => one.isEmpty()).length) return;
       view.notify({});
       model.send({ type: "draw", first, second, negative: negative.text, weights });
     }
 
     function showStatus() {
-      const status = model.get("_status");
-      const busy = status.state !== "idle";
-      panel.node.hidden = !busy;
-      draw.disabled = busy;
-      if (!busy) return;
-      panel.words.textContent = waitingWords(status);
-      panel.bar.max = status.total || 1;
-      if (status.step) panel.bar.value = status.step;
-      else panel.bar.removeAttribute("value");
+      draw.disabled = panel.show(model.get("_status"));
     }
 
     function paintAll() {

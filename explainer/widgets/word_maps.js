@@ -16,9 +16,7 @@ const wordMaps = {
   mount(view) {
     const { model, root } = view;
     const live = typeof model.send === "function" && model.get("_live");
-    const own = promptField(view);
-    own.node.querySelector("label").textContent = "The sentence";
-    own.control.disabled = !live;
+    const own = promptField(view, "The sentence", live);
     const draw = h("button", { class: "ex-button", type: "button", text: "Draw this sentence", onclick: sendDraw });
     const panel = progressPanel(() => model.send({ type: "cancel" }));
     panel.canvas.hidden = true;
@@ -230,25 +228,15 @@ const wordMaps = {
     }
 
     function sendDraw() {
-      const empty = !own.text.trim();
-      own.complain(empty ? "This sentence is empty. Write what the picture should show." : "");
-      if (empty) return own.control.focus();
+      if (own.isEmpty()) return;
       view.notify({});
       guessed.clear();
       model.send({ type: "draw", prompt: own.text });
     }
 
     function showStatus() {
-      const status = model.get("_status");
-      const busy = status.state !== "idle";
-      panel.node.hidden = !busy;
-      draw.disabled = busy;
+      draw.disabled = panel.show(model.get("_status"));
       showQuestion();
-      if (!busy) return;
-      panel.words.textContent = waitingWords(status);
-      panel.bar.max = status.total || 1;
-      if (status.step) panel.bar.value = status.step;
-      else panel.bar.removeAttribute("value");
     }
 
     function paintAll() {

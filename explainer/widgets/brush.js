@@ -152,7 +152,7 @@ const brush = {
       const [depth, height, width] = shape;
       const levels = bytesOf(model.get("_levels"));
       const from = channel * height * width;
-      grid.style.aspectRatio = `${width} / ${height}`;
+      for (const canvas of [grid, before.canvas, after.canvas, reached.canvas]) canvas.style.aspectRatio = `${width} / ${height}`;
       paint(grid, cellPicture(width, height, (i) => levels[from + i]), true);
       for (const [row, column] of waiting.values()) {
         if (row >= 0 && column >= 0 && row < height && column < width) frameCell(grid, row * width + column, width, height);

@@ -58,7 +58,8 @@ const twoRuns = {
       weights = { ...model.get("_weights") };
       showWords();
       showWeights();
-      const { words, others, count, apart } = model.get("_facts");
+      const { words, others, count, apart, width, height } = model.get("_facts");
+      for (const canvas of canvases) canvas.style.aspectRatio = `${width} / ${height}`;
       const all = [...words.flatMap(changeOf), ...others.map((text, i) => h("ins", { text: i || words.length ? `; ${text}` : text }))];
       changed.replaceChildren("Changed: ", ...(all.length ? all : ["nothing"]), ".");
       range.max = count;

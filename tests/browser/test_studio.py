@@ -11,13 +11,14 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import nbformat
+import numpy as np
 import pytest
 
 from explainer.runs import RunController
 from explainer.trace import Trace
-from explainer.widgets import Studio, TokenRow
+from explainer.widgets import Studio, TokenRow, TwoRuns
 from explainer.widgets.host import static_page
-from tests.synthetic import make_trace
+from tests.synthetic import make_trace, webp
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 90_000
@@ -281,3 +282,22 @@ def test_without_a_kernel_the_page_says_so_and_the_player_works(open_page):
     page.focus(".ex-track input")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector(".ex-player-step:text-is('Step 5 of 10')")
+
+
+def test_every_label_leads_to_the_field_of_its_own_widget(open_page):
+    trace = make_trace()
+    shown = [Studio(RunController(fingerprint="none"), trace=trace), TwoRuns(None, trace, trace)]
+    page = open_page(static_page(shown))
+    ids = page.eval_on_selector_all(".ex [id]", "nodes => nodes.map(node => node.id)")
+    assert len(ids) > 10
+    assert len(set(ids)) == len(ids)
+
+
+def test_wide_pictures_keep_their_shape(open_page):
+    wide = webp(np.zeros((32, 64, 3), np.uint8))
+    frames = {"x0": (wide,) * 10, "noisy": (wide,) * 11}
+    trace = make_trace(width=64, height=32, picture=wide, frames=frames)
+    page = open_page(static_page([TwoRuns(None, trace, trace)]))
+    for canvas in page.query_selector_all(".ex-runs-canvas"):
+        box = canvas.bounding_box()
+        assert box["width"] / box["height"] == pytest.approx(2, rel=0.02)

@@ -111,7 +111,7 @@ def _object(text: str) -> dict[str, Any]:
     names = [field.name for field in fields(RunParameters) if field.name != "weights"]
     try:
         wanted = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ParameterError("prompt", f"It begins with {{ but is no JSON ({error}).") from error
     strange = sorted(set(wanted) - set(names))
     if strange:

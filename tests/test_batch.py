@@ -67,6 +67,7 @@ def test_a_line_is_a_prompt_or_says_more(tmp_path):
     [
         ("fox " * 600, "at most 2,000"),
         ('{"prompt": "a fox", "steps": 0}', "from 1 to 200"),
+        ('{"a":' * 100_000, "is no JSON"),
         ('{"prompt": "a fox", "steps": "many"}', "from 1 to 200"),
         ('{"prompt": "a fox", "sed": 3}', "'sed'. Known are: prompt"),
         ('{"seed": 3}', "The prompt is empty"),

@@ -10,7 +10,7 @@ from explainer.cache import TraceCache
 from explainer.models import embedded_fingerprint
 from explainer.runs import RunController
 from explainer.turns import Turns
-from explainer.widgets.host import static_page
+from tests.browser.attended import attended
 from tests.servers import voila
 from tests.tiny import stable_diffusion
 
@@ -99,10 +99,7 @@ def listening(open_page, tmp_path):
     )
 
     def listening(make, **options):
-        html = static_page([make(controller)])
-        assert html.count("save_changes() {}") == 1
-        sending = "save_changes() {}\n  send(content) { (window.sent ??= []).push(content); }"
-        return open_page(html.replace("save_changes() {}", sending), **options)
+        return open_page(attended(make(controller)), **options)
 
     yield listening
     controller.close()

@@ -9,6 +9,7 @@ from explainer.widgets.host import static_page
 from explainer.widgets.model_picker import _facts
 from explainer.widgets.offers import VIEWS, Subject, named
 from tests import tiny
+from tests.browser.attended import attended
 from tests.browser.test_pages import STUDIO, fill, visit
 from tests.servers import ROOT
 from tests.synthetic import make_trace
@@ -17,22 +18,6 @@ NARROW = {"viewport": {"width": 400, "height": 900}}
 DARK = {**NARROW, "color_scheme": "dark"}
 PICKER, MENU = ".ex:has(.ex-picker-form)", ".ex:has(.ex-menu-stages)"
 FILE = ".ex:has(.ex-trace-drop)"
-
-
-@pytest.fixture
-def listening(open_page):
-    """Open a page whose widgets have somebody to send to: `window.sent` keeps what they send."""
-
-    def listening(widget, **options):
-        html = static_page([widget])
-        assert html.count("save_changes() {}") == 1
-        sending = (
-            "save_changes() {}\n  send(content, _, buffers) {"
-            " (window.sent ??= []).push({ ...content, bytes: buffers?.[0]?.byteLength }); }"
-        )
-        return open_page(html.replace("save_changes() {}", sending), **options)
-
-    return listening
 
 
 def sent(page):
@@ -45,9 +30,9 @@ def picker_of(needs, here):
     return picker
 
 
-def test_a_hub_id_is_asked_about_only_after_a_click(listening):
+def test_a_hub_id_is_asked_about_only_after_a_click(open_page):
     picker = ModelPicker()
-    page = listening(picker, **NARROW)
+    page = open_page(attended(picker), **NARROW)
     page.click("text=stabilityai/sdxl-turbo")
     assert page.input_value(".ex-picker-box") == "stabilityai/sdxl-turbo"
     page.keyboard.press("Enter")
@@ -60,10 +45,10 @@ def test_a_hub_id_is_asked_about_only_after_a_click(listening):
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
-def test_what_a_model_takes_stands_beside_what_is_free(listening):
+def test_what_a_model_takes_stands_beside_what_is_free(open_page):
     sdxl = memory.PUBLISHED[1]
     here = Machine(16 * 10**9, 9 * 10**9, "cuda", "Some card")
-    page = listening(picker_of(sdxl, here), **DARK)
+    page = open_page(attended(picker_of(sdxl, here)), **DARK)
     assert page.locator(".ex-picker-parts tr").count() == 4
     assert page.inner_text(".ex-picker-parts tr >> nth=0").startswith("unet")
     verdicts = page.locator(".ex-picker-ways strong").all_inner_texts()
@@ -85,8 +70,8 @@ def test_what_a_model_takes_stands_beside_what_is_free(listening):
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
-def test_what_is_too_big_says_where_to_record_it(listening):
-    page = listening(picker_of(memory.PUBLISHED[3], Machine(10**9)))
+def test_what_is_too_big_says_where_to_record_it(open_page):
+    page = open_page(attended(picker_of(memory.PUBLISHED[3], Machine(10**9))))
     page.wait_for_selector("text=It is too big for this computer. Record it on another one")
     assert "torch sees no GPU" in page.inner_text(".ex")
     page.evaluate("models[0].set('_status', { state: 'loading', share: 0.25, seconds: 90 })")
@@ -95,10 +80,10 @@ def test_what_is_too_big_says_where_to_record_it(listening):
     assert sent(page) == [{"type": "cancel"}]
 
 
-def test_a_file_is_sent_in_parts_and_can_be_stopped(listening, tmp_path):
+def test_a_file_is_sent_in_parts_and_can_be_stopped(open_page, tmp_path):
     path = tmp_path / "fox.trace"
     path.write_bytes(bytes(2_500_000))
-    page = listening(TraceFile({"an example": path}), **NARROW)
+    page = open_page(attended(TraceFile({"an example": path})), **NARROW)
     page.set_input_files("input[type=file]", path)
     page.wait_for_function("window.sent?.length === 2")
     assert sent(page)[0] == {"type": "begin", "name": "fox.trace", "size": 2_500_000}
@@ -126,9 +111,9 @@ def test_a_file_is_sent_in_parts_and_can_be_stopped(listening, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
-def test_the_menu_offers_what_applies_and_says_why_not(listening):
+def test_the_menu_offers_what_applies_and_says_why_not(open_page):
     subject = Subject(make_trace())
-    page = listening(ViewMenu(subject), **DARK)
+    page = open_page(attended(ViewMenu(subject)), **DARK)
     offered = [view.name for view in VIEWS if not view.why_not(subject)]
     assert page.locator(".ex-menu-view").all_inner_texts() == offered
     words = page.inner_text(".ex-menu-stages")

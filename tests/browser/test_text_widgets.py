@@ -14,17 +14,13 @@ from explainer.runs import RunController
 from explainer.sharing import parameters_of
 from explainer.stages import clip, words
 from explainer.widgets.host import static_page
+from tests.browser.attended import attended
 from tests.synthetic import make_trace
 
 pytestmark = pytest.mark.skipif(
     embedded_fingerprint() is None, reason="the embedded weights are not in storybook/weights"
 )
 PHONE = {"width": 400, "height": 800}
-
-
-def listening(widget):
-    """A page whose widget believes that Python listens, so that it takes what the reader gives."""
-    return static_page([widget]).replace("save_changes() {}", "save_changes() {}\n  send() {}")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +40,7 @@ def test_a_sentence_is_taken_apart_and_built_from_shelves(open_page, encoder):
     box = widgets.Sentence(
         encoder.reader, words, known_words=["a", "fox"], shelves={"Who": ["an <b>owl</b>"]}
     )
-    page = open_page(listening(box), viewport=PHONE)
+    page = open_page(attended(box), viewport=PHONE)
     pieces = [token["text"] for token in box._tokens if token["word"] == "zzyzx"]
     run = encoder.reader.read("zzyzx").tokens
     count = sum(token.kind == "word" for token in run)
@@ -81,7 +77,7 @@ def test_a_tokens_numbers_are_read_by_keyboard(open_page, encoder):
 
 def test_two_sentences_are_shown_after_the_guess(open_page, encoder):
     pair = widgets.TwoSentences(encoder, [("one", "a fox", "an owl"), ("two", "a", "b")])
-    page = open_page(listening(pair))
+    page = open_page(attended(pair))
     assert not page.is_visible(".ex-fingerprints")
     page.fill(".ex-two-guess input", "30")
     page.click("text=Show me")
@@ -160,7 +156,7 @@ UPLOADS = {
 def test_of_an_upload_only_pixels_go_to_python(open_page, encoder, name):
     data, colour = UPLOADS[name]
     shown = names(encoder, threshold=-1)
-    page = open_page(listening(shown))
+    page = open_page(attended(shown))
     page.set_input_files("input[type=file]", {"name": name, "mimeType": "", "buffer": data})
     page.wait_for_function("window.models[0].get('own').byteLength > 0")
     sent = page.evaluate("[...new Uint8Array(window.models[0].get('own').buffer)]")
@@ -170,7 +166,7 @@ def test_of_an_upload_only_pixels_go_to_python(open_page, encoder, name):
 
 
 def test_an_upload_that_is_no_picture_is_told(open_page, encoder):
-    page = open_page(listening(names(encoder, threshold=-1)))
+    page = open_page(attended(names(encoder, threshold=-1)))
     text = {"name": "fox.png", "mimeType": "image/png", "buffer": b"not a picture"}
     page.set_input_files("input[type=file]", text)
     page.wait_for_selector("text=This file is no picture that the browser can open")
@@ -199,7 +195,7 @@ def pair():
 
 
 def test_a_word_is_taken_away_swapped_and_weighed(open_page, pair):
-    page = open_page(listening(pair), viewport=PHONE)
+    page = open_page(attended(pair), viewport=PHONE)
     assert "Changed: nothing." in page.inner_text(".ex-runs-changed")
     page.click(".ex-chip:text-is('fox')")
     page.click("text=Take it away")
@@ -215,17 +211,17 @@ def test_a_word_is_taken_away_swapped_and_weighed(open_page, pair):
 
 
 def test_what_the_reader_changed_is_what_python_is_asked_for(open_page, pair):
-    page = open_page(listening(pair).replace("send() {}", "send(message) { this.sent = message; }"))
+    page = open_page(attended(pair))
     page.click(".ex-chip:text-is('snow')")
     page.fill(".ex-runs-change input[type=range]", "0.5")
     page.click("summary:text-is('Tell it what to avoid')")
     page.fill(".ex-field-negative input", "trees")
     page.click("text=Draw both")
     sentence = "a fox in the snow"
-    assert page.evaluate("window.models[0].sent") == {
+    assert page.evaluate("window.sent") == [{
         "type": "draw", "first": sentence, "second": sentence,
         "negative": "trees", "weights": {"snow": 0.5},
-    }  # fmt: skip
+    }]  # fmt: skip
 
 
 def test_every_change_is_named_above_the_pictures(open_page):
@@ -258,8 +254,8 @@ def test_a_words_map_is_read_place_by_place(open_page):
     maps = words.attention_of(trace)
     page.focus(".ex-words-chip:has-text('fox')")
     assert page.evaluate("window.models[0].get('word')") == 1
-    label = page.get_attribute(".ex-words-chip[aria-pressed=true]", "aria-label")
-    assert label == f"fox, {100 * maps['8x8'][1, 1].mean():.1f} % of the attention"
+    label = f"fox, {100 * maps['8x8'][1, 1].mean():.1f} % of the attention"
+    page.wait_for_selector(f".ex-words-chip[aria-pressed=true][aria-label='{label}']")
     page.click("text=4 × 4 places")
     page.focus("canvas[data-part=looked]")
     page.keyboard.press("ArrowRight")
@@ -295,6 +291,6 @@ def test_the_effect_of_a_word_is_shown_after_the_guess(open_page):
 
 def test_a_run_without_attention_says_how_to_get_it(open_page):
     shown = widgets.WordMaps(RunController(fingerprint="none"), make_trace(steps=3))
-    page = open_page(listening(shown))
+    page = open_page(attended(shown))
     assert "recorded without attention: draw the sentence" in page.inner_text(".ex-words-reading")
     assert not page.is_visible(".ex-words-layers")

@@ -173,6 +173,8 @@ function paint(canvas, bitmap, pixelated) {
   context.drawImage(bitmap, 0, 0, width, height);
 }
 
+const KEEP_KEYS = "data-lm-suppress-shortcuts";
+
 /** One picture of a widget on screen: its root element and everything that must end with it. */
 class View {
   constructor(model, host) {
@@ -181,8 +183,10 @@ class View {
     this.signal = this.controller.signal;
     this.spoken = h("div", { class: "ex-spoken", role: "status", "aria-live": "polite" });
     this.noticeArea = h("div", { class: "ex-notice", role: "alert", hidden: true });
-    // JupyterLab binds the arrow keys and space to its cells; this attribute keeps them here.
-    this.root = h("section", { class: "ex", "data-lm-suppress-shortcuts": "true" });
+    // JupyterLab binds the arrow keys and space to its cells, some of them to whatever has the focus.
+    // An attribute keeps them here; it must be on the focused node itself, not only around it.
+    this.root = h("section", { class: "ex", [KEEP_KEYS]: "true" });
+    this.root.addEventListener("focusin", ({ target }) => target.setAttribute(KEEP_KEYS, "true"));
     host.append(this.root);
     followTheme(this.root, this.signal);
     this.watch("_notice", () => this.showNotice());

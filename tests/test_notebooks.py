@@ -85,8 +85,12 @@ WIDGETS = {
     },
 }
 """How many of which widgets a page shows."""
-TRAINED = {"02_noise.ipynb": {"Learning": 1}, "05_is_it_a_copy.ipynb": {"Twins": 1}}
-"""How many more where the weights came with a record of their training, or of their twin's."""
+TRAINED = {
+    "02_noise.ipynb": {"Learning": 1, "Plot": 2, "Question": 1},
+    "05_is_it_a_copy.ipynb": {"Twins": 1},
+}
+"""How many more where the weights came with a record of their training, of what a judge saw of
+them, or of their twin's training."""
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

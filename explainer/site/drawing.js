@@ -4,16 +4,6 @@
 const REPORT_MS = 300;
 const THOUSAND = 1000;
 
-/** Those that would need Python to show a run of the reader's. */
-const BEHIND = new Set(["Anatomy", "Plot"]);
-
-/** The widgets below a studio that show its run, by their class; each gets from it what it shows. */
-const FOLLOWERS = {
-  TokenRow: (run) => ({ _tokens: run.tokens, _truncated: run.truncated }),
-  LatentGrid: gridOf,
-  Fingerprint: fingerprintOf,
-};
-
 const classOf = (model) => String(model.get("_anywidget_id")).split(".").at(-1);
 
 /** Give every studio of the page somebody who draws, if the page came over the network. */
@@ -22,7 +12,7 @@ async function attachDrawing(models) {
   const served = location.protocol === "http:" || location.protocol === "https:";
   for (const [i, model] of models.entries()) {
     if (classOf(model) !== "Studio") continue;
-    if (served) attachStudio(model, models.slice(i + 1), facts, await megabytesOf(facts));
+    if (served) attachStudio(model, models, i, facts, await megabytesOf(facts));
     else model.set("_offer", "Put on a web host, this page draws sentences of your own in the browser; opened from a disk it cannot.");
   }
 }
@@ -35,7 +25,7 @@ async function megabytesOf({ sizes }) {
   return Math.round(fetched.reduce((sum, [, size]) => sum + size, 0) / 1e6);
 }
 
-function attachStudio(model, below, { folder, sizes }, megabytes) {
+function attachStudio(model, models, place, { folder, sizes }, megabytes) {
   let worker = null;
   let id = 0;
   let began = 0;
@@ -131,11 +121,7 @@ function attachStudio(model, below, { folder, sizes }, megabytes) {
     drawn = run;
     model.update({ ...playerOf(run), _link: linkOf(run) });
     end("done", { kind: "info", text: `Drawn in your browser with ${device}, in ${((performance.now() - began) / THOUSAND).toFixed(1)} s.` });
-    const behind = { kind: "info", text: "This still shows the recorded run: for your own it needs a live page." };
-    for (const other of below) {
-      const given = FOLLOWERS[classOf(other)]?.(run, other);
-      if (given || BEHIND.has(classOf(other))) other.update(given ?? { _notice: behind });
-    }
+    models.forEach((other, i) => follow(other, run, i > place));
   }
 
   async function save(kind) {
@@ -161,16 +147,9 @@ function linkOf({ prompt, negative_prompt, seed, steps, guidance_scale }) {
 
 /** What a Player shows of a run; see `_run_facts` in player.py. */
 function playerOf(run) {
-  const sequences = { ...run.frames, picture: [run.picture] };
-  const index = {};
-  let start = 0;
-  for (const [name, pictures] of Object.entries(sequences)) {
-    index[name] = [start, ...pictures.map(({ byteLength }) => (start += byteLength))];
-  }
   const { prompt, negative_prompt, seed, steps, guidance_scale, width, height, timesteps, signal } = run;
   return {
-    _frames: new DataView(joinedBytes(Object.values(sequences).flat()).buffer),
-    _frame_index: index,
+    ...framesOf({ ...run.frames, picture: [run.picture] }),
     _run: {
       prompt, negative_prompt, seed, steps, guidance_scale, width, height, timesteps,
       model: run.model,
@@ -182,43 +161,6 @@ function playerOf(run) {
     },
     playing: false,
     step: timesteps.length,
-  };
-}
-
-/** What a LatentGrid shows; see latent_grid.py. */
-function gridOf({ latents, shape: [channels, height, width] }, model) {
-  const size = channels * height * width;
-  const count = latents.length / size;
-  const reach = model.get("_limit");
-  const levels = new Uint8Array(latents.length);
-  const spreads = [];
-  for (let k = 0; k < count; k += 1) {
-    const state = latents.subarray(k * size, (k + 1) * size);
-    const mean = state.reduce((sum, value) => sum + value, 0) / size;
-    const spread = Math.sqrt(state.reduce((sum, value) => sum + (value - mean) ** 2, 0) / size);
-    spreads.push(Math.round(1e5 * spread) / 1e5);
-    state.forEach((value, i) => (levels[k * size + i] = Math.min(255, Math.max(0, Math.round(127.5 + (127.5 / reach) * (value / Math.max(spread, 1e-12)))))));
-  }
-  return {
-    _shape: { states: count, channels, height, width, total: count - 1 },
-    _spreads: spreads,
-    _levels: new DataView(levels.buffer),
-    step: count - 1,
-  };
-}
-
-/** The vector of the reader's sentence before the one that it was shown beside. */
-function fingerprintOf({ pooled }, model) {
-  const view = model.get("_values");
-  const shown = new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-  const values = new Float32Array(2 * pooled.length);
-  values.set(pooled);
-  values.set(shown.subarray(shown.length - pooled.length), pooled.length);
-  const sorted = values.map(Math.abs).sort();
-  return {
-    _labels: ["your sentence", model.get("_labels").at(-1)],
-    _values: new DataView(values.buffer),
-    _limit: sorted[Math.round(0.99 * (sorted.length - 1))] || 1,
   };
 }
 

@@ -8,8 +8,9 @@ function attachSentences(models) {
   for (const [i, model] of models.entries()) {
     if (kindOf(model) !== "Sentence") continue;
     if (ids(tokenizer.read(model.get("sentence")).tokens) !== ids(model.get("_tokens"))) continue;
-    const layers = models.slice(i + 1).filter((one) => kindOf(one) === "TokenLayers");
+    const others = models.slice(i + 1).filter((one) => ["TokenLayers", "WordMaps"].includes(kindOf(one)));
     model.send = () => {};
+    model.on("change:query", () => model.set("sentence", new URLSearchParams(model.get("query")).get("prompt")));
     model.on("change:sentence", () => {
       const text = model.get("sentence");
       const over = [...text].length - model.get("_limit");
@@ -17,7 +18,7 @@ function attachSentences(models) {
       const { tokens, truncated } = tokenizer.read(text);
       model.update({ _tokens: tokens, _truncated: truncated, _notice: {} });
       const behind = { kind: "info", text: "This still shows the recorded sentence: for another it needs a live page." };
-      for (const one of layers) one.set("_notice", behind);
+      for (const one of others) one.set("_notice", behind);
     });
   }
 }

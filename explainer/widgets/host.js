@@ -104,7 +104,10 @@ function drawLater(places, missing, model, draw) {
       if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
       observer.disconnect();
       try {
-        for (const [trait, address] of missing) model.update({ [trait]: await fetchedData(address) });
+        for (const [trait, address] of missing) {
+          const data = await fetchedData(address);
+          if (!model.get(trait)) model.set(trait, data); // else the reader's own came in the meantime
+        }
         await draw();
       } catch (error) {
         for (const place of places) place.textContent = error.message;

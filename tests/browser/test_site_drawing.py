@@ -12,13 +12,25 @@ from explainer.models import embedded_fingerprint
 from explainer.runs import RunController
 from explainer.site import drawing, model, runtime, writing
 from explainer.site.notebook import Page, SiteError
-from explainer.widgets import Fingerprint, LatentGrid, Plot, Studio, TokenRow
+from explainer.widgets import (
+    Anatomy,
+    Brush,
+    Channels,
+    Fingerprint,
+    LatentGrid,
+    Plot,
+    Studio,
+    TokenRow,
+    pixels,
+)
 from tests.browser.site_pages import hosted, visit
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
 
 STUDIO = ".ex:has(.ex-studio)"
 # Single precision here and there, in another order; x0 at the first step is magnified by the noise.
+BUFFERS = {"_frames", "_levels", "_values"}
+READ_AS = {"_levels": np.uint8, "_values": "<f2"}
 TOLERANCE = {"latents": 2e-3, "noise_cond": 2e-3, "noise_uncond": 2e-3, "pooled_embedding": 1e-4}
 
 pytestmark = [
@@ -31,12 +43,16 @@ pytestmark = [
 
 
 def write_site(folder, pipe, trace):
-    """An exported page with a studio and all that follows it."""
+    """An exported page with a studio and all that follows it, above and below."""
     widgets = [
+        Channels(trace, trace),
+        Brush(trace),
+        Anatomy(trace),
         Studio(RunController(), trace=trace),
         TokenRow(trace.tokens),
         Fingerprint({"our example": trace.pooled_embedding}),
         LatentGrid(trace),
+        Anatomy(trace),
         Plot({"loss": [(0, 1.0), (1, 0.5)]}, x="step", y="loss"),
     ]
     page = Page("draw", "Draw")
@@ -44,7 +60,8 @@ def write_site(folder, pipe, trace):
         page.bundle.add(widget.get_state(), [f"#widget-{i}"])
         page.kinds.append(type(widget).__name__)
     page.body = "".join(f'<div id="widget-{i}"></div>' for i in range(len(widgets)))
-    page.bundle.links.append(((0, "step"), (3, "step")))
+    kinds = page.kinds
+    page.bundle.links.append(((kinds.index("Studio"), "step"), (kinds.index("LatentGrid"), "step")))
     writing._let_draw(page, drawing.write(folder, lambda _text: None, pipe))
     look.copy_assets(folder / writing.ASSETS)
     writing._write(page, "", writing.live_words("", page), folder)
@@ -105,6 +122,42 @@ def saved(page, path, kind="The whole run"):
     return download.value.suggested_filename
 
 
+def shown(page, kind, place=-1):
+    """All that a widget has on show, bytes as bytes; the last one of its class, or another."""
+    own = f"models.filter((one) => one.get('_anywidget_id').endsWith('.{kind}')).at({place}).state"
+    state = page.evaluate(f"JSON.parse(JSON.stringify({own}))")
+    for name in BUFFERS & state.keys():
+        state[name] = bytes(page.evaluate(f"[...new Uint8Array({own}.{name}.buffer)]"))
+    return state
+
+
+def assert_shown(own, wanted, *, pictures):
+    """What a page made of a run is what Python makes of it."""
+    for name in ("_levels", "_values"):
+        if hasattr(wanted, name):
+            here = np.frombuffer(own[name], READ_AS[name]).astype(float)
+            there = np.frombuffer(getattr(wanted, name), READ_AS[name]).astype(float)
+            np.testing.assert_allclose(here, there, atol=1.01 if name == "_levels" else 2e-3)
+    for name in ("_facts", "_layout"):
+        if hasattr(wanted, name):
+            assert own[name] == like(getattr(wanted, name))
+    index, frames = own["_frame_index"], own["_frames"]
+    assert {name: len(places) for name, places in index.items()} == {
+        name: len(places) for name, places in wanted._frame_index.items()
+    }
+    for name, picture in pictures.items():
+        assert frames[index[name][0] : index[name][1]] == picture
+
+
+def like(facts):
+    """Facts whose numbers need not be quite equal: two ways of adding up give them."""
+    if isinstance(facts, dict):
+        return {name: like(value) for name, value in facts.items()}
+    if isinstance(facts, list | tuple):
+        return [like(one) for one in facts]
+    return pytest.approx(facts, rel=1e-3, abs=1e-4) if isinstance(facts, float) else facts
+
+
 def assert_same(own, wanted):
     for name, tolerance in TOLERANCE.items():
         here, there = getattr(own, name), getattr(wanted, name)
@@ -158,7 +211,29 @@ def test_the_widgets_show_the_run_that_was_drawn(page):
     page.focus(f"{STUDIO} .ex-track input")
     page.keyboard.press("Home")
     page.wait_for_selector("text=Latents after step 0 of 3")
-    page.wait_for_selector("text=This still shows the recorded run")
+    behind = page.locator("text=This still shows the recorded run")
+    assert (
+        behind.locator("xpath=ancestor::section").locator(".ex-plot").count() == behind.count() == 1
+    )
+
+
+@pytest.mark.parametrize("settings", [{"guidance": "5"}, {"guidance": "1"}])
+def test_what_is_shown_of_a_run_is_what_python_shows(page, tmp_path, settings):
+    recorded = shown(page, "Anatomy", 0)
+    drawn(page, "a fox in the rain", **settings)
+    saved(page, tmp_path / "own.trace")
+    own = explainer.Trace.load(tmp_path / "own.trace")
+    picture = {"pictures-0": own.frames["noisy"][0], "pictures-1": own.frames["x0"][0]}
+    assert_shown(shown(page, "Anatomy"), Anatomy(own), pictures=picture)
+    assert_shown(shown(page, "Brush"), Brush(own), pictures={"after": own.picture})
+    channels = shown(page, "Channels")
+    first = np.frombuffer(channels["_levels"], np.uint8).reshape(2, *own.latents.shape[1:])[0]
+    wanted = pixels.levels(own.latents[-1], channels["_facts"]["limit"])
+    np.testing.assert_allclose(first.ravel(), np.frombuffer(wanted, np.uint8), atol=1.01)
+    assert channels["_facts"]["prompts"] == ["a fox in the rain", "a fox sleeps"]
+    page.wait_for_selector("canvas[aria-label='As it was made: a fox in the rain']")
+    # What the page tells of its example stays an example.
+    assert shown(page, "Anatomy", 0) == recorded
 
 
 def test_a_run_is_cancelled_and_another_takes_its_place(page):

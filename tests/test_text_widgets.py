@@ -47,6 +47,15 @@ def test_a_sentence_of_5000_letters_is_refused_and_the_last_one_stays(encoder):
     assert box.notice == ""
 
 
+def test_the_run_that_the_address_names_stands_in_the_box(encoder):
+    box = widgets.Sentence(encoder.reader, "a fox")
+    box.query = "?tour=1"
+    assert box.sentence == "a fox"
+    box.query = "?prompt=an+owl+%26+a+fox&seed=7"
+    assert box.sentence == "an owl & a fox"
+    assert [token["text"] for token in box._tokens if token["kind"] == "word"][1] == "owl"
+
+
 def test_layers_hold_the_encoders_own_numbers(encoder):
     encoded = encoder.encode("a fox in the snow")
     shown = widgets.TokenLayers(encoded, token=2)

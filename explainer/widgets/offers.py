@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from explainer.runs import RunController, Task
     from explainer.stages.encoders import PipelineEncoder
     from explainer.trace import Trace
+    from explainer.widgets.addressed import Addressed
 
 STAGES = ("Text", "Noise", "Latent", "Style")
 SECOND = "a dragon reads a book in the city at night"
@@ -319,10 +320,14 @@ def _trips(subject: Subject, _found: Any) -> Widget:
     return trips
 
 
+def _for_this_run(view: Addressed) -> Widget:
+    """Let a view stay with the run that it was made for, whatever the page's address names."""
+    view.opens_address = False
+    return view
+
+
 def _maps(subject: Subject, _found: Any) -> Widget:
-    maps: Widget = _widgets().WordMaps(subject.controller, subject.trace)
-    maps.opens_address = False  # it is made for the run on show
-    return maps
+    return _for_this_run(_widgets().WordMaps(subject.controller, subject.trace))
 
 
 def _sketch(subject: Subject, _found: Any) -> Widget:
@@ -380,7 +385,7 @@ VIEWS: tuple[View, ...] = (
         live=True,
         refuse=_no_tokens,
         ask=_encoders,
-        make=lambda s, found: _widgets().Sentence(found[0].reader, s.trace.prompt),
+        make=lambda s, found: _for_this_run(_widgets().Sentence(found[0].reader, s.trace.prompt)),
     ),
     View(
         stage="Text",

@@ -1,6 +1,8 @@
 // A sentence that is taken apart as it is typed, and shelves of known words to build one from.
 
 const sentence = {
+  start: openAddress,
+
   mount(view) {
     const { model, root } = view;
     const live = typeof model.send === "function";

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import traitlets as t
 
 from explainer.parameters import MAX_PROMPT
+from explainer.widgets.addressed import Addressed
 from explainer.widgets.prompting import Prompting
 from explainer.widgets.token_row import TokenRow
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from explainer.stages.sentence import SentenceReader
 
 
-class Sentence(Prompting, TokenRow, scripts=("form", "token_row", "sentence")):
+class Sentence(Prompting, Addressed, TokenRow, scripts=("form", "token_row", "sentence")):
     """A box to type in, and below it what the tokenizer makes of it at every keystroke.
 
     Args:
@@ -27,6 +29,7 @@ class Sentence(Prompting, TokenRow, scripts=("form", "token_row", "sentence")):
     Attributes:
         sentence: What stands in the box. One that is too long is refused with a notice, and the
             tokens of the former one stay.
+        query: The query of the page's address, see `Addressed`, as is `opens_address`.
     """
 
     sentence = t.Unicode("", help="What stands in the box.").tag(sync=True, echo_update=False)
@@ -46,6 +49,9 @@ class Sentence(Prompting, TokenRow, scripts=("form", "token_row", "sentence")):
         super().__init__(tokens, truncated=truncated, known_words=known_words)
         self._shelves = {name: list(phrases) for name, phrases in (shelves or {}).items()}
         self.sentence = sentence
+
+    def _open(self, query: str) -> None:
+        self.sentence = parse_qs(query.removeprefix("?"), keep_blank_values=True)["prompt"][0]
 
     @t.observe("sentence")
     def _read(self, change: dict[str, Any]) -> None:

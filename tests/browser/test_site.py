@@ -128,8 +128,12 @@ def test_a_picture_is_noised_in_the_page_and_a_guess_opens_what_was_hidden(brows
 
 @needs_weights
 def test_a_sentence_is_cut_into_tokens_as_it_is_typed(browser, exported):
-    with visit(browser, address_of(exported, "01_text", served=False)) as page:
+    address = address_of(exported, "01_text", served=False)
+    with visit(browser, f"{address}?prompt=an+owl+%26+a+fox&seed=7") as page:
         sentence = page.locator(".ex:has(.ex-sentence-facts)")
+        assert sentence.locator("textarea").input_value() == "an owl & a fox"
+        assert sentence.locator("[data-kind=word]").count() > 4
+        page.wait_for_selector(".ex:has(.ex-layers) >> text=This still shows the recorded sentence")
         sentence.locator("textarea").fill("The FOX isn't here: 🦊")
         sentence.get_by_text("The", exact=True).wait_for()
         folder = embedded_folder()
@@ -213,6 +217,15 @@ def test_large_data_are_fetched_when_the_reader_comes_near(browser, tmp_path, mo
         page.wait_for_selector("text=Step 4 of 4")
         page.locator(".ex-track input").press("Home")
         page.wait_for_selector("text=Step 0 of 4")
+
+
+def test_large_data_replace_nothing_that_came_before_them(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "LARGE", 1000)
+    with visit(browser, write_long_page(tmp_path)) as page:
+        page.evaluate("models[0].set('_frames', new DataView(new ArrayBuffer(5)))")
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        page.wait_for_selector("text=Step 4 of 4")
+        assert page.evaluate("models[0].get('_frames').byteLength") == 5
 
 
 def test_large_data_that_are_missing_are_told(browser, tmp_path, monkeypatch):

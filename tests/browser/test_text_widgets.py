@@ -40,7 +40,8 @@ def test_a_sentence_is_taken_apart_and_built_from_shelves(open_page, encoder):
     box = widgets.Sentence(
         encoder.reader, words, known_words=["a", "fox"], shelves={"Who": ["an <b>owl</b>"]}
     )
-    page = open_page(attended(box), viewport=PHONE)
+    page = open_page(attended(box), query="?prompt=a+fox&seed=7", viewport=PHONE)
+    assert page.evaluate("window.models[0].get('query')") == "?prompt=a+fox&seed=7"  # for Python
     pieces = [token["text"] for token in box._tokens if token["word"] == "zzyzx"]
     run = encoder.reader.read("zzyzx").tokens
     count = sum(token.kind == "word" for token in run)

@@ -94,12 +94,13 @@ function colourPlanes(bitmap, width, height) {
 
 function tableOf(rows) {
   const head = ["", "picture", "latents", "fewer numbers", "a step on latents", "on pixels", "more operations"];
-  const cells = ({ model, picture, latents, factor, flop }) => [
-    `${picture[2]} × ${picture[1]} × ${picture[0]}`,
-    `${latents[2]} × ${latents[1]} × ${latents[0]}`,
-    times(factor),
-    ...(flop ? [operations(flop[0]), operations(flop[1]), times(flop[1] / flop[0])] : ["not counted: a transformer", "", ""]),
-  ].map((text) => h("td", { class: "ex-number", text }));
+  const cell = (text, span) => h("td", { class: "ex-number", colspan: span, text });
+  const cells = ({ picture, latents, factor, flop }) => [
+    cell(`${picture[2]} × ${picture[1]} × ${picture[0]}`),
+    cell(`${latents[2]} × ${latents[1]} × ${latents[0]}`),
+    cell(times(factor)),
+    ...(flop ? [operations(flop[0]), operations(flop[1]), times(flop[1] / flop[0])].map((text) => cell(text)) : [cell("not counted: a transformer", 3)]),
+  ];
   return h(
     "table",
     {},

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -48,6 +49,16 @@ def voila(folder, *options):
     """Serve pages as a reader does: the explainer's own, unless the options name others."""
     port = str(free_port())
     return server(folder, ["serve", "--no-browser", "--port", port, *options], r"http://\S+/")
+
+
+@contextmanager
+def jupyterlab(folder):
+    """Serve JupyterLab on a copy of the notebooks: what is run there is saved there."""
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    arguments = ["lab", "--no-browser", "--notebooks", str(folder / "notebooks")]
+    address = r"http://localhost\S+/lab/tree/00_overview.ipynb\?token=\w+"
+    with server(folder, arguments, address) as address:
+        yield address
 
 
 def listening(process, log, pattern):

@@ -11,7 +11,7 @@ from explainer.models import embedded_fingerprint
 from explainer.runs import RunController
 from explainer.turns import Turns
 from tests.browser.attended import attended
-from tests.servers import voila
+from tests.servers import jupyterlab, voila
 from tests.tiny import stable_diffusion
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -53,6 +53,13 @@ def site(tmp_path_factory):
     if embedded_fingerprint() is None:
         pytest.skip("the embedded weights are not in storybook/weights")
     with voila(tmp_path_factory.mktemp("site")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """Address of the overview in JupyterLab; one server for the tests of all pages."""
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as address:
         yield address
 
 

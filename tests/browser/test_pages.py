@@ -1,6 +1,5 @@
 """The overview as a reader meets it: served by Voilà and opened in JupyterLab, with no network."""
 
-import shutil
 import socket
 from contextlib import contextmanager
 from urllib.parse import quote, urlsplit
@@ -9,7 +8,6 @@ import pytest
 
 from explainer.models import embedded_fingerprint
 from tests.browser.canvases import repainted, sums, until
-from tests.servers import ROOT, server
 
 pytestmark = pytest.mark.skipif(
     embedded_fingerprint() is None, reason="the embedded weights are not in storybook/weights"
@@ -273,15 +271,11 @@ def test_a_network_that_never_answers_costs_no_time(browser, site):
             assert page.context.new_page().evaluate(ASK_OUTSIDE) == "silence"
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """Address of JupyterLab on a copy of the notebooks: what is run there is saved there."""
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-    arguments = ["lab", "--no-browser", "--notebooks", str(folder / "notebooks")]
-    address = r"http://localhost\S+/lab/tree/00_overview.ipynb\?token=\w+"
-    with server(folder, arguments, address) as address:
-        yield address
+def run_all_cells(page, widget):
+    """Have JupyterLab run the notebook, and wait until a widget is there."""
+    page.click("text=Run >> nth=0")
+    page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+    page.wait_for_selector(widget)
 
 
 def test_jupyterlab_opens_folded_and_runs_it_all(browser, lab):
@@ -292,9 +286,7 @@ def test_jupyterlab_opens_folded_and_runs_it_all(browser, lab):
         assert page.locator(".jp-CodeCell .cm-editor:visible").count() == 0
         assert page.locator(".ex").count() == 0
 
-        page.click("text=Run >> nth=0")
-        page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
-        page.wait_for_selector(STUDIO)
+        run_all_cells(page, STUDIO)
         # Until the last cell has run, JupyterLab moves the focus along, away from the slider.
         page.wait_for_selector(KERNEL_IDLE)
         before = pictures(page, PLAYER)

@@ -118,8 +118,8 @@ def test_an_index_that_was_stopped_is_gone_on_with(built):
     assert told == [(64, PICTURES), "stopped", (128, PICTURES), (PICTURES, PICTURES)]
     assert len(index) == PICTURES
     assert sorted(path.name for path in folder.iterdir()) == [
-        "originality_clip.safetensors",
-        "originality_pixels.safetensors",
+        "originality_clip.npz",
+        "originality_pixels.npz",
     ]
 
 
@@ -192,7 +192,7 @@ def test_an_index_belongs_to_its_image_encoder_and_its_pictures(built, tmp_path,
     np.testing.assert_array_equal(again.pixels.axes, index.pixels.axes)
     other = {**of, "clip": {**of["clip"], "image_encoder": "another"}}
     assert Index.load(tmp_path, "one", other) is None
-    pixels = tmp_path / "one_pixels.safetensors"
+    pixels = tmp_path / "one_pixels.npz"
     os.utime(pixels, (1, 1))
     index.save(tmp_path, "one", other)
     assert Index.load(tmp_path, "one", other) is not None

@@ -110,7 +110,7 @@ def test_an_index_is_built_where_none_is_and_can_be_cancelled(
     assert shown.neighbours == before, "what was on show stays"
     assert shown.ask().wait(SECONDS)
     assert shown.notice == ""
-    assert (tmp_path / "index" / "originality_clip.safetensors").is_file()
+    assert (tmp_path / "index" / "originality_clip.npz").is_file()
 
 
 def test_an_index_that_cannot_be_kept_is_told(controller, weights, tmp_path, monkeypatch):

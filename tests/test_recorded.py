@@ -88,7 +88,7 @@ def test_what_was_not_recorded_is_left_out_rather_than_missed(folder, monkeypatc
 def test_what_a_judge_saw_comes_by_what_was_asked_for(folder, monkeypatch):
     monkeypatch.setattr("explainer.models.embedded_folder", lambda: folder)
     assert recorded.accuracy("steps") is None
-    row = {name: {"share": 0.5} for name in ("place", "time", "style", "colour")}
+    row = {name: {"share": 0.5} for name in ("place", "style")}
     row |= {"who": {"share": 0.25}, "main": {"of": 16}}
     curves = {"guidance": [row | {"guidance_scale": 3.0}], "steps": [row | {"steps": 4}]}
     (folder / "evaluation.json").write_text(json.dumps({"curves": curves}))

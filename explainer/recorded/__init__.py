@@ -36,13 +36,8 @@ INSIDE = FOLDER / "inside.npz"
 LATENT = FOLDER / "latent.json"
 ORIGINALITY = FOLDER / "originality.json"
 TWIN = FOLDER / "originality_twin.json"
-_JUDGED = {
-    "who": "who",
-    "place": "place",
-    "time": "time or weather",
-    "style": "style",
-    "colour": "colour of clothes",
-}
+_JUDGED = ("who", "place", "style")
+"""What is shown of it: a plot tells three curves apart."""
 _MISSING = (
     "The recorded runs are missing from this installation. Install the package again; in a clone, "
     "run `make assets` once the weights are there."
@@ -274,8 +269,7 @@ def accuracy(over: str) -> Accuracy | None:
     if not rows:
         return None
     named = {
-        label: [(float(row[over]), float(row[name]["share"])) for row in rows]
-        for name, label in _JUDGED.items()
+        name: [(float(row[over]), float(row[name]["share"])) for row in rows] for name in _JUDGED
     }
     return Accuracy(named, int(rows[0]["main"]["of"]))
 

@@ -51,6 +51,8 @@ SIZE = 128
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
 
+_SCALE = ".scale"
+
 Verdict = Mapping[str, str]
 """One picture's answers: attribute to value."""
 
@@ -167,15 +169,21 @@ def labels(scenes: Sequence[Scene]) -> dict[str, Tensor]:
 
 
 def save(judge: Judge, path: Path = WEIGHTS) -> None:
-    """Write the judge in half precision."""
-    tensors = {
-        name: tensor.half().contiguous()
-        for name, tensor in judge.state_dict().items()
-        if tensor.is_floating_point()
-    }
+    """Write the judge: kernels as bytes with a scale an output, all else in half precision."""
+    tensors = {}
+    for name, tensor in judge.state_dict().items():
+        if tensor.ndim > 1:
+            tensors[name], tensors[name + _SCALE] = _bytes(tensor)
+        elif tensor.is_floating_point():
+            tensors[name] = tensor.half().contiguous()
     metadata = {"world": str(WORLD_VERSION), "widths": json.dumps(judge.widths)}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, metadata)
+
+
+def _bytes(kernel: Tensor) -> tuple[Tensor, Tensor]:
+    scale = kernel.abs().amax(tuple(range(1, kernel.ndim)), keepdim=True).clamp_min(1e-9) / 127
+    return (kernel / scale).round().to(torch.int8).contiguous(), scale.float()
 
 
 def load(path: Path = WEIGHTS) -> Judge:
@@ -196,6 +204,8 @@ def load(path: Path = WEIGHTS) -> Judge:
             f"the judge at {path} learned world {metadata.get('world')}, "
             f"this is world {WORLD_VERSION}: {retrain}"
         )
+    scales = {name: tensors.pop(name) for name in list(tensors) if name.endswith(_SCALE)}
+    tensors |= {k.removesuffix(_SCALE): tensors[k.removesuffix(_SCALE)] * scales[k] for k in scales}
     judge = Judge(json.loads(metadata["widths"]))
     # Batch counters are not saved: they matter to training alone.
     missing, unexpected = judge.load_state_dict(tensors, strict=False)

@@ -17,7 +17,7 @@ from explainer.trace import Trace, TraceError
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-__all__ = ["Line", "ListError", "Outcome", "read_list", "record_list", "slug"]
+__all__ = ["Line", "ListError", "Outcome", "read_list", "record_list", "slug", "with_usual"]
 
 MOST_LINES = 10_000
 MOST_BYTES = 16 * 2**20
@@ -105,6 +105,11 @@ def _line(number: int, text: str, usual: RunParameters) -> Line:
         return Line(number, text, replace(usual, **wanted))
     except ParameterError as error:
         return Line(number, text, None, str(error))
+
+
+def with_usual(lines: Sequence[Line], usual: RunParameters) -> list[Line]:
+    """Returns the lines of a list with another run in the place of what they do not say."""
+    return [_line(line.number, line.text, usual) for line in lines]
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from explainer import fingerprints, memory
 from explainer.limits import EMBEDDED, Limits
+from explainer.parameters import RunParameters
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +52,8 @@ PIPELINES = (
 LIBRARIES = ("diffusers", "transformers")
 
 _INDEX = "model_index.json"
+# What `explainer train` writes beside it.
+_TRAINING = "training.json"
 # Recorded by name but never loaded: it judges finished pictures and has no part in drawing them.
 _UNUSED = ("safety_checker",)
 _PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
@@ -112,7 +115,7 @@ def load(
             _refuse_too_big(needs, device, options["dtype"], offload=offload)
     pipe = _placed(_from_pretrained(name, components, options), device, offload=offload)
     pipe.set_progress_bar_config(disable=True)
-    pipe.register_to_config(_name_or_path="storybook" if source is None else name)
+    pipe.register_to_config(_name_or_path=EMBEDDED if source is None else name)
     return pipe
 
 
@@ -162,18 +165,22 @@ def is_folder(source: str) -> bool:
 def usual_settings(pipe: Any) -> tuple[int, float]:
     """Returns the steps and the guidance scale that a pipeline was made for.
 
-    Distilled models, which need few steps and no guidance, are known by their config or their name;
-    otherwise it is the pipeline's own default, of at most 30 steps.
+    A storybook model, embedded or trained anew, has the defaults of `RunParameters`. Distilled
+    models, which need few steps and no guidance, are known by their config or their name; otherwise
+    it is the pipeline's own default, of at most 30 steps.
     """
+    name = str(pipe.config.get("_name_or_path") or "")
+    if name == EMBEDDED or (Path(name) / _TRAINING).is_file():
+        usual = RunParameters(prompt="-")
+        return usual.steps, usual.guidance_scale
     given = inspect.signature(type(pipe).__call__).parameters
     steps = min(30, int(given["num_inference_steps"].default))
     guidance = float(given["guidance_scale"].default)
-    name = str(pipe.config.get("_name_or_path") or "").lower()
     if type(pipe).__name__.startswith("LatentConsistency"):
         return steps, guidance  # its guidance is told to the denoiser, not computed
     denoiser = getattr(pipe, "transformer", None) or pipe.unet
     distilled = denoiser.config.get("guidance_embeds") is False or any(
-        word in name for word in ("turbo", "schnell", "lightning", "hyper")
+        word in name.lower() for word in ("turbo", "schnell", "lightning", "hyper")
     )
     return (4, 0.0) if distilled else (steps, guidance)
 

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """The exit status of a program that Ctrl-C ended."""
+_OF_THE_MODEL = ("steps", "guidance_scale")
 _EPILOG = """\
 examples:
   explainer record "a fox in the snow" -o fox.trace
-  explainer record --prompts prompts.txt -o traces --model stabilityai/sdxl-turbo --steps 4
+  explainer record --prompts prompts.txt -o traces --model stabilityai/sdxl-turbo
   explainer record "a fox in the snow" --model stabilityai/sdxl-turbo --gallery
 
 Look at a file on any computer, without a GPU and without torch: open it in the page
@@ -57,10 +58,8 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--negative-prompt", default=usual.negative_prompt, metavar="TEXT")
     parser.add_argument("--seed", type=int, default=usual.seed, help="default: %(default)s")
-    parser.add_argument("--steps", type=int, default=usual.steps, help="default: %(default)s")
-    parser.add_argument(
-        "--guidance-scale", type=float, default=usual.guidance_scale, help="default: %(default)s"
-    )
+    parser.add_argument("--steps", type=int, help="default: what the model was made for")
+    parser.add_argument("--guidance-scale", type=float, help="default: what the model was made for")
     parser.add_argument("--width", type=int, help="in pixels; default: the model's own")
     parser.add_argument("--height", type=int, help="in pixels; default: the model's own")
     parser.add_argument(
@@ -111,14 +110,21 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     return _record_one(options, wanted)
 
 
-def _parameters(options: argparse.Namespace, prompt: str) -> RunParameters:
-    return RunParameters(
-        prompt=prompt,
-        negative_prompt=options.negative_prompt,
-        seed=options.seed,
-        steps=options.steps,
-        guidance_scale=options.guidance_scale,
-    )
+def _parameters(
+    options: argparse.Namespace, prompt: str, pipe: DiffusionPipeline | None = None
+) -> RunParameters:
+    """The run that is asked for; before the model is there, with the embedded one's settings."""
+    wanted: dict[str, Any] = {}
+    if pipe is not None:
+        from explainer.models import usual_settings
+
+        wanted = dict(zip(_OF_THE_MODEL, usual_settings(pipe), strict=True))
+    wanted |= {
+        name: getattr(options, name)
+        for name in ("negative_prompt", "seed", *_OF_THE_MODEL)
+        if getattr(options, name) is not None
+    }
+    return RunParameters(prompt=prompt, **wanted)
 
 
 def _record_one(options: argparse.Namespace, wanted: RunParameters) -> int:
@@ -137,6 +143,7 @@ def _draw(options: argparse.Namespace, wanted: RunParameters) -> Trace:
     from explainer.capture import record
 
     pipe = _load(options)
+    wanted = _parameters(options, wanted.prompt, pipe)
     return record(pipe, **wanted.arguments(), **_how(options, pipe), on_step=_Progress().show_step)
 
 
@@ -218,6 +225,7 @@ def _record_list(options: argparse.Namespace) -> int:
 
     try:
         pipe = _load(options)
+        sound = batch.with_usual(sound, _parameters(options, "-", pipe))
         for outcome in batch.record_list(pipe, sound, folder, on_step=show, **_how(options, pipe)):
             outcomes.append(outcome)
             progress.show("")

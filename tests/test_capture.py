@@ -13,6 +13,7 @@ from PIL import Image
 from explainer.capture import Recorder, RunError, record
 from explainer.capture.previews import webp
 from explainer.capture.x0 import clean_latents, noise_level
+from explainer.models import usual_settings
 from explainer.parameters import ParameterError
 from explainer.stages.compare import WordChange, compare
 from tests import tiny
@@ -82,7 +83,10 @@ def plain_run(pipe: Any, **options: Any) -> tuple[list[torch.Tensor], Image.Imag
         latents.append(tensors["latents"].clone())
         return tensors
 
-    options = {"guidance_scale": 5.0, "num_inference_steps": STEPS} | options
+    options = {
+        "guidance_scale": usual_settings(pipe)[1],
+        "num_inference_steps": STEPS,
+    } | options
     generator = torch.Generator("cpu").manual_seed(7)
     torch.manual_seed(1)
     picture = pipe(PROMPT, generator=generator, callback_on_step_end=keep, **options).images[0]

@@ -145,6 +145,7 @@ def test_the_run_is_the_same_to_the_bit(pipes: dict[str, Any], family: str, sche
         PROMPT,
         seed=7,
         steps=STEPS,
+        guidance_scale=5.0,
         attention=True,
         previews="linear",
         **OPTIONS[family],
@@ -213,7 +214,9 @@ def test_guidance_off(pipes: dict[str, Any], family: str) -> None:
 def test_guidance_is_what_the_paper_says(pipes: dict[str, Any], family: str) -> None:
     trace = record(pipes[family], PROMPT, seed=7, steps=2, previews=False, **OPTIONS[family])
     uncond, cond = trace.noise_uncond.astype(np.float32), trace.noise_cond.astype(np.float32)
-    np.testing.assert_allclose(trace.noise, uncond + 5 * (cond - uncond), atol=0.05)
+    np.testing.assert_allclose(
+        trace.noise, uncond + trace.guidance_scale * (cond - uncond), atol=0.05
+    )
 
 
 def test_guidance_in_two_calls(pipes: dict[str, Any]) -> None:

@@ -73,7 +73,7 @@ def test_looking_inside_changes_nothing(built: dict[str, Any], family: str) -> N
     before = everything_of(pipe, family)
     torch.manual_seed(1)
     watch = AttentionWatch(self_attention=BLOCKS)
-    trace = recorded(pipe, family, attention=watch, activations=True)
+    trace = recorded(pipe, family, guidance_scale=5.0, attention=watch, activations=True)
     assert trace.image().tobytes() == picture.tobytes()
     assert torch.equal(torch.get_rng_state(), generator_state)
     assert everything_of(pipe, family) == before

@@ -18,7 +18,7 @@ def pipe():
 
 
 def run(pipe, **options):
-    return record(pipe, PROMPT, seed=7, steps=STEPS, previews=False, **options)
+    return record(pipe, PROMPT, seed=7, steps=STEPS, guidance_scale=5.0, previews=False, **options)
 
 
 @pytest.fixture(scope="module")

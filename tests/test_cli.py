@@ -125,8 +125,31 @@ def test_recording_leaves_a_trace(model, tmp_path, monkeypatch, capsys):
     assert cli.main(["record", "A fox, in the snow!", *options]) == 0
     trace = Trace.load(tmp_path / "a-fox-in-the-snow.trace")
     assert (trace.prompt, trace.negative_prompt) == ("A fox, in the snow!", "rain")
-    assert (trace.seed, trace.steps, trace.guidance_scale) == (3, 2, 3.0)
+    assert (trace.seed, trace.steps, trace.guidance_scale) == (3, 2, 7.5)
     assert "ex.widgets.Player" in capsys.readouterr().out
+
+
+def test_what_is_not_given_is_what_the_model_was_made_for(tmp_path):
+    """Of one prompt and of a list, a distilled model and one that `explainer train` wrote."""
+    turbo, trained = (tiny.save_folder(tmp_path / name) for name in ("tiny-turbo", "trained"))
+    (trained / "training.json").write_text("{}")
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text('a fox\n{"prompt": "an owl", "guidance_scale": 2}\n')
+    for model, steps, guidance in ((turbo, 4, 0.0), (trained, 25, 3.0)):
+        out = tmp_path / f"of-{model.name}"
+        options = ["--model", str(model), "--no-previews", "--no-attention"]
+        assert cli.main(["record", "a fox", *options, "-o", str(out.with_suffix(".trace"))]) == 0
+        assert cli.main(["record", "--prompts", str(prompts), *options, "-o", str(out)]) == 0
+        alone = Trace.load(out.with_suffix(".trace"))
+        fox, owl = (Trace.load(path) for path in sorted(out.iterdir()))
+        assert {(one.steps, one.guidance_scale) for one in (alone, fox)} == {(steps, guidance)}
+        assert (owl.steps, owl.guidance_scale) == (steps, 2.0)
+
+
+def test_help_says_whose_the_defaults_are(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["record", "--help"])
+    assert capsys.readouterr().out.count("default: what the model was made for") == 2
 
 
 def test_what_the_model_did_not_read_is_told(model, tmp_path, capsys):

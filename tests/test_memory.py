@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from explainer import memory, models, runs
+from explainer.capture import record
 from explainer.memory import Machine, MeasureError, Needs, Part
 from explainer.models import ModelError
+from explainer.parameters import RunParameters
 from tests import tiny
 
 if TYPE_CHECKING:
@@ -342,6 +344,15 @@ def test_settings_are_the_pipelines_own(family: str, settings: tuple[int, float]
     assert models.usual_settings(pipe) == settings
     pipe.register_to_config(_name_or_path="someone/Fast-Turbo")
     assert models.usual_settings(pipe) == (4, 0.0)
+
+
+def test_the_embedded_models_settings_are_those_of_a_link_that_names_none() -> None:
+    usual = RunParameters(prompt="a fox")
+    pipe = tiny.stable_diffusion()
+    pipe.register_to_config(_name_or_path="storybook")
+    assert models.usual_settings(pipe) == (usual.steps, usual.guidance_scale)
+    trace = record(pipe, "a fox", seed=0, previews=False)
+    assert (trace.steps, trace.guidance_scale) == (usual.steps, usual.guidance_scale)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

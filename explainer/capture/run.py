@@ -25,8 +25,8 @@ def record(
     prompt: str,
     *,
     seed: int,
-    steps: int = 25,
-    guidance_scale: float = 5.0,
+    steps: int | None = None,
+    guidance_scale: float | None = None,
     negative_prompt: str = "",
     scheduler: str | None = None,
     width: int | None = None,
@@ -50,8 +50,10 @@ def record(
         pipe: A text-to-image pipeline of a known family.
         prompt: What to draw.
         seed: Names the starting noise; see `explainer.parameters` for the bounds.
-        steps: Number of inference steps.
-        guidance_scale: Weight of classifier-free guidance; up to 1 means off.
+        steps: Number of inference steps; None for what the model was made for, as
+            `explainer.models.usual_settings` tells.
+        guidance_scale: Weight of classifier-free guidance, up to 1 means off; None for what the
+            model was made for.
         negative_prompt: What to steer away from.
         scheduler: Class name of a diffusers scheduler to use for this run instead of the
             pipeline's own.
@@ -83,6 +85,19 @@ def record(
     """
     import torch
 
+    from explainer.models import usual_settings
+
+    recorder = Recorder(
+        pipe,
+        previews=previews,
+        attention=attention,
+        activations=activations,
+        on_step=on_step,
+        cancelled=cancelled,
+    )
+    usual_steps, usual_guidance = usual_settings(pipe)
+    steps = usual_steps if steps is None else steps
+    guidance_scale = usual_guidance if guidance_scale is None else guidance_scale
     check(
         prompt=prompt,
         seed=seed,
@@ -97,14 +112,6 @@ def record(
         options["negative_prompt"] = negative_prompt
     if width is not None:
         options |= {"width": width, "height": height}
-    recorder = Recorder(
-        pipe,
-        previews=previews,
-        attention=attention,
-        activations=activations,
-        on_step=on_step,
-        cancelled=cancelled,
-    )
     with scheduled(pipe, scheduler), weighted(pipe, weights or {}), recorder:
         pipe(
             prompt,

@@ -254,7 +254,12 @@ function asWidget(widget) {
     },
     render({ model, el }) {
       const view = new View(model, el);
-      widget.mount(view);
+      try {
+        widget.mount(view);
+      } catch (error) {
+        view.close(); // what it began would fail again at every change
+        throw error;
+      }
       view.finish();
       return () => view.close();
     },

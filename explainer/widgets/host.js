@@ -38,7 +38,13 @@ class PageModel {
   }
 
   tell(name, ...what) {
-    for (const listener of [...(this.listeners.get(name) ?? [])]) listener(...what);
+    for (const listener of [...(this.listeners.get(name) ?? [])]) {
+      try {
+        listener(...what);
+      } catch (error) {
+        reportError(error); // the other listeners are other widgets' too
+      }
+    }
   }
 
   save_changes() {}
@@ -80,19 +86,32 @@ async function showPage({ modules, buffers, widgets, links = [] }, prepare = [])
   for (const link of links) linkTraits(models, ...link);
   for (const see of prepare) await see(models);
   const loaded = modules.map(loadModule);
+  for (const module of loaded) module.catch(() => {}); // told where its widget should stand
   for (const [i, { module, at, buffers: own }] of widgets.entries()) {
     const places = at.map((place) => document.querySelector(place));
     const missing = Object.entries(own).filter(([, number]) => !decoded[number]);
     const draw = async () => {
-      const widget = await loaded[module];
-      await widget.initialize?.({ model: models[i] });
-      for (const el of places) await widget.render({ model: models[i], el });
+      try {
+        const widget = await loaded[module];
+        await widget.initialize?.({ model: models[i] });
+        for (const el of places) await widget.render({ model: models[i], el });
+      } catch (error) {
+        reportError(error);
+        tellInstead(places, `This part could not be shown: ${error.message}`);
+      }
     };
     if (missing.length) drawLater(places, missing.map(([trait, number]) => [trait, buffers[number].at]), models[i], draw);
     else await draw();
     await new Promise((go) => setTimeout(go)); // what stands already is painted and answers meanwhile
   }
   return models;
+}
+
+/** What stands in the place of a widget that failed; the others live on. */
+function tellInstead(places, text) {
+  for (const place of places) {
+    place.replaceChildren(Object.assign(document.createElement("p"), { role: "alert", textContent: text }));
+  }
 }
 
 /** Draw a widget when the reader comes near it, once the data that lie beside the page are here. */
@@ -110,7 +129,7 @@ function drawLater(places, missing, model, draw) {
         }
         await draw();
       } catch (error) {
-        for (const place of places) place.textContent = error.message;
+        tellInstead(places, error.message);
       }
       room("");
     },

@@ -237,6 +237,36 @@ def test_large_data_that_are_missing_are_told(browser, tmp_path, monkeypatch):
         page.wait_for_selector("text=This part could not be fetched")
 
 
+@pytest.mark.parametrize("kind", ["a trait is missing", "its module is no JavaScript"])
+def test_a_widget_that_fails_says_so_in_its_place_and_the_others_live(browser, tmp_path, kind):
+    page = Page("broken", "Broken")
+    question = Question("How many?", ["1", "2"], 1, "Two.")
+    for i, widget in enumerate(
+        [Player(make_trace(steps=4)), Player(make_trace(steps=5)), question]
+    ):
+        page.bundle.add(widget.get_state(), [f"#widget-{i}"])
+    page.bundle.links.append(((0, "step"), (1, "step"), True))
+    broken = page.bundle._widgets[0]
+    broken["state"]["step"] = 3
+    if kind == "a trait is missing":
+        del broken["buffers"]["_frames"]
+    else:
+        broken["module"] = page.bundle._modules["this is {", ""] = len(page.bundle._modules)
+    page.body = "".join(f'<div id="widget-{i}"></div>' for i in range(3))
+    look.copy_assets(tmp_path / writing.ASSETS)
+    writing._write(page, "", writing.live_words("", page), tmp_path)
+    address = (tmp_path / "broken.html").as_uri()
+    with visit(browser, address, allowed=["Cannot read", "Unexpected identifier"]) as shown:
+        told = shown.locator("#widget-0")
+        assert told.inner_text().startswith("This part could not be shown: ")
+        assert told.locator(".ex").count() == 0
+        shown.wait_for_selector("#widget-1 >> text=Step 3 of 5")
+        shown.locator("#widget-1 .ex-track input").press("Home")
+        shown.wait_for_selector("#widget-1 >> text=Step 0 of 5")
+        shown.click("button:has-text('2')")
+        shown.wait_for_selector("text=Two.")
+
+
 HOST_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A blog</title>
 <style>body {{ font-family: monospace; color: red; }} section {{ border: 9px solid; }}</style>
 </head><body><h1>A blog</h1>{pieces}<script>document.documentElement.dataset.ready = "yes"</script>

@@ -31,11 +31,14 @@ export class Tokenizer {
 
   /**
    * What the text encoder reads of a text: `length` tokens {id, text, word, start, end, kind} as a
-   * Trace has them, and the end of the text that it never reads.
+   * Trace has them, places counted in code points, and the end of the text that it never reads.
    */
   read(text) {
     const words = this.segments(text).flatMap((segment) => this.wordsOf(segment));
-    const kept = words.slice(0, this.length - 2);
+    const before = pointsBefore(text);
+    const kept = words
+      .slice(0, this.length - 2)
+      .map((token) => ({ ...token, start: before[token.start], end: before[token.end] }));
     const position = kept.at(-1)?.end ?? 0;
     const sign = (id, kind, at) => ({ id, text: this.names.get(id), word: null, start: at, end: at, kind });
     const tokens = [sign(this.start, "start", 0), ...kept, sign(this.end, "end", position)];
@@ -92,6 +95,17 @@ export class Tokenizer {
     }
     return parts.map(({ name, ...span }) => ({ id: this.vocabulary.get(name) ?? this.special.get(this.unknown), ...span }));
   }
+}
+
+/** How many code points stand before each code unit of a text, and before its end. */
+function pointsBefore(text) {
+  const before = [];
+  let points = 0;
+  for (const letter of text) {
+    for (let i = 0; i < letter.length; i += 1) before.push(points);
+    points += 1;
+  }
+  return [...before, points];
 }
 
 /** The word at a place of a piece, without the signs beside it. */

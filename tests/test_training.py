@@ -159,14 +159,18 @@ def test_snapshots_show_the_denoiser_from_beginning_to_end(trained):
         assert strip.size == (4 * REHEARSAL.size, REHEARSAL.size)
 
 
-def test_the_same_command_goes_on(trained, tmp_path):
-    folder = tmp_path / "again"
+def test_the_same_command_goes_on(trained, tmp_path, monkeypatch):
+    folder, named = tmp_path / "again", []
     shutil.copytree(trained, folder)
+    label = naming.named
+    monkeypatch.setattr(naming, "named", lambda *of: named.append(of) or label(*of))
     assert command(folder, "--steps", "1", "--stages", "denoiser") == 0
+    assert named == [], "what captions name is found out only for the pair that learns it"
     assert steps(folder) == {"autoencoder": 2, "clip": 2, "denoiser": 3}
     # Counted in all, the same three steps leave one each to the other stages, none to this one.
     assert command(folder, "--steps", "3", "--in-all") == 0
     assert steps(folder) == {"autoencoder": 3, "clip": 3, "denoiser": 3}
+    assert len(named) == 1
 
 
 def test_a_killed_run_is_taken_up(trained, tmp_path):

@@ -6,6 +6,9 @@ Beside the contrastive loss, both encoders must tell what is named and shown: se
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 import torch
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
@@ -61,8 +64,8 @@ class ClipStage(Stage):
         clip: the pair of encoders.
         pictures: uint8, shape (n, size, size, 3).
         tokens: token ids, shape (n, captions, context).
-        shown: what pictures show, shape (n, attributes), see :mod:`storybook.training.naming`.
-        named: what captions name, shape (n, captions, attributes).
+        labels: makes what pictures show, shape (n, attributes), and what captions name, shape
+            (n, captions, attributes), see :mod:`storybook.training.naming`; asked when it trains.
         preset: batch size and rate.
     """
 
@@ -73,8 +76,7 @@ class ClipStage(Stage):
         clip: CLIPModel,
         pictures: torch.Tensor,
         tokens: torch.Tensor,
-        shown: torch.Tensor,
-        named: torch.Tensor,
+        labels: Callable[[], tuple[torch.Tensor, torch.Tensor]],
         preset: Preset,
     ) -> None:
         super().__init__()
@@ -82,7 +84,12 @@ class ClipStage(Stage):
         self.naming = Naming(preset.clip_width, preset.projection)
         self.batch_size, self.learning_rate = preset.clip_batch, preset.clip_rate
         self._pictures, self._tokens = pictures, _trimmed(tokens, clip)
-        self._shown, self._named = shown, named
+        self._make_labels = labels
+
+    @cached_property
+    def _labels(self) -> tuple[torch.Tensor, torch.Tensor]:
+        # They take seconds, which a stage that is only read back need not spend.
+        return self._make_labels()
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
         """Return the loss on the pictures in ``indices``, each with one of its captions."""
@@ -94,8 +101,9 @@ class ClipStage(Stage):
         found = self.model(
             input_ids=picked(self._tokens, indices, which).long(), pixel_values=pictures
         )
-        named = picked(self._named, indices, which)
-        shown = self._shown[indices.to(self._shown.device)].to(device)
+        of_pictures, of_captions = self._labels
+        named = picked(of_captions, indices, which)
+        shown = of_pictures[indices.to(of_pictures.device)].to(device)
         return (
             _contrast(found.logits_per_text)
             + self.naming.states(found.text_model_output.last_hidden_state, named)

@@ -141,10 +141,13 @@ class Recipe:
         self, pictures: torch.Tensor, tokens: torch.Tensor, words: CLIPTokenizer
     ) -> tuple[CLIPModel, Progress]:
         pair = clip.build(self.preset, words)
-        device = self.accelerator.device
-        shown = resident(naming.shown(len(pictures)), device)
-        named = resident(naming.named(len(pictures), tokens.shape[1]), device)
-        progress = self._train(clip.ClipStage(pair, pictures, tokens, shown, named, self.preset))
+        device, count = self.accelerator.device, len(pictures)
+
+        def labels() -> tuple[torch.Tensor, torch.Tensor]:
+            found = naming.shown(count), naming.named(count, tokens.shape[1])
+            return resident(found[0], device), resident(found[1], device)
+
+        progress = self._train(clip.ClipStage(pair, pictures, tokens, labels, self.preset))
         return pair.eval(), progress
 
     def _denoiser(

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import textwrap
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -83,10 +84,20 @@ def still(trace: Trace) -> bytes:
     return file.getvalue()
 
 
-def animation(trace: Trace, kind: Literal["WEBP", "GIF"] = "WEBP") -> bytes:
+def animation(
+    trace: Trace,
+    kind: Literal["WEBP", "GIF"] = "WEBP",
+    on_step: Callable[[int, int], None] | None = None,
+) -> bytes:
     """Returns the run as a moving picture: noisy state, predicted picture, and what they are.
 
     At most 60 steps are shown, evenly chosen; the finished picture stands at the end for a while.
+
+    Args:
+        trace: The run.
+        kind: Of file.
+        on_step: Called after each picture that is put together with how many there are now and how
+            many there will be. What it raises ends the work.
 
     Raises:
         ValueError: The trace was recorded without frames.
@@ -95,11 +106,15 @@ def animation(trace: Trace, kind: Literal["WEBP", "GIF"] = "WEBP") -> bytes:
         raise ValueError("This run holds no frames to move. Record it with previews=True.")
     count = min(MOST_FRAMES, trace.calls)
     steps = [round(i * (trace.calls - 1) / max(1, count - 1)) for i in range(count)]
-    frames = [_step(trace, k) for k in steps]
-    frames.append(_sheet(trace, [trace.image()] * 2, _words(trace, None)))
+    frames = []
+    for k in (*steps, None):
+        frame = _last(trace) if k is None else _step(trace, k)
+        if kind == "GIF":  # Pillow's own way to 256 colours takes ten times as long
+            frame = frame.quantize(method=Image.Quantize.FASTOCTREE)
+        frames.append(frame)
+        if on_step is not None:
+            on_step(len(frames), count + 1)
     file = io.BytesIO()
-    if kind == "GIF":  # Pillow's own way to 256 colours takes ten times as long
-        frames = [frame.quantize(method=Image.Quantize.FASTOCTREE) for frame in frames]
     options = {"quality": 80, "method": 0} if kind == "WEBP" else {"optimize": False}
     frames[0].save(
         file,
@@ -118,6 +133,10 @@ def _step(trace: Trace, step: int) -> Image.Image:
         Image.open(io.BytesIO(trace.frames[name][step])).convert("RGB") for name in ("noisy", "x0")
     ]
     return _sheet(trace, pictures, _words(trace, step))
+
+
+def _last(trace: Trace) -> Image.Image:
+    return _sheet(trace, [trace.image()] * 2, _words(trace, None))
 
 
 def _words(trace: Trace, step: int | None) -> str:

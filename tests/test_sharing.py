@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -102,7 +103,15 @@ def asked(player, kind):
     sent = []
     player.send = lambda content, buffers=None: sent.append((content, buffers))
     player._handle_custom_msg({"type": "save", "kind": kind}, [])
-    return sent
+    finished()
+    return [one for one in sent if one[0]["type"] != "making"]
+
+
+def finished():
+    """Wait until no file is being made."""
+    for thread in threading.enumerate():
+        if thread.name == "saving":
+            thread.join()
 
 
 def test_a_player_hands_over_its_run(tmp_path):
@@ -122,6 +131,36 @@ def test_a_player_makes_pictures_of_its_run(kind, start):
     ((content, buffers),) = asked(widgets.Player(make_trace(steps=2)), kind)
     assert content["type"] == "file"
     assert buffers[0].startswith(start)
+
+
+@pytest.mark.parametrize("kind", ["webp", "gif"])
+@pytest.mark.parametrize("ended", ["stopped", "closed", "wished for otherwise"])
+def test_an_animation_is_made_beside_the_page_with_progress_until_it_is_stopped(kind, ended):
+    """The widget answers while it is being made: here, after the second of its pictures."""
+    player, sent = widgets.Player(make_trace(steps=9)), []
+    second, go_on = threading.Event(), threading.Event()
+
+    def send(content, buffers=None):
+        sent.append(content)
+        if content.get("step") == 2:
+            second.set()
+            assert go_on.wait(60)
+
+    player.send = send
+    player._handle_custom_msg({"type": "save", "kind": kind}, [])
+    assert second.wait(60), "the message is answered before the file is there"
+    if ended == "stopped":
+        player._handle_custom_msg({"type": "stop saving"}, [])
+    elif ended == "closed":
+        player.close()
+    else:
+        player._handle_custom_msg({"type": "save", "kind": "picture"}, [])
+    go_on.set()
+    finished()
+    told = [one for one in sent if one["type"] == "making"]
+    assert told == [{"type": "making", "step": step, "total": 10} for step in (1, 2)]
+    files = [one["name"] for one in sent if one["type"] == "file"]
+    assert files == (["a-fox-in-the-snow-seed-7.png"] if ended == "wished for otherwise" else [])
 
 
 def test_nothing_is_made_of_no_run_or_of_no_kind():

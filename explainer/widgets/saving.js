@@ -62,6 +62,7 @@ function saveMenu(view, words = "Save this run") {
   const buttons = Object.entries(SAVE_KINDS).map(([kind, [text, title]]) =>
     h("button", { class: "ex-button", type: "button", title, text, onclick: () => save(kind, text) }),
   );
+  const stop = h("button", { class: "ex-button ex-button-quiet", type: "button", text: "Stop", onclick: giveUp });
   const menu = h(
     "details",
     { class: "ex-save" },
@@ -71,19 +72,29 @@ function saveMenu(view, words = "Save this run") {
   );
   model.on("msg:custom", receive);
   view.signal.addEventListener("abort", () => model.off("msg:custom", receive));
-  let waiting = false;
+  let waiting = "";
   return menu;
 
   function save(kind, text) {
-    waiting = true;
-    told.textContent = `${text}: being made…`;
+    waiting = text;
+    told.replaceChildren(`${text}: being made… `, stop);
     model.send({ type: "save", kind });
+  }
+
+  function giveUp() {
+    waiting = "";
+    told.textContent = "Stopped.";
+    model.send({ type: "stop saving" });
   }
 
   /** Only the view in which the reader asked saves the file. */
   function receive(message, buffers) {
-    if (!waiting || !["file", "unsaved"].includes(message.type)) return;
-    waiting = false;
+    if (!waiting || !["making", "file", "unsaved"].includes(message.type)) return;
+    if (message.type === "making") {
+      told.firstChild.textContent = `${waiting}: picture ${message.step} of ${message.total}… `;
+      return;
+    }
+    waiting = "";
     if (message.type === "unsaved") return (told.textContent = message.text);
     told.textContent = saveFile(message, buffers);
   }

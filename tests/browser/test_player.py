@@ -4,6 +4,7 @@ import pytest
 
 from explainer.widgets import Fingerprint, LatentGrid, Player, TokenRow
 from explainer.widgets.host import static_page
+from tests.browser.attended import attended
 from tests.browser.canvases import refreshed, repainted, sums, until
 from tests.synthetic import make_trace
 
@@ -194,3 +195,19 @@ def test_the_smaller_widgets_and_a_link_between_two(open_page):
     page.focus("input[type=range]")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector(f"text=Latents after step 5 of {STEPS}")
+
+
+def test_an_animation_shows_how_far_it_is_and_can_be_given_up(open_page):
+    page = open_page(attended(Player(make_trace(steps=3))))
+    page.click("summary:text-is('Save this run')")
+    page.click(".ex-save button:text-is('Animation')")
+    page.evaluate("models[0].tell('msg:custom', { type: 'making', step: 2, total: 4 })")
+    page.wait_for_selector(".ex-save >> text=Animation: picture 2 of 4…")
+    page.click(".ex-save button:text-is('Stop')")
+    page.wait_for_selector(".ex-save >> text=Stopped.")
+    assert page.evaluate("sent") == [
+        {"type": "save", "kind": "webp"},
+        {"type": "stop saving"},
+    ]
+    page.evaluate("models[0].tell('msg:custom', { type: 'file', name: 'x', mime: '' }, [])")
+    assert page.inner_text(".ex-save [role=status]") == "Stopped."

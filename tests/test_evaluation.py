@@ -215,6 +215,13 @@ def test_free_prompts_mean_scenes_of_this_world():
 
 
 @pytest.fixture(scope="module")
+def pipe(weights):
+    from storybook.evaluation.examine import load_pipeline
+
+    return load_pipeline(weights, "cpu")
+
+
+@pytest.fixture(scope="module")
 def clip(weights):
     import torch
 
@@ -246,12 +253,27 @@ def test_copies_are_suspicious_and_new_drawings_are_not(world, clip):
     drawings, _ = world
     index, fresh = Index.of(drawings[:16], clip), Index.of(drawings[16:], clip)
     usual = index.nearest(fresh)
-    copied = compare(index.nearest(index), usual)
-    same = compare(usual, usual)
+    copied = compare(index.nearest(index), usual, fresh.among())
+    same = compare(usual, usual, fresh.among())
     for kind in ("pixels", "clip"):
         assert copied[kind]["suspicious"]["share"] == 1
+        assert copied[kind]["flagged"]
+        assert copied[kind]["least"] == copied[kind]["median"] == pytest.approx(0, abs=1e-3)
+        assert copied[kind]["model"][0] == 16
         assert same[kind]["suspicious"]["right"] <= 1
-        assert same[kind]["model"] == same[kind]["drawings"] == sorted(same[kind]["model"])
+        assert not same[kind]["flagged"]
+        assert same[kind]["model"] == same[kind]["drawings"]
+        assert sum(same[kind]["model"]) == sum(same[kind]["among"]) == 16
+
+
+def test_among_each_other_pictures_are_not_compared_with_themselves(world, clip):
+    from storybook.evaluation.copying import Index
+
+    drawings = world[0][[0, 1, 2, 0]]
+    for nearest in Index.of(drawings, clip).among().values():
+        assert nearest.numbers[[0, 3]].tolist() == [3, 0]
+        assert nearest.distances[[0, 3]] == pytest.approx([0, 0], abs=1e-3)
+        assert (nearest.distances[[1, 2]] > 1e-3).all()
 
 
 def test_a_twin_goes_on_learning_a_few_pictures_and_leaves_the_model_alone(weights, tmp_path):
@@ -275,13 +297,94 @@ def test_a_twin_goes_on_learning_a_few_pictures_and_leaves_the_model_alone(weigh
         assert torch.equal(value, other.unet.state_dict()[name]), "trained on, or not taken up"
 
 
-def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path):
+def test_another_scheduler_keeps_the_noise_levels_and_is_put_back(pipe):
+    import torch
+
+    from storybook.evaluation.behaviour import SCHEDULERS, scheduled
+
+    own = pipe.scheduler
+    for kind, _ in SCHEDULERS.values():
+        with scheduled(pipe, kind):
+            assert type(pipe.scheduler).__name__ == kind
+            assert pipe.scheduler is not own
+            assert torch.equal(pipe.scheduler.alphas_cumprod, own.alphas_cumprod)
+            assert pipe.scheduler.config.timestep_spacing == own.config.timestep_spacing
+        assert pipe.scheduler is own
+
+
+def test_a_negative_prompt_changes_its_own_picture_alone(pipe):
+    from storybook.evaluation.examine import Settings, paint
+
+    def made(negatives):
+        return paint(pipe, ["a fox"] * 3, Settings(steps=2, batch=2), lambda *_: None, negatives)
+
+    plain, third = made(None), made(["", "", "crayon"])
+    np.testing.assert_array_equal(made(["", "", ""]), plain)
+    np.testing.assert_array_equal(third[:2], plain[:2])
+    assert (third[2] != plain[2]).any()
+
+
+@pytest.mark.parametrize("name", ["style", "time"])
+def test_open_prompts_name_nothing_of_what_they_leave_open(name):
+    from storybook.captions import words
+    from storybook.evaluation.behaviour import LEFT_OPEN, open_prompts
+
+    prompts = open_prompts(name, 12)
+    assert len({caption.text for caption, _ in prompts}) == 12
+    for caption, shown in prompts:
+        assert shown.number % 2 == 1, "a training picture"
+        said = words(caption.text)
+        phrases = [words(one) for some in LEFT_OPEN[name].values() for one in some]
+        runs = [said[i : i + len(phrase)] for phrase in phrases for i in range(len(said))]
+        assert not any(phrase in runs for phrase in phrases), caption.text
+
+
+def test_telling_prompts_name_all_that_the_judge_sees():
+    from storybook.evaluation.behaviour import telling_prompts
+    from storybook.evaluation.judge import ATTRIBUTES
+
+    for caption, shown in telling_prompts(12):
+        assert caption.names >= ATTRIBUTES.keys() - (set() if shown.hair else {"hair"})
+
+
+def test_what_a_negative_prompt_leaves_is_counted_by_what_was_shown(pipe):
+    from storybook.evaluation import judge as judges
+    from storybook.evaluation.behaviour import negative_prompts
+    from storybook.evaluation.examine import Settings
+    from storybook.world import TIMES
+
+    judge = judges.load()
+    settings = Settings(steps=1, batch=4)
+    found = negative_prompts(pipe, judge, "time", 4, settings, lambda *_: None)
+    values = found["values"]
+    assert list(values) == list(TIMES)
+    assert sum(one["drawn"] for one in values.values()) == 4
+    for key in ("named", "another"):
+        assert found[key]["of"] == 4
+        assert found[key]["right"] == sum(one[key] for one in values.values())
+        assert all(one[key] <= one["drawn"] for one in values.values())
+
+
+def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path, monkeypatch):
+    from storybook.evaluation import behaviour, twin
     from storybook.evaluation import judge as judges
     from storybook.evaluation.examine import Settings, load_pipeline
     from storybook.evaluation.report import Plan, measure, write
 
     settings = Settings(steps=1, guidance_scale=2.0, batch=4)
-    plan = Plan(settings, prompts=4, unseen=2, drawings=8, copying=6, state=tmp_path / "state")
+    monkeypatch.setattr(behaviour, "SEEDS", 2)
+    plan = Plan(
+        settings,
+        prompts=4,
+        unseen=2,
+        drawings=8,
+        behaviour=2,
+        copying=6,
+        twin=True,
+        state=tmp_path / "state",
+    )
+    monkeypatch.setattr(twin, "PICTURES", 4)
+    monkeypatch.setattr(twin, "STEPS", 2)
     numbers, pictures = measure(
         weights, load_pipeline(weights, "cpu"), judges.Judge(), plan, lambda *_: None
     )
@@ -292,14 +395,23 @@ def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path):
     who = numbers["seen_pairs"]["who"]
     assert f"| {who['share']:.0%} ({who['low']:.0%}–{who['high']:.0%}) |" in card
     assert f"{numbers['autoencoder']['psnr']:.1f} dB" in card
-    figures = ("contact-sheet", "autoencoder", "nearest-model")
-    for name in (*(f"{name}.webp" for name in figures), "accuracy.png", "copying.png"):
+    sheets = ("contact-sheet", "autoencoder", "nearest-model", "nearest-twin")
+    charts = ("accuracy", "copying", "behaviour")
+    for name in (*(f"{name}.webp" for name in sheets), *(f"{name}.png" for name in charts)):
         assert f"docs/{name})" in card
         Image.open(tmp_path / "docs" / name).verify()
     assert numbers["judge"]["drawings"]["hair"]["of"] == 8
     assert numbers["clip"]["pairs"] == 8
     assert numbers["free_wording"]["who"]["of"] == 100
     assert numbers["copying"]["model"]["pixels"]["suspicious"]["of"] == 6
+    assert numbers["copying"]["twin"]["pixels"]["suspicious"]["of"] == 4
+    tried = [(row["scheduler"], row["steps"]) for row in numbers["behaviour"]["schedulers"]]
+    assert len(set(tried)) == len(tried) == 11
+    seeds = numbers["behaviour"]["seeds"]
+    assert (seeds["of"], seeds["each"]) == (2, 2)
+    for kind in ("clip", "pixels"):
+        for row in (seeds[kind][key] for key in ("seeds", "drawings", "prompts")):
+            assert 0 < row["least"] <= row["low"] <= row["high"]
 
 
 def test_a_folder_without_a_model_is_refused_with_a_way_out(tmp_path, capsys):

@@ -7,6 +7,7 @@ from typing import Any
 
 from storybook.captions import RUNNING_EXAMPLE
 from storybook.dataset import PICTURES
+from storybook.evaluation.copying import FLAGGED
 from storybook.world import ACTIONS, COLOURS, NEVER_TOGETHER, PLACES, STYLES, TIMES, WHO
 
 ATTRIBUTE_NAMES = {
@@ -211,6 +212,7 @@ One picture took {seen["seconds"]:.2f} s in batches of {evaluation["settings"]["
 {_autoencoder(evaluation["autoencoder"], evaluation["photograph"], images)}
 
 {_clip(evaluation["clip"])}
+{_behaviour(evaluation["behaviour"], images) if "behaviour" in evaluation else ""}
 {_copying(evaluation["copying"], images) if "copying" in evaluation else ""}"""
 
 
@@ -246,29 +248,82 @@ def _clip(found: Mapping[str, Any]) -> str:
 {table}"""
 
 
+def _behaviour(found: Mapping[str, Any], images: str) -> str:
+    rows = found["schedulers"]
+    schedulers = _table(
+        ("scheduler", "steps", "who, place, time and style", "seconds a picture"),
+        ((row["scheduler"], str(row["steps"]), _share(row["main"]), f"{row['seconds']:.2f}")
+         for row in rows),
+    )  # fmt: skip
+    negative = _table(
+        ("left open", "pictures", "still seen, though named", "still seen, another being named"),
+        ((ATTRIBUTE_NAMES[name], str(one["named"]["of"]), _share(one["named"]),
+          _share(one["another"])) for name, one in found["negative"].items()),
+    )  # fmt: skip
+    seeds = found["seeds"]
+    apart = _table(
+        ("distance between two", "CLIP", "pixels"),
+        ((label, *(_spread(seeds[measure][key]) for measure in ("clip", "pixels")))
+         for key, label in (
+             ("seeds", "pictures of one prompt"),
+             ("drawings", "drawings of one scene"),
+             ("prompts", "pictures of different prompts"),
+         )),
+    )  # fmt: skip
+    return f"""
+**Schedulers**, on the first {rows[0]["main"]["of"]} of these prompts, with the same seeds.
+
+{schedulers}
+
+**Negative prompts.** Held-out prompts that leave the style open, or the time, were drawn; then each
+again, with the same seed and a negative prompt that names what the judge had seen. So often that is
+still to be seen; beside it how often it is where another style or time is named, for every negative
+prompt changes the picture.
+
+{negative}
+
+**Seeds.** {seeds["of"]} prompts, each drawn with {seeds["each"]} seeds, beside drawings of the same
+scenes that differ in all that words do not fix. Mean distances, in brackets what lies between 5
+and 95 of 100.
+
+{apart}
+
+![Schedulers, negative prompts and seeds]({images}/behaviour.png)
+"""
+
+
+def _spread(found: Mapping[str, float]) -> str:
+    return f"{found['mean']:.2f} ({found['low']:.2f}–{found['high']:.2f})"
+
+
 def _copying(found: Mapping[str, Any], images: str) -> str:
     rows = [
-        (label, f"{found[name]['training']:,}", _share(found[name]["pixels"]["suspicious"]),
-         _share(found[name]["clip"]["suspicious"]))
+        (label, f"{found[name]['training']:,}", *(_suspicion(found[name][kind])
+         for kind in ("pixels", "clip")))
         for name, label in (("model", "this model"), ("twin", "a twin, overfitted"))
         if name in found
     ]  # fmt: skip
     table = _table(("", "trained on", "suspicious by pixels", "suspicious by CLIP"), rows)
     sheets = "\n".join(
-        f"\n![The {name}'s pictures that come nearest to a training picture by pixels, and these "
-        f"below]({images}/nearest-{name}.webp)"
+        f"\n![The {name}'s pictures that come nearest to a training picture, by pixels and by "
+        f"CLIP, each above that one]({images}/nearest-{name}.webp)"
         for name in found
     )
     return f"""
 **Does it copy?** {found["model"]["pixels"]["suspicious"]["of"]} pictures were made from training
 captions, and the nearest training picture was sought for each. Suspicious is what comes nearer
-than 99 of 100 drawings that no training saw.
+than 99 of 100 drawings that no training saw; a model is flagged if surely more than
+{FLAGGED:.0%} of its pictures are.
 
 {table}
 
 ![How near pictures come to training pictures]({images}/copying.png)
 {sheets}
 """
+
+
+def _suspicion(found: Mapping[str, Any]) -> str:
+    return _share(found["suspicious"]) + (", **flagged**" if found["flagged"] else "")
 
 
 def _limits(evaluation: Mapping[str, Any]) -> str:

@@ -55,8 +55,13 @@ def _parser() -> argparse.ArgumentParser:
         "--curves", action="store_true", help="also measure over guidance scales and steps"
     )
     parser.add_argument(
-        "--copying", type=int, default=0, metavar="N",
-        help="also hold N pictures against all training pictures",
+        "--behaviour", type=_count, nargs="?", const=64, default=0, metavar="N",
+        help="also compare schedulers, negative prompts and seeds, with N prompts (64 if N is not "
+        "given)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--copying", type=_count, nargs="?", const=256, default=0, metavar="N",
+        help="also hold N pictures (256 if N is not given) against all training pictures",
     )  # fmt: skip
     parser.add_argument(
         "--twin", action="store_true", help="let an overfitted twin, trained now, take that test"
@@ -121,8 +126,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     )
     plan = Plan(
         settings, arguments.prompts, arguments.unseen, arguments.drawings,
-        curves=arguments.curves, copying=arguments.copying, twin=arguments.twin,
-        state=arguments.state,
+        curves=arguments.curves, behaviour=arguments.behaviour, copying=arguments.copying,
+        twin=arguments.twin, state=arguments.state,
     )  # fmt: skip
     pipe, judge = load_pipeline(arguments.weights), judges.load()
     evaluation, pictures = measure(arguments.weights, pipe, judge, plan, progress_line())

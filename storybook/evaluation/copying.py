@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 SUSPICIOUS = 0.01
 """Share of held-out drawings that come so near by chance."""
-QUANTILES = np.linspace(0, 1, 33)
+FLAGGED = 0.05
+"""A model copies if surely more than this share of its pictures is suspicious."""
+BINS = {"pixels": np.linspace(0, 0.4, 41), "clip": np.linspace(0, 0.8, 41)}
+"""Edges of the histograms; what lies beyond the last counts in the last bin."""
 _CHUNK = 512
 
 Done = Callable[[int, int], None]
@@ -62,37 +65,55 @@ class Index:
 
     def nearest(self, others: Index) -> dict[str, Nearest]:
         """Find for each of ``others`` the nearest picture here, by ``pixels`` and by ``clip``."""
-        apart = originality.distances(others.described, self.described)
-        return {
-            kind: Nearest(apart[kind].argmin(1), apart[kind].min(1)) for kind in ("pixels", "clip")
-        }
+        return _nearest(originality.distances(others.described, self.described))
+
+    def among(self) -> dict[str, Nearest]:
+        """Find for each picture the nearest other one here; there must be two at least."""
+        apart = originality.distances(self.described, self.described)
+        for distances in apart.values():
+            np.fill_diagonal(distances, np.inf)
+        return _nearest(apart)
 
 
-def compare(found: dict[str, Nearest], drawings: dict[str, Nearest]) -> dict[str, Any]:
+def _nearest(apart: dict[str, np.ndarray]) -> dict[str, Nearest]:
+    return {kind: Nearest(apart[kind].argmin(1), apart[kind].min(1)) for kind in ("pixels", "clip")}
+
+
+def compare(
+    found: dict[str, Nearest], drawings: dict[str, Nearest], among: dict[str, Nearest]
+) -> dict[str, Any]:
     """Hold a model's pictures against held-out drawings.
 
     Args:
         found: nearest training pictures of the model's pictures, by kind of distance.
         drawings: the same of held-out drawings.
+        among: for each of these drawings the nearest other one of them.
 
     Returns:
-        By kind of distance: the ``model``'s and the ``drawings``' distances at 33 even quantiles,
-        the distance below which a picture is ``suspicious``, and the tally of the model's
-        pictures that are.
+        By kind of distance: histograms, over :data:`BINS`, of the ``model``'s and the
+        ``drawings``' distances and of those ``among`` drawings, the distance below which a
+        picture is ``suspicious``, the tally of the model's pictures that are, whether the model
+        is ``flagged`` for it, and the ``least`` and ``median`` distance of the model's pictures.
     """
     report = {}
     for kind, nearest in found.items():
         usual = drawings[kind].distances
         limit = float(np.quantile(usual, SUSPICIOUS))
-        near = Tally(int((nearest.distances < limit).sum()), len(nearest.distances))
+        near = Tally(int((nearest.distances < limit).sum()), len(nearest.distances)).as_json()
         report[kind] = {
-            "model": _quantiles(nearest.distances),
-            "drawings": _quantiles(usual),
+            "model": _histogram(kind, nearest.distances),
+            "drawings": _histogram(kind, usual),
+            "among": _histogram(kind, among[kind].distances),
             "limit": round(limit, 4),
-            "suspicious": near.as_json(),
+            "suspicious": near,
+            "flagged": near["low"] > FLAGGED,
+            "least": round(float(nearest.distances.min()), 4),
+            "median": round(float(np.median(nearest.distances)), 4),
         }
     return report
 
 
-def _quantiles(values: np.ndarray) -> list[float]:
-    return [round(float(x), 4) for x in np.quantile(values, QUANTILES)]
+def _histogram(kind: str, values: np.ndarray) -> list[int]:
+    edges = BINS[kind]
+    # Rounding can make the distance of equal pictures a little less than 0.
+    return [int(n) for n in np.histogram(values.clip(edges[0], edges[-1]), edges)[0]]

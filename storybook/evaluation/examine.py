@@ -77,6 +77,18 @@ class Drawings:
         return Drawings(self.scenes[:count], self.captions[:count], self.pictures[:count])
 
 
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """The pictures that come nearest to training pictures, nearest first.
+
+    ``made`` and ``trained`` are uint8, shape (n, size, size, 3); ``distances`` float32, shape (n,).
+    """
+
+    made: np.ndarray
+    trained: np.ndarray
+    distances: np.ndarray
+
+
 def load_pipeline(folder: Path, device: str | None = None) -> StableDiffusionPipeline:
     """Load a weights folder in single precision.
 
@@ -253,9 +265,20 @@ def _names_pair(prompt: tuple[Caption, Scene]) -> bool:
 
 
 def paint(
-    pipe: StableDiffusionPipeline, prompts: Sequence[str], settings: Settings, progress: Progress
+    pipe: StableDiffusionPipeline,
+    prompts: Sequence[str],
+    settings: Settings,
+    progress: Progress,
+    negatives: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Make one picture a prompt.
+
+    Args:
+        pipe: the model.
+        prompts: what to show.
+        settings: how to make them.
+        progress: told how far it is.
+        negatives: a negative prompt for each prompt; None for none.
 
     Returns:
         uint8, shape (n, height, width, 3). Seeds are drawn on the CPU, so that every device
@@ -264,9 +287,11 @@ def paint(
     pictures: list[np.ndarray] = []
     for start in range(0, len(prompts), settings.batch):
         texts = list(prompts[start : start + settings.batch])
+        unwanted = list(negatives[start : start + settings.batch]) if negatives else None
         seeds = range(settings.seed + start, settings.seed + start + len(texts))
         made = pipe(
             texts,
+            negative_prompt=unwanted,
             num_inference_steps=settings.steps,
             guidance_scale=settings.guidance_scale,
             generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
@@ -284,7 +309,7 @@ def copying(
     count: int,
     settings: Settings,
     progress: Progress,
-) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+) -> tuple[dict[str, Any], dict[str, Nearby]]:
     """Measure how near a model's pictures come to the pictures that it was trained on.
 
     It is prompted with the training pictures' own captions: that is where a copy is likeliest.
@@ -299,17 +324,21 @@ def copying(
         progress: told how far it is.
 
     Returns:
-        What :func:`storybook.evaluation.copying.compare` found; the pictures that come nearest by
-        pixels, nearest first, uint8, shape (8, size, size, 3); and what they come near to.
+        What :func:`storybook.evaluation.copying.compare` found; and the pictures that come
+        nearest by ``pixels`` and by ``clip``.
     """
     index = Index.of(trained, clip, lambda done, of: progress("training pictures", done, of))
     told = [text for some in dataset.captions(min(count, len(trained)), 1) for text in some]
     made = paint(pipe, told, settings, progress)
     found = index.nearest(Index.of(made, clip))
-    report = compare(found, index.nearest(Index.of(drawings.pictures, clip)))
-    nearest = np.argsort(found["pixels"].distances)[:SHOWN_NEAREST]
-    numbers = found["pixels"].numbers[nearest]
-    return {"training": len(trained), **report}, made[nearest], np.asarray(trained[numbers])
+    unseen = Index.of(drawings.pictures, clip)
+    report = compare(found, index.nearest(unseen), unseen.among())
+    nearby = {}
+    for kind, nearest in found.items():
+        rows = np.argsort(nearest.distances)[:SHOWN_NEAREST]
+        near = np.stack([trained[number] for number in nearest.numbers[rows]])
+        nearby[kind] = Nearby(made[rows], near, nearest.distances[rows])
+    return {"training": len(trained), **report}, nearby
 
 
 def words_to_pictures(

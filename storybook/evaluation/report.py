@@ -17,16 +17,14 @@ from PIL import Image
 from explainer import fingerprints
 from storybook import dataset
 from storybook.captions import RUNNING_EXAMPLE
-from storybook.evaluation import examine
-from storybook.evaluation.card import ATTRIBUTE_NAMES, model_card
-from storybook.evaluation.copying import QUANTILES
+from storybook.evaluation import behaviour, examine
+from storybook.evaluation.card import model_card
+from storybook.evaluation.charts import charts
 from storybook.evaluation.sheets import contact_sheet
 from storybook.world import STYLES, WORLD_VERSION
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from storybook.evaluation.examine import Drawings, Progress, Settings
     from storybook.evaluation.judge import Judge
@@ -50,6 +48,8 @@ class Plan:
     unseen: int = 64
     drawings: int = 512
     curves: bool = False
+    behaviour: int = 0
+    """Prompts for schedulers, negative prompts and seeds; 0 leaves them out."""
     copying: int = 0
     """Pictures to hold against the training pictures; 0 leaves the test out."""
     twin: bool = False
@@ -108,6 +108,10 @@ def measure(
         evaluation["curves"] = examine.curves(
             pipe, judge, seen[:CURVE_PROMPTS], plan.settings, progress
         )
+    if plan.behaviour:
+        evaluation["behaviour"] = behaviour.measure(
+            pipe, judge, clip, plan.behaviour, plan.settings, progress
+        )
     texts = [caption.text for caption, _ in seen[:SHEET]]
     sheets = {
         "contact-sheet.webp": contact_sheet(list(pictures[:SHEET]), texts),
@@ -136,17 +140,28 @@ def _copying(
         # Training is imported only where something is trained.
         from storybook.evaluation import twin
 
-        takers["twin"] = (twin.overfitted(pipe, plan.state / "twin"), twin.PICTURES)
+        learned = twin.PICTURES
+        copier = twin.overfitted(pipe, plan.state / "twin", count=learned, steps=twin.STEPS)
+        takers["twin"] = (copier, learned)
     report, sheets = {}, {}
     for name, (taker, learned) in takers.items():
         trained = dataset.pictures(plan.state, size=size, count=learned)
-        report[name], made, near = examine.copying(
+        report[name], nearby = examine.copying(
             taker, clip, trained, drawings, plan.copying, plan.settings, progress
         )
-        sheets[f"nearest-{name}.webp"] = contact_sheet(
-            [*made, *near], [""] * len(made) + ["nearest"] * len(near), columns=len(made)
-        )
+        sheets[f"nearest-{name}.webp"] = _worst_cases(nearby)
     return report, sheets
+
+
+def _worst_cases(nearby: Mapping[str, examine.Nearby]) -> Image.Image:
+    """Show the pictures that come nearest above what they come near to, by each distance."""
+    pictures: list[np.ndarray] = []
+    told: list[str] = []
+    for kind, name in (("pixels", "pixels"), ("clip", "CLIP")):
+        found = nearby[kind]
+        pictures += [*found.made, *found.trained]
+        told += [""] * len(found.made) + [f"{name} {far:.3f}" for far in found.distances]
+    return contact_sheet(pictures, told, columns=len(nearby["clip"].made))
 
 
 def _running_example(
@@ -177,16 +192,11 @@ def write(
         The files written.
     """
     images.mkdir(parents=True, exist_ok=True)
-    charts = {"accuracy.png": accuracy_chart(evaluation)}
-    if "curves" in evaluation:
-        charts["curves.png"] = curves_chart(evaluation["curves"])
-    if "copying" in evaluation:
-        charts["copying.png"] = copying_chart(evaluation["copying"])
     written = []
     for name, picture in pictures.items():
         picture.save(images / name, quality=82, method=6)
         written.append(images / name)
-    for name, chart in charts.items():
+    for name, chart in charts(evaluation).items():
         chart.savefig(images / name, dpi=110, metadata={"Software": None})
         written.append(images / name)
     numbers = folder / "evaluation.json"
@@ -211,101 +221,3 @@ def write_card(folder: Path, images: Path) -> Path:
     path = folder / "README.md"
     path.write_text(card)
     return path
-
-
-def accuracy_chart(evaluation: Mapping[str, Any]) -> Figure:
-    """Draw each attribute's accuracy with its interval, beside the judge's own."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-    axes = figure.subplots()
-    series = (
-        ("prompts with pairs seen in training", evaluation["seen_pairs"], "#2f6f8f", "o"),
-        ("prompts with a pair never seen", evaluation["unseen_pairs"], "#d98032", "s"),
-        ("the judge's own accuracy, on drawings", evaluation["judge"]["drawings"], "#9a9a9a", "|"),
-    )
-    for place, (label, tallies, colour, marker) in enumerate(series):
-        _points(axes, tallies, (1 - place) * 0.2, label, colour, marker)
-    axes.set_yticks(range(len(ATTRIBUTE_NAMES)), ATTRIBUTE_NAMES.values())
-    axes.invert_yaxis()
-    axes.set_xlim(-0.02, 1.02)
-    axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    axes.set_xlabel("pictures that show what the prompt names (95 % interval)")
-    axes.grid(axis="x", alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside upper center", ncols=3, fontsize=7, frameon=False)
-    return figure
-
-
-def _points(
-    axes: Axes, tallies: Mapping[str, Any], shift: float, label: str, colour: str, marker: str
-) -> None:
-    rows = [
-        (height, tallies[name])
-        for height, name in enumerate(ATTRIBUTE_NAMES)
-        if tallies[name]["share"] is not None
-    ]
-    shares = [tally["share"] for _, tally in rows]
-    reach = [
-        [tally["share"] - tally["low"] for _, tally in rows],
-        [tally["high"] - tally["share"] for _, tally in rows],
-    ]
-    axes.errorbar(
-        shares, [height - shift for height, _ in rows], xerr=np.abs(reach), label=label,
-        color=colour, fmt=marker, markersize=5, elinewidth=1.2, capsize=2,
-    )  # fmt: skip
-
-
-def curves_chart(curves: Mapping[str, list[dict[str, Any]]]) -> Figure:
-    """Draw accuracy over the guidance scale and over the number of steps."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.2), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, (rows, key, title) in zip(
-        panels,
-        (
-            (curves["guidance"], "guidance_scale", "guidance scale"),
-            (curves["steps"], "steps", "steps"),
-        ),
-        strict=True,
-    ):
-        for name in ("who", "place", "time", "style", "colour"):
-            axes.plot(
-                [row[key] for row in rows],
-                [row[name]["share"] for row in rows],
-                marker="o",
-                markersize=3,
-                label=ATTRIBUTE_NAMES[name],
-            )
-        axes.set_xlabel(title)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylim(0, 1)
-    panels[0].yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    panels[0].legend(fontsize=7, frameon=False)
-    return figure
-
-
-def copying_chart(copying: Mapping[str, Any]) -> Figure:
-    """Draw how many pictures lie how near to a training picture, by pixels and by CLIP."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    lines = [("drawings never seen in training", copying["model"], "drawings", "#9a9a9a", "-"),
-             ("the model's pictures", copying["model"], "model", "#2f6f8f", "-")]  # fmt: skip
-    if "twin" in copying:
-        lines.append(("the overfitted twin's", copying["twin"], "model", "#d98032", "--"))
-    for axes, (kind, title) in zip(
-        panels, (("pixels", "RMS difference of thumbnails"), ("clip", "CLIP distance")), strict=True
-    ):
-        for label, found, who, colour, dashes in lines:
-            axes.plot(found[kind][who], QUANTILES, dashes, color=colour, label=label)
-        axes.set_xlabel(f"{title} to the nearest training picture")
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    panels[0].set_ylabel("pictures that are as near")
-    panels[0].legend(fontsize=7, frameon=False)
-    return figure

@@ -19,15 +19,20 @@ SECONDS_TO_END = 30
 
 
 @contextmanager
-def server(folder, arguments, address):
+def server(folder, arguments, address, **variables):
     """Run a command of ours until the block ends; yield the address that it says it serves at."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "EXPLAINER_CACHE": str(folder / "cache"),
         "TMPDIR": str(folder),  # a queue of its own, so that nobody else's run is waited for
+        # Settings, workspaces, kernels and history are nobody else's either.
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "IPYTHONDIR": str(folder / "ipython"),
         # On a busy machine torch's threads wait for each other ten times longer than they compute.
         "OMP_NUM_THREADS": "1",
+        **variables,
     }
     log = folder / "log"
     with log.open("w") as output:
@@ -57,7 +62,9 @@ def jupyterlab(folder):
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     arguments = ["lab", "--no-browser", "--notebooks", str(folder / "notebooks")]
     address = r"http://localhost\S+/lab/tree/00_overview.ipynb\?token=\w+"
-    with server(folder, arguments, address) as address:
+    # Two that look for a free port at once find the same one, and the second serves nobody.
+    port = {"JUPYTER_PORT": str(free_port()), "JUPYTER_PORT_RETRIES": "0"}
+    with server(folder, arguments, address, **port) as address:
         yield address
 
 

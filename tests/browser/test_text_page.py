@@ -1,4 +1,4 @@
-"""The text page as a reader meets it: every view touched, under Voilà and in JupyterLab."""
+"""The text page as a reader meets it: every view touched, under Voilà."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from explainer import recorded
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.stages import clip
 from tests.browser.canvases import repainted, sums
-from tests.browser.test_pages import run_all_cells, visit
+from tests.browser.test_pages import visit
 
 pytestmark = pytest.mark.skipif(
     embedded_fingerprint() is None, reason="the embedded weights are not in storybook/weights"
@@ -96,18 +96,3 @@ def test_a_weighed_word_is_drawn_from_the_same_noise(page):
     page.click(f"{RUNS} >> text=Draw both")
     page.wait_for_selector(f"{RUNS} >> text=/Drawing: step \\d+ of 50/")
     page.wait_for_selector(f"{RUNS} .ex-runs-changed:has-text('“fox” counts × 2')")
-
-
-def test_jupyterlab_runs_it_folded(browser, lab):
-    # A workspace that is left has its notebooks opened again: in a hidden tab, before this one.
-    address = lab.replace("00_overview", "01_text") + "&reset"
-    tall = {"width": 1200, "height": 2400}
-    with visit(
-        browser, address, ready=".jp-Notebook .jp-MarkdownOutput img", viewport=tall
-    ) as page:
-        page.wait_for_selector(".jp-CodeCell")
-        assert page.locator(".jp-CodeCell .cm-editor:visible").count() == 0
-        run_all_cells(page, f"{SENTENCE} .ex-token")
-        page.fill(f"{SENTENCE} textarea", "an owl reads")
-        page.wait_for_selector(f"{SENTENCE} .ex-token-text:text-is('owl')")
-        assert page.locator("[data-mime-type*='jupyter.std']").count() == 0

@@ -3,6 +3,7 @@
 const DICE =
   "M6 4h12a2 2 0 0 1 2 2v12a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2zM8.5 8.5h.01M15.5 8.5h.01M12 12h.01M8.5 15.5h.01M15.5 15.5h.01";
 const ANSWER_MS = 8000;
+const SETTLED_MS = 3000;
 const FIELDS = ["prompt", "negative_prompt", "seed", "steps", "guidance_scale"];
 
 /** Why a field's text cannot be run, or an empty string. Python asks the same again, and decides. */
@@ -123,12 +124,14 @@ const studio = {
     let began = 0;
     let answer = 0;
     let asked = false;
+    let bringing = new AbortController();
     let preview = null;
     const ask = view.redraw(drawPreview);
     const clock = setInterval(showTime, 500);
     view.signal.addEventListener("abort", () => {
       clearInterval(clock);
       clearTimeout(answer);
+      bringing.abort();
       preview?.close();
     });
 
@@ -136,7 +139,8 @@ const studio = {
     view.watch("_form", fill);
     view.watch("examples", showChips);
     view.watch("_problem", showProblem);
-    view.watch("_status", showStatus);
+    // A run that is kept already comes without any progress.
+    view.watch(["_status", "_run"], showStatus);
     view.watch("_preview", loadPreview);
     fill();
     showChips();
@@ -209,9 +213,24 @@ const studio = {
       answer = setTimeout(noAnswer, ANSWER_MS);
     }
 
-    /** Whoever asked for a picture in a small window need not look for it. */
+    /**
+     * Whoever asked for a picture in a small window need not look for it. What else follows the run
+     * on the page may grow meanwhile and break the scrolling off, so it is looked at again where it
+     * ended; whoever scrolls or types is left alone.
+     */
     function bring(node) {
-      if (asked) node.scrollIntoView({ block: "nearest", behavior: reducedMotion() ? "auto" : "smooth" });
+      if (!asked) return;
+      bringing.abort();
+      bringing = new AbortController();
+      const { signal } = bringing;
+      const scroll = () => node.scrollIntoView({ block: "nearest", behavior: reducedMotion() ? "auto" : "smooth" });
+      const stop = () => bringing.abort();
+      const options = { capture: true, passive: true, signal };
+      for (const touched of ["wheel", "pointerdown", "keydown"]) document.addEventListener(touched, stop, options);
+      document.addEventListener("scrollend", scroll, options);
+      const settled = setTimeout(stop, SETTLED_MS);
+      signal.addEventListener("abort", () => clearTimeout(settled));
+      scroll();
     }
 
     function cancel() {
@@ -237,10 +256,8 @@ const studio = {
       }
       generate.textContent = busy ? "Generate this instead" : "Generate";
       if (status.state === "done" && view.state !== "done" && view.state) view.say("The picture is ready.");
-      if (!busy && shown) {
-        bring(root.querySelector(".ex-player-pictures"));
-        asked = false;
-      }
+      if (status.state === "done") bring(root.querySelector(".ex-player-pictures"));
+      if (!busy) asked = false;
       view.state = status.state;
       if (!busy) return;
       began = performance.now() - 1000 * status.elapsed;

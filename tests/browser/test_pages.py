@@ -1,4 +1,4 @@
-"""The overview as a reader meets it: served by Voilà and opened in JupyterLab, with no network."""
+"""The overview as a reader meets it: served by Voilà, with no network."""
 
 import socket
 from contextlib import contextmanager
@@ -20,7 +20,6 @@ TALL = {"width": 1100, "height": 1400}
 STUDIO = ".ex:has(.ex-studio)"
 PLAYER = ".ex:has(.ex-player):not(:has(.ex-studio))"
 LATENTS = ".ex:has(.ex-latents)"
-KERNEL_IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
 
 # Remembers whether a run was ever being computed while the page was open.
 NOTE_LIVE = """
@@ -217,6 +216,22 @@ def test_bad_input_is_answered_and_the_picture_stays(page, field, text, message)
     assert (page.inner_text(f"{STUDIO} .ex-player"), pictures(page, STUDIO)) == before
 
 
+def test_in_a_low_window_the_new_picture_is_brought_into_view(page):
+    page.set_viewport_size({"width": 1200, "height": 800})
+    for prompt in ("an owl reads", "a castle by the sea", "an owl reads"):  # drawn, drawn, kept
+        page.evaluate("scrollTo(0, 0)")
+        generate(page, prompt)
+        until(page, lambda: in_sight(page), True.__eq__)
+    page.set_viewport_size(TALL)
+
+
+def in_sight(page):
+    """Whether the studio's pictures, and the slider below them, are in the window."""
+    top = page.locator(f"{STUDIO} .ex-player-pictures").bounding_box()["y"]
+    slider = page.locator(f"{STUDIO} .ex-track").bounding_box()
+    return top > 0 and slider["y"] + slider["height"] <= page.viewport_size["height"]
+
+
 @pytest.mark.parametrize("prompt", ["<script>alert(1)</script> fox", "🦊 在雪地里 雪"])
 def test_any_text_is_drawn_and_shown_as_text(page, prompt):
     generate(page, prompt)
@@ -269,40 +284,3 @@ def test_a_network_that_never_answers_costs_no_time(browser, site):
         with visit(browser, site, ready=STUDIO, proxy=proxy) as page:
             scrub(page, PLAYER, "End", "Step 25 of 25")
             assert page.context.new_page().evaluate(ASK_OUTSIDE) == "silence"
-
-
-def run_all_cells(page, widget):
-    """Have JupyterLab run the notebook, and wait until a widget is there."""
-    page.click("text=Run >> nth=0")
-    page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
-    page.wait_for_selector(widget)
-
-
-def test_jupyterlab_opens_folded_and_runs_it_all(browser, lab):
-    ready = ".jp-Notebook .jp-MarkdownOutput img"
-    with visit(browser, lab, ready=ready, viewport={"width": 1200, "height": 2400}) as page:
-        page.wait_for_function("document.querySelector('.jp-Notebook img').naturalWidth > 0")
-        page.wait_for_selector(".jp-CodeCell")
-        assert page.locator(".jp-CodeCell .cm-editor:visible").count() == 0
-        assert page.locator(".ex").count() == 0
-
-        run_all_cells(page, STUDIO)
-        # Until the last cell has run, JupyterLab moves the focus along, away from the slider.
-        page.wait_for_selector(KERNEL_IDLE)
-        before = pictures(page, PLAYER)
-        scrub(page, PLAYER, "ArrowRight", "Step 1 of 25")
-        assert pictures(page, PLAYER) != before
-
-        page.locator(STUDIO).scroll_into_view_if_needed()
-        before = pictures(page, STUDIO)
-        generate(page, "an owl reads in the rain", seed="3")
-        assert pictures(page, STUDIO) != before
-        assert page.locator(".jp-CodeCell .cm-editor:visible").count() == 0
-        assert page.locator("[data-mime-type*='jupyter.std']").count() == 0
-        assert not page.is_visible("text=official Jupyter news")
-
-        # The arrow keys are not taken for the notebook's own.
-        steps = page.locator(f"{STUDIO} .ex-slider").first
-        before = steps.input_value()
-        steps.press("ArrowRight")
-        assert steps.input_value() != before

@@ -3,7 +3,7 @@
 
 const STILL_RECORDED = "This still shows the recorded run: for your own it needs a live page.";
 
-/** What each widget shows of the reader's run, by its class. */
+/** What each widget shows of the reader's run, by its class: traits, words that say why not, or null. */
 const FOLLOWERS = {
   TokenRow: (run) => ({ _tokens: run.tokens, _truncated: run.truncated }),
   LatentGrid: gridOf,
@@ -11,6 +11,7 @@ const FOLLOWERS = {
   Anatomy: anatomyOf,
   Channels: channelsOf,
   Brush: brushOf,
+  Plot: curvesOf,
 };
 
 /** Those that need what only Python has, such as attention maps or an index; and what they say. */
@@ -30,9 +31,9 @@ const ABOVE = new Set(["Channels", "Brush", "Nearest", "Again", "StyleMeasures"]
 function follow(model, run, below) {
   const name = classOf(model);
   if ((!below && !ABOVE.has(name)) || !(name in FOLLOWERS || name in BEHIND)) return;
-  const given = FOLLOWERS[name]?.(run, model);
-  const text = given ? "" : (BEHIND[name] ?? STILL_RECORDED);
-  model.update({ _notice: text ? { kind: "info", text } : {}, ...given });
+  const given = FOLLOWERS[name]?.(run, model) ?? BEHIND[name] ?? STILL_RECORDED;
+  const text = typeof given === "string" ? given : "";
+  model.update({ _notice: text ? { kind: "info", text } : {}, ...(text ? {} : given) });
 }
 
 /** Encoded pictures as base.py's `pack_frames` sends them. */

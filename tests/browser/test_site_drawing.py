@@ -12,6 +12,7 @@ from explainer.models import embedded_fingerprint
 from explainer.runs import RunController
 from explainer.site import drawing, model, runtime, writing
 from explainer.site.notebook import Page, SiteError
+from explainer.stages import noise
 from explainer.widgets import (
     Anatomy,
     Brush,
@@ -42,6 +43,20 @@ pytestmark = [
 ]
 
 
+def curves_of(trace):
+    """Plots of a run like those of the page about noise."""
+    bands, way = noise.likeness(trace), noise.route(trace)
+    first, second = way.shares
+    return [
+        Plot({band: [*enumerate(values, start=1)] for band, values in bands.items()}),
+        Plot(
+            {"noisy state": way.states, "predicted now (x0)": way.expected},
+            x=f"component 1 ({first:.0%} of the states' variance)",
+            y=f"component 2 ({second:.0%})",
+        ),
+    ]
+
+
 def write_site(folder, pipe, trace):
     """An exported page with a studio and all that follows it, above and below."""
     widgets = [
@@ -53,6 +68,7 @@ def write_site(folder, pipe, trace):
         Fingerprint({"our example": trace.pooled_embedding}),
         LatentGrid(trace),
         Anatomy(trace),
+        *curves_of(trace),
         Plot({"loss": [(0, 1.0), (1, 0.5)]}, x="step", y="loss"),
     ]
     page = Page("draw", "Draw")
@@ -227,6 +243,13 @@ def test_what_is_shown_of_a_run_is_what_python_shows(page, tmp_path, settings):
     picture = {"pictures-0": own.frames["noisy"][0], "pictures-1": own.frames["x0"][0]}
     assert_shown(shown(page, "Anatomy"), Anatomy(own), pictures=picture)
     assert_shown(shown(page, "Brush"), Brush(own), pictures={"after": own.picture})
+    likeness, route = (shown(page, "Plot", place) for place in (-3, -2))
+    wanted_likeness, wanted_route = curves_of(own)
+    assert likeness["_curves"] == like(wanted_likeness._curves)
+    assert route["_words"] == wanted_route._words
+    for name, points in wanted_route._curves.items():  # an axis may point either way
+        here, there = np.abs(route["_curves"][name]), np.abs(points)
+        np.testing.assert_allclose(here, there, atol=2e-3 * there.max())
     channels = shown(page, "Channels")
     first = np.frombuffer(channels["_levels"], np.uint8).reshape(2, *own.latents.shape[1:])[0]
     wanted = pixels.levels(own.latents[-1], channels["_facts"]["limit"])
@@ -235,6 +258,11 @@ def test_what_is_shown_of_a_run_is_what_python_shows(page, tmp_path, settings):
     page.wait_for_selector("canvas[aria-label='As it was made: a fox in the rain']")
     # What the page tells of its example stays an example.
     assert shown(page, "Anatomy", 0) == recorded
+
+
+def test_a_run_of_one_step_has_no_route_and_the_page_says_so(page):
+    drawn(page, "an owl", steps="1")
+    page.wait_for_selector("text=needs a run of at least two steps")
 
 
 def test_a_run_is_cancelled_and_another_takes_its_place(page):

@@ -201,8 +201,7 @@ const player = {
       step.textContent = moment.step;
       level.textContent = [moment.noise, moment.words, moment.timestep].filter(Boolean).join(" · ");
       smooth.setAttribute("aria-pressed", String(pixelated));
-      track.range.setAttribute("aria-valuetext", sentence(moment));
-      track.place(now, k);
+      track.place(k, sentence(moment));
     }
   },
 };
@@ -230,51 +229,25 @@ function show({ canvas }, bitmap, pixelated) {
   if (bitmap) paint(canvas, bitmap, pixelated);
 }
 
-/** The slider on the noise curve: the whole area can be dragged, a dot rides along the curve. */
+/** The slider on the noise curve; the area below it is filled as far as the run has come. */
 function noiseTrack() {
+  const track = curveSlider({ label: "Step of the run", from: "noise", to: "picture" });
   const area = h("svg:path", { class: "ex-track-area" });
   const done = h("svg:path", { class: "ex-track-done" });
-  const line = h("svg:path", { class: "ex-track-line", "vector-effect": "non-scaling-stroke" });
-  const svg = h(
-    "svg:svg",
-    { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" },
-    area,
-    done,
-    line,
-  );
-  const dot = h("span", { class: "ex-track-dot", "aria-hidden": "true" });
-  const stem = h("span", { class: "ex-track-stem", "aria-hidden": "true" });
-  const range = h("input", { type: "range", min: 0, step: 1, "aria-label": "Step of the run" });
-  const node = h(
-    "div",
-    { class: "ex-track" },
-    h("div", { class: "ex-track-plot" }, svg, stem, dot),
-    range,
-    h("span", { class: "ex-track-from ex-small", text: "noise", "aria-hidden": "true" }),
-    h("span", { class: "ex-track-to ex-small", text: "picture", "aria-hidden": "true" }),
-  );
-  const x = (run, k) => (100 * k) / Math.max(1, run.count);
-  const y = (run, k) => 100 - 100 * (run.noise[k] ?? run.noise[k - 1] ?? 0);
-
-  function outline(run, upTo) {
-    let path = "";
-    for (let k = 0; k <= upTo; k += 1) path += `${k ? "L" : "M"}${x(run, k)} ${y(run, k)}`;
-    return path;
-  }
-
+  track.node.classList.add("ex-track");
+  track.node.querySelector("svg").prepend(area, done);
+  let noise = [];
+  const below = (k) => `${curvePath(noise, k)}L${(100 * k) / Math.max(1, noise.length - 1)} 100L0 100Z`;
   return {
-    node,
-    range,
+    ...track,
     draw(run) {
-      range.max = run.count;
-      line.setAttribute("d", outline(run, run.count));
-      area.setAttribute("d", `${outline(run, run.count)}L100 100L0 100Z`);
+      noise = Array.from({ length: run.count + 1 }, (_, k) => run.noise[k] ?? run.noise[k - 1] ?? 0);
+      track.draw(noise);
+      area.setAttribute("d", below(run.count));
     },
-    place(run, k) {
-      range.value = k;
-      done.setAttribute("d", `${outline(run, k)}L${x(run, k)} 100L0 100Z`);
-      dot.style.left = stem.style.left = `${x(run, k)}%`;
-      dot.style.top = stem.style.top = `${y(run, k)}%`;
+    place(k, words) {
+      track.place(k, words);
+      done.setAttribute("d", below(k));
     },
   };
 }

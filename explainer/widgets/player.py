@@ -24,7 +24,7 @@ def noise_shares(trace: Trace) -> list[float | None]:
     return [*shares, 0.0 if trace.complete else None]
 
 
-class Player(Saving, scripts=("saving", "player")):
+class Player(Saving, scripts=("saving", "curve", "player")):
     """Slide through a run: what the state is after each step, and what the model makes of it.
 
     All of it happens in the browser, with or without a kernel. The arrow keys, Page Up and Page

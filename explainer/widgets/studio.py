@@ -38,7 +38,7 @@ _LIMITS = {
 _IDLE = {"state": "idle", "step": 0, "total": 0, "place": 0, "elapsed": 0.0}
 
 
-class Studio(Prompting, Addressed, Player, scripts=("saving", "player", "form", "studio")):
+class Studio(Prompting, Addressed, Player, scripts=("saving", "curve", "player", "form", "studio")):
     """A player whose runs the reader makes: prompt, seed, steps, guidance, Generate and Cancel.
 
     Whatever goes wrong, the run on show stays. A page whose address holds a run's parameters, as

@@ -48,7 +48,7 @@ STATE = Path(__file__).resolve().parent.parent / "training-state"
 """Where training pictures are drawn to and found again, and where the twin is trained."""
 DRAWINGS = 384
 """Held-out drawings, which tell how near pictures of this world come by chance."""
-GENERATED = 96
+GENERATED = 256
 NEIGHBOURS = 5
 CLOSEST = 4
 LESSONS = 8

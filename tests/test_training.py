@@ -15,7 +15,16 @@ import torch
 
 from storybook import training
 from storybook.captions import captions_of
-from storybook.training import autoencoder, checkpoint, clip, denoiser, naming, parts, start
+from storybook.training import (
+    autoencoder,
+    checkpoint,
+    clip,
+    denoiser,
+    naming,
+    parts,
+    perception,
+    start,
+)
 from storybook.training.checkpoint import Progress
 from storybook.training.loop import Budget, Stage, Trainer, TrainingStopped
 from storybook.training.presets import PRESETS
@@ -166,6 +175,7 @@ def test_the_same_command_goes_on(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(naming, "named", lambda *of: named.append(of) or label(*of))
     assert command(folder, "--steps", "1", "--stages", "denoiser") == 0
     assert named == [], "what captions name is found out only for the pair that learns it"
+    assert len(list((folder / "state").glob("perception-*.pt"))) == 1
     assert steps(folder) == {"autoencoder": 2, "clip": 2, "denoiser": 3}
     # Counted in all, the same three steps leave one each to the other stages, none to this one.
     assert command(folder, "--steps", "3", "--in-all") == 0
@@ -302,6 +312,73 @@ def test_the_first_steps_of_a_run_weigh_too():
     snr = torch.tensor([100.0, 4.0, 1.0, 0.05, 1e-4])
     picture = denoiser.loss_weight(snr) * snr
     assert picture.tolist() == pytest.approx([5.0, 4.25, 1.25, 0.3, 0.0025])
+
+
+def test_perception_learns_what_latents_show():
+    torch.manual_seed(0)
+    shown = torch.full((64, len(naming.ATTRIBUTES)), -1)
+    shown[:, 0] = torch.arange(64) % 2
+    latents = torch.randn(64, 4, 8, 8) * 0.3 + shown[:, 0, None, None, None]
+    stage = perception.PerceptionStage(latents, shown, "test")
+    optimizer = torch.optim.AdamW(stage.parameters(), stage.learning_rate)
+    losses = []
+    for _ in range(12):
+        losses.append(stage(torch.arange(64)))
+        losses[-1].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_latents_differ_by_what_they_seem_to_show():
+    torch.manual_seed(0)
+    eye = perception.Perception(4)
+    clean, other = torch.randn(2, 3, 4, 8, 8)
+    found = clean.clone()
+    found[1] = other[1]
+    clean.requires_grad_()
+    different = eye.difference(found.requires_grad_(), clean)
+    assert different[0] == different[2] == 0 < different[1]
+    different.sum().backward()
+    assert clean.grad is None
+    assert found.grad[1].abs().max() > 0 == found.grad[0].abs().max()
+
+
+def test_the_eye_changes_what_the_denoiser_learns_and_not_the_error_that_it_reports():
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    torch.manual_seed(0)
+    unet = denoiser.build(REHEARSAL)
+    width = REHEARSAL.clip_width
+    encoder = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=9, hidden_size=width, intermediate_size=width, num_hidden_layers=1,
+            num_attention_heads=1, max_position_embeddings=4,
+        )
+    )  # fmt: skip
+    latents, tokens = torch.randn(8, 4, 8, 8), torch.ones(8, 1, 4, dtype=torch.int16)
+    losses, slopes = [], []
+    for eye in (None, perception.Perception(4)):
+        stage = denoiser.DenoiserStage(
+            unet, encoder, latents, tokens, tokens[0, 0], REHEARSAL, perception=eye
+        )
+        assert not any("perception" in name for name in stage.state_dict())
+        torch.manual_seed(1)
+        losses.append(stage(torch.arange(8)))
+        slopes.append(torch.autograd.grad(losses[-1], unet.conv_out.weight)[0])
+    assert losses[0] == losses[1]
+    assert not torch.allclose(slopes[0], slopes[1], rtol=0.1)
+
+
+def test_what_a_guess_at_the_noise_implies_is_the_schedulers_own():
+    torch.manual_seed(0)
+    noisy, noise = torch.randn(2, 1, 4, 8, 8)
+    scheduler = denoiser.sampling_scheduler()
+    scheduler.set_timesteps(10)
+    for step in scheduler.timesteps[2:]:
+        wanted = scheduler.step(noise, step, noisy).pred_original_sample
+        found = denoiser.implied(scheduler, noisy, noise, step[None])
+        assert torch.allclose(found, wanted.clamp(-6, 6), atol=1e-4)
 
 
 def test_standardising_changes_the_latents_alone():

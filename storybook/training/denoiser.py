@@ -12,6 +12,7 @@ from transformers import CLIPTextModel
 
 from storybook.training.data import chosen
 from storybook.training.loop import Stage
+from storybook.training.perception import Perception
 from storybook.training.presets import Preset
 
 DROP_CAPTION = 0.1
@@ -24,6 +25,10 @@ they show: the first steps of a run, which decide who and where, then came out w
 """
 MOST_WEIGHT = 25.0
 """No noise error weighs more: in all but pure noise it says too little about the picture."""
+PERCEPTION_WEIGHT = 0.4
+"""How much it counts whether the picture that a guess implies looks like the true one."""
+MOST_LATENT = 6.0
+"""No latent goes further from 0; a guess in pure noise may imply one that does."""
 
 _SCHEDULE = {
     "num_train_timesteps": 1000,
@@ -76,6 +81,28 @@ def loss_weight(snr: torch.Tensor) -> torch.Tensor:
     return ((snr + SNR_FLOOR).clamp(max=SNR_CAP) / snr).clamp(max=MOST_WEIGHT)
 
 
+def implied(
+    scheduler: DDPMScheduler | DDIMScheduler,
+    noisy: torch.Tensor,
+    noise: torch.Tensor,
+    timesteps: torch.Tensor,
+) -> torch.Tensor:
+    """Return the clean latents that a guess at the noise implies (Ho et al. 2020, eq. 15).
+
+    Args:
+        scheduler: how much signal is left at each timestep.
+        noisy: shape (n, channels, h, w).
+        noise: the guess, same shape.
+        timesteps: shape (n,).
+
+    Returns:
+        Same shape, bounded by :data:`MOST_LATENT`.
+    """
+    signal = scheduler.alphas_cumprod.to(noisy.device)[timesteps].view(-1, 1, 1, 1)
+    clean = (noisy - (1 - signal).sqrt() * noise) / signal.sqrt()
+    return clean.clamp(-MOST_LATENT, MOST_LATENT)
+
+
 class DenoiserStage(Stage):
     """Noise is added to latents at random timesteps; the UNet says which.
 
@@ -86,6 +113,7 @@ class DenoiserStage(Stage):
         tokens: token ids, shape (n, captions, context).
         empty: token ids of the empty prompt, shape (context,).
         preset: batch size and rate.
+        perception: if given, it counts too how far from the true picture the implied one looks.
         show: called with the step at snapshots.
     """
 
@@ -99,14 +127,17 @@ class DenoiserStage(Stage):
         tokens: torch.Tensor,
         empty: torch.Tensor,
         preset: Preset,
+        *,
+        perception: Perception | None = None,
         show: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__()
         self.model: UNet2DConditionModel = unet
         self.batch_size, self.learning_rate = preset.unet_batch, preset.unet_rate
         self._scheduler = noise_scheduler()
-        # In a tuple, so that the frozen encoder is neither trained nor saved with the stage.
+        # In a tuple, so that what is frozen is neither trained nor saved with the stage.
         self._frozen = (text_encoder.requires_grad_(False).eval(),)
+        self._difference = perception.requires_grad_(False).difference if perception else None
         self._latents, self._tokens = latents, tokens
         self._empty = empty.to(tokens.device).long()
         self._show = show
@@ -115,16 +146,27 @@ class DenoiserStage(Stage):
             unet.set_attn_processor(AttnProcessor())
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
-        """Return the weighted squared error of the predicted noise."""
+        """Return the weighted squared error of the predicted noise.
+
+        Its gradient is also that of how the picture behind it looks, see
+        :mod:`storybook.training.perception`.
+        """
         device = indices.device
         clean = self._latents[indices.to(self._latents.device)].to(device).float()
         clean = clean.to(memory_format=torch.channels_last)
         noise = torch.randn_like(clean)
         timesteps = self._timesteps(len(clean), device)
         noisy = self._scheduler.add_noise(clean, noise, timesteps)
-        found = self.model(noisy, timesteps, self._texts(indices)).sample
-        error = (found.float() - noise).square().mean((1, 2, 3))
-        return (error * loss_weight(compute_snr(self._scheduler, timesteps))).mean()
+        found = self.model(noisy, timesteps, self._texts(indices)).sample.float()
+        snr = compute_snr(self._scheduler, timesteps)
+        error = ((found - noise).square().mean((1, 2, 3)) * loss_weight(snr)).mean()
+        if self._difference is None:
+            return error
+        seems = implied(self._scheduler, noisy, found, timesteps)
+        # Where the picture is lost in noise, how it looks is a guess that nobody can get right.
+        seen = (self._difference(seems, clean) * snr / (snr + SNR_FLOOR)).mean()
+        # Only its gradient: the value stays the noise error's, which curves can be compared by.
+        return error + PERCEPTION_WEIGHT * (seen - seen.detach())
 
     def _timesteps(self, count: int, device: torch.device) -> torch.Tensor:
         """Draw timesteps evenly over the schedule, which steadies the loss of a small batch."""
@@ -140,8 +182,10 @@ class DenoiserStage(Stage):
             return self._frozen[0](tokens).last_hidden_state
 
     def compile(self) -> None:
-        """Compile the UNet in place."""
+        """Compile the UNet in place, and the look at what it implies."""
         self.model.compile()
+        if self._difference is not None:
+            self._difference = torch.compile(self._difference)
 
     def snapshot(self, step: int) -> None:
         """Let the caller look at the model as it is now."""

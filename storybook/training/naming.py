@@ -75,30 +75,37 @@ class Naming(nn.Module):
     def __init__(self, width: int, projection: int) -> None:
         super().__init__()
         self.queries = nn.Parameter(torch.randn(len(ATTRIBUTES), width) * width**-0.5)
-        self.of_states = _heads(width)
-        self.of_embeddings = _heads(projection)
+        self.of_states = heads(width)
+        self.of_embeddings = heads(projection)
         # A finished model comes without heads; they learn anew what they read off in a minute.
         self.register_load_state_dict_post_hook(lambda _, keys: keys.missing_keys.clear())
 
     def states(self, states: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """Return the loss on states of shape (n, tokens, width), values of (n, attributes)."""
         weights = (states @ self.queries.T).softmax(1)
-        return _loss(self.of_states, (weights.transpose(1, 2) @ states).unbind(1), values)
+        return loss(self.of_states, (weights.transpose(1, 2) @ states).unbind(1), values)
 
     def embeddings(self, embeddings: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """Return the loss on unit vectors of shape (n, projection), values of (n, attributes)."""
         scaled = embeddings * embeddings.shape[-1] ** 0.5
-        return _loss(self.of_embeddings, [scaled] * len(ATTRIBUTES), values)
+        return loss(self.of_embeddings, [scaled] * len(ATTRIBUTES), values)
 
 
-def _heads(width: int) -> nn.ModuleList:
+def heads(width: int) -> nn.ModuleList:
+    """Return one linear head an attribute, for inputs of ``width`` numbers."""
     return nn.ModuleList(nn.Linear(width, len(values)) for values in ATTRIBUTES.values())
 
 
-def _loss(
+def loss(
     heads: nn.ModuleList, inputs: Sequence[torch.Tensor], values: torch.Tensor
 ) -> torch.Tensor:
-    """Return the mean cross-entropy over attributes, each over the rows that name it."""
+    """Return the mean cross-entropy over attributes, each over the rows that name it.
+
+    Args:
+        heads: one an attribute.
+        inputs: one an attribute, shape (n, width).
+        values: the right answers, shape (n, attributes).
+    """
     losses = [
         # The sum, since a batch in which nothing names an attribute has no mean.
         functional.cross_entropy(head(x), values[:, i], ignore_index=NOT_NAMED, reduction="sum")

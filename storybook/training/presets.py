@@ -30,6 +30,7 @@ class Preset:
     unet_heads: int
     unet_batch: int
     unet_rate: float
+    perception_steps: int
     captions_per_picture: int = 4
 
 
@@ -55,6 +56,7 @@ CPU_128 = Preset(
     unet_heads=4,
     unet_batch=32,
     unet_rate=5e-4,
+    perception_steps=1300,
 )
 GPU_256 = Preset(
     size=256,
@@ -78,6 +80,7 @@ GPU_256 = Preset(
     unet_heads=4,
     unet_batch=256,
     unet_rate=8e-4,
+    perception_steps=1300,
 )
 REHEARSAL = Preset(
     size=64,
@@ -101,5 +104,6 @@ REHEARSAL = Preset(
     unet_heads=2,
     unet_batch=8,
     unet_rate=1e-3,
+    perception_steps=2,
 )
 PRESETS = {"128": CPU_128, "256": GPU_256, "rehearsal": REHEARSAL}

@@ -25,6 +25,7 @@ from storybook.training import (
     export,
     naming,
     parts,
+    perception,
     tokenizer,
 )
 from storybook.training.checkpoint import Progress
@@ -90,11 +91,14 @@ class Recipe:
         if not self._wanted("denoiser"):
             return
         with self.accelerator.main_process_first():
-            latents = self._latents(vae, pictures)
+            version = autoencoder.fingerprint(vae, self.preset.pictures)
+            latents = self._latents(vae, pictures, version)
         latents = autoencoder.standardise(vae, latents)
         del pictures
+        latents = resident(latents.numpy(), self.accelerator.device)
+        eye = self._perception(latents, version)
         progress = [vae_progress, pair_progress]
-        self._denoiser(vae, pair, latents, tokens, words, progress)
+        self._denoiser(vae, pair, eye, latents, tokens, words, progress)
 
     def _wanted(self, stage: str) -> bool:
         """Tell whether the stage is to be trained now or was trained before."""
@@ -150,10 +154,23 @@ class Recipe:
         progress = self._train(clip.ClipStage(pair, pictures, tokens, labels, self.preset))
         return pair.eval(), progress
 
+    def _perception(self, latents: torch.Tensor, version: str) -> perception.Perception | None:
+        """Return the eye that the denoiser learns by, if it learns; it is no part of the model."""
+        if not self._trains("denoiser"):
+            return None
+        shown = resident(naming.shown(len(latents)), self.accelerator.device)
+        stage = perception.PerceptionStage(latents, shown, version)
+        self._train(stage, Budget(steps=self.preset.perception_steps, in_all=True))
+        return stage.model
+
+    def _trains(self, stage: str) -> bool:
+        return stage in self.budgets and self.budgets[stage].share_spent(0, 0) < 1
+
     def _denoiser(
         self,
         vae: AutoencoderKL,
         pair: CLIPModel,
+        eye: perception.Perception | None,
         latents: torch.Tensor,
         tokens: torch.Tensor,
         words: CLIPTokenizer,
@@ -164,10 +181,11 @@ class Recipe:
         stage = denoiser.DenoiserStage(
             unet,
             encoder,
-            resident(latents.numpy(), self.accelerator.device),
+            latents,
             tokens,
             torch.from_numpy(ids(words, [""])[0]),
             self.preset,
+            perception=eye,
             show=lambda step: self._show(export.pipeline(vae, unet, encoder, words), step),
         )
         progress = self._train(stage)
@@ -178,7 +196,7 @@ class Recipe:
             if self.parts:
                 parts.pack(self.out, self.parts, snapshots=self.state / "snapshots")
 
-    def _train(self, stage: Stage) -> Progress:
+    def _train(self, stage: Stage, budget: Budget | None = None) -> Progress:
         trainer = Trainer(
             stage,
             self.state,
@@ -190,7 +208,9 @@ class Recipe:
         )
         if self.compiled:
             stage.compile()
-        done = trainer.fit(self.preset.pictures, self.budgets.get(stage.name, Budget(minutes=0)))
+        if budget is None:
+            budget = self.budgets.get(stage.name, Budget(minutes=0))
+        done = trainer.fit(self.preset.pictures, budget)
         self._say(f"{stage.name}: {done.step:,} steps, {done.seconds / 60:.1f} min in all")
         return done
 
@@ -198,9 +218,9 @@ class Recipe:
         if self.parts:
             parts.pack(self.state, self.parts)
 
-    def _latents(self, vae: AutoencoderKL, pictures: torch.Tensor) -> torch.Tensor:
+    def _latents(self, vae: AutoencoderKL, pictures: torch.Tensor, version: str) -> torch.Tensor:
         """Encode all pictures, or take what this very encoder made of them before."""
-        path = self.state / f"latents-{autoencoder.fingerprint(vae, self.preset.pictures)}.npy"
+        path = self.state / f"latents-{version}.npy"
         if not path.exists():
             self._say("encoding all pictures")
             with self.accelerator.autocast():

@@ -9,7 +9,7 @@ import numpy as np
 from explainer.parameters import MAX_SEED, RunParameters
 from explainer.stages.broken import Broken
 
-GUIDANCE = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
+GUIDANCE = (1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 20.0)
 STEPS = (1, 2, 4, 8, 16, 32, 64, 200)
 SCHEDULERS = (
     "DDIMScheduler",

@@ -197,6 +197,7 @@ def pair(tmp_path):
 def test_two_runs_show_what_compare_says(pair):
     expected = compare(make_trace(steps=4), make_trace(steps=4, seed=8))
     np.testing.assert_allclose(pair._facts["apart"], expected.x0_rms, atol=1e-5)
+    np.testing.assert_allclose(pair._facts["unfinished"], expected.latents_rms, atol=1e-5)
     assert pair._facts["picture_rms"] == round(expected.picture_rms, 2)
     assert pair.step == pair._facts["count"] == 4
 

@@ -28,10 +28,11 @@ const phrases = {
     const tabs = h("div", { class: "ex-chips", role: "group", "aria-label": "How to compare" });
     const stage = h("div", { class: "ex-phrases-stage" });
     const reading = h("p", { class: "ex-small ex-number", role: "status" });
+    const waits = h("p", { class: "ex-small", text: "Table and maps wait for your guess." });
     root.append(
-      h("div", { class: "ex-phrases" }, h("div", {}, own.node, live ? null : onlyLive("Comparing phrases of your own"), view.noticeArea), h("div", { class: "ex-phrases-side" }, tabs, axes, stage, reading)),
+      h("div", { class: "ex-phrases" }, h("div", {}, own.node, live ? null : onlyLive("Comparing phrases of your own"), view.noticeArea), h("div", { class: "ex-phrases-side" }, waits, tabs, axes, stage, reading)),
     );
-    let shown = "table";
+    let chosen = "table";
     let typing = 0;
     box.addEventListener("input", () => {
       clearTimeout(typing);
@@ -41,7 +42,7 @@ const phrases = {
     view.watch("text", fill);
     view.watch("ends", fill);
     const ask = view.redraw(draw);
-    view.watch(["_phrases", "_cosines", "_map", "_axes"], ask);
+    view.watch(["_phrases", "_cosines", "_map", "_axes", "shown"], ask);
     for (const [name, text] of Object.entries(VIEWS)) {
       tabs.append(h("button", { class: "ex-button", type: "button", "data-view": name, text, onclick: () => choose(name) }));
     }
@@ -65,22 +66,26 @@ const phrases = {
     }
 
     function choose(name) {
-      shown = name;
+      chosen = name;
       for (const tab of tabs.children) tab.setAttribute("aria-pressed", String(tab.dataset.view === name));
-      axes.hidden = name !== "axes";
       draw();
     }
 
     function draw() {
+      const shown = model.get("shown");
+      waits.hidden = shown;
+      for (const node of [tabs, stage, reading]) node.hidden = !shown;
+      axes.hidden = !shown || chosen !== "axes";
+      if (!shown) return;
       const names = model.get("_phrases");
       reading.textContent = "";
-      if (shown === "table") return stage.replaceChildren(table(names, model.get("_cosines")));
-      const { points, problem, share } = model.get(shown === "map" ? "_map" : "_axes");
+      if (chosen === "table") return stage.replaceChildren(table(names, model.get("_cosines")));
+      const { points, problem, share } = model.get(chosen === "map" ? "_map" : "_axes");
       if (problem) return stage.replaceChildren(h("p", { class: "ex-field-problem", text: problem }));
-      const ends = shown === "axes" ? model.get("ends") : [];
+      const ends = chosen === "axes" ? model.get("ends") : [];
       stage.replaceChildren(scatter(names, points, ends, Math.max(240, stage.clientWidth)));
       reading.textContent =
-        shown === "map"
+        chosen === "map"
           ? `Principal components: this plane shows ${Math.round(100 * share)} % of how your phrases differ; the rest lies in other directions.`
           : "Each phrase stands where its vector’s foot falls on the two straight lines between your words.";
     }
@@ -89,7 +94,7 @@ const phrases = {
       const others = cosines.flatMap((row, i) => row.filter((_, k) => k !== i));
       const [low, high] = others.length ? [Math.min(...others), Math.max(...others)] : [0, 1];
       const cell = (value, i, k) => {
-        const text = value.toFixed(2).replace("-", "−");
+        const text = phraseCosine(value);
         const td = h("td", { class: "ex-number", text, title: `“${names[i]}” and “${names[k]}”: ${text}` });
         // Shaded between the least and the most alike of these phrases: else all would look the same.
         td.style.setProperty("--share", i === k ? 0 : (value - low) / (high - low || 1));
@@ -115,6 +120,12 @@ const phrases = {
     }
   },
 };
+
+/** A cosine with two decimals; what rounds to nothing has no sign. */
+function phraseCosine(value) {
+  const text = value.toFixed(2).replace("-", "−");
+  return text === "−0.00" ? "0.00" : text;
+}
 
 /** Dots with their phrases on one scale; a phrase that finds no free place keeps only its number. */
 function scatter(names, points, [left, right, below, above], width) {

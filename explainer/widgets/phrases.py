@@ -54,10 +54,12 @@ class Phrases(Widget, scripts=("form", "cells", "phrases")):
     Attributes:
         text: The phrases, one a line.
         ends: The words of the axes: left, right, bottom, top.
+        shown: Whether table and maps are shown, or wait for a guess.
     """
 
     text = t.Unicode("", help="The phrases, one a line.").tag(sync=True, echo_update=False)
     ends = t.List(t.Unicode(), help="Left, right, bottom, top.").tag(sync=True, echo_update=False)
+    shown = t.Bool(True, help="Whether table and maps are shown.").tag(sync=True)
     _phrases = t.List(t.Unicode()).tag(sync=True)
     _cosines: t.List[Any] = t.List().tag(sync=True)
     _map = t.Dict().tag(sync=True)

@@ -16,7 +16,7 @@ const tokenLayers = {
     let drawn = [];
     const ask = view.redraw(draw);
     view.watch(["_tokens", "_values", "_attention", "_limits", "_turned"], later);
-    view.watch(["token", "layer"], show);
+    view.watch(["token", "layer", "shown"], show);
     let loading = 0;
     view.signal.addEventListener("abort", () => cancelAnimationFrame(loading));
     load();
@@ -100,18 +100,20 @@ const tokenLayers = {
     function show() {
       if (!drawn.length) return;
       const [token, layer] = [model.get("token"), model.get("layer")];
+      const shown = model.get("shown");
       const count = state.tokens.length;
       const shares = state.attention.subarray(((layer - 1) * count + token) * count, ((layer - 1) * count + token + 1) * count);
       [...row.children].forEach((item, i) => {
         const button = item.firstChild;
         button.setAttribute("aria-pressed", String(i === token));
-        button.style.setProperty("--share", shares[i]);
-        button.setAttribute("aria-label", `${nameOf(i)}, attention ${percent(shares[i])}`);
+        button.style.setProperty("--share", shown ? shares[i] : 0);
+        button.setAttribute("aria-label", shown ? `${nameOf(i)}, attention ${percent(shares[i])}` : nameOf(i));
       });
       const most = [...shares.keys()].sort((a, b) => shares[b] - shares[a]).slice(0, 3);
-      looked.textContent =
-        `In layer ${layer}, “${nameOf(token)}” takes most from ` +
-        most.map((i) => `${i === token ? "itself" : `“${nameOf(i)}”`} (${percent(shares[i])})`).join(", ");
+      looked.textContent = shown
+        ? `In layer ${layer}, “${nameOf(token)}” takes most from ` +
+          most.map((i) => `${i === token ? "itself" : `“${nameOf(i)}”`} (${percent(shares[i])})`).join(", ")
+        : "The bars under the tokens wait for your guess.";
       drawn.forEach((one, i) => caption(one, i, token));
       ask();
     }

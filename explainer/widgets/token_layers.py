@@ -28,10 +28,12 @@ class TokenLayers(Widget, scripts=("cells", "token_row", "token_layers")):
     Attributes:
         token: Position of the token on show; moved to the nearest one that there is.
         layer: Layer whose attention is on show, from 1.
+        shown: Whether the attention is shown, or waits for a guess.
     """
 
     token = t.Int(1, help="Position of the token on show.").tag(sync=True)
     layer = t.Int(1, help="Layer whose attention is shown.").tag(sync=True)
+    shown = t.Bool(True, help="Whether the attention is shown.").tag(sync=True)
     _tokens: t.List[Any] = t.List().tag(sync=True)
     _values = t.Bytes(b"").tag(sync=True)
     _attention = t.Bytes(b"").tag(sync=True)

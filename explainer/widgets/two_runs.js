@@ -25,15 +25,19 @@ const twoRuns = {
     );
     const area = h("svg:path", { class: "ex-runs-area" });
     const line = h("svg:path", { class: "ex-runs-line", "vector-effect": "non-scaling-stroke" });
+    const dashes = h("svg:path", { class: "ex-runs-line ex-runs-unfinished", "vector-effect": "non-scaling-stroke" });
     const mark = h("svg:line", { class: "ex-runs-mark", y1: 0, y2: 100, "vector-effect": "non-scaling-stroke" });
     const range = h("input", { class: "ex-runs-range", type: "range", min: 0, step: 1, "aria-label": "Step of both runs" });
     const reading = h("p", { class: "ex-small ex-number" });
+    const waits = h("p", { class: "ex-small", text: "The curves wait for your guess." });
+    const curves = h("div", {}, curveKey(), h("div", { class: "ex-runs-plot" }, h("svg:svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, area, line, dashes, mark)));
     root.append(
       h("div", { class: "ex-runs-form" }, fields[0].node, live ? h("div", { class: "ex-runs-words" }, h("p", { class: "ex-small", text: "Choose a word to change:" }), choose, change.node) : null, fields[1].node, weighed, h("details", {}, h("summary", { text: "Tell it what to avoid" }), negative.node), live ? h("div", {}, draw) : onlyLive("Drawing sentences of your own"), panel.node, view.noticeArea),
       changed,
       pictures,
-      h("p", { class: "ex-title ex-runs-caption", text: "How far apart the two predicted pictures are, step by step" }),
-      h("div", { class: "ex-runs-plot" }, h("svg:svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, area, line, mark)),
+      h("p", { class: "ex-title ex-runs-caption", text: "How far apart the two runs are, step by step" }),
+      waits,
+      curves,
       range,
       reading,
       h("div", { class: "ex-share" }, saveMenu(view, "Save the changed run"), link.button),
@@ -46,7 +50,7 @@ const twoRuns = {
       model.save_changes();
     });
     fields[0].control.addEventListener("input", showWords);
-    view.watch("step", ask);
+    view.watch(["step", "shown"], ask);
     view.watch(["_prompts", "_facts", "_weights", "_negative"], show);
     view.watch("_status", showStatus);
     show();
@@ -58,14 +62,16 @@ const twoRuns = {
       weights = { ...model.get("_weights") };
       showWords();
       showWeights();
-      const { words, others, count, apart, width, height } = model.get("_facts");
+      const { words, others, count, apart, unfinished, width, height } = model.get("_facts");
       for (const canvas of canvases) canvas.style.aspectRatio = `${width} / ${height}`;
       const all = [...words.flatMap(changeOf), ...others.map((text, i) => h("ins", { text: i || words.length ? `; ${text}` : text }))];
       changed.replaceChildren("Changed: ", ...(all.length ? all : ["nothing"]), ".");
       range.max = count;
-      const most = Math.max(...apart, 1e-9);
-      const points = apart.map((value, k) => `${(100 * k) / Math.max(1, count)} ${100 - (96 * value) / most}`);
+      const most = Math.max(...apart, ...unfinished, 1e-9);
+      const along = (values) => values.map((value, k) => `${(100 * k) / Math.max(1, count)} ${100 - (96 * value) / most}`);
+      const points = along(apart);
       line.setAttribute("d", `M${points.join("L")}`);
+      dashes.setAttribute("d", `M${along(unfinished).join("L")}`);
       area.setAttribute("d", `M0 100L${points.join("L")}L${(100 * (apart.length - 1)) / Math.max(1, count)} 100Z`);
       ask();
     }
@@ -148,7 +154,10 @@ const twoRuns = {
     }
 
     function paintAll() {
-      const { count, apart, half, picture_rms: rms, seed } = model.get("_facts");
+      const { count, apart, unfinished, half, picture_rms: rms, seed } = model.get("_facts");
+      const shown = model.get("shown");
+      waits.hidden = shown;
+      curves.hidden = !shown;
       const k = clamp(model.get("step"), 0, count);
       ["first", "second"].forEach((name, i) => {
         const bitmap = k < count ? frames.get(`${name}/x0`, k) : frames.get(`${name}/picture`, 0);
@@ -163,14 +172,27 @@ const twoRuns = {
       mark.setAttribute("x1", x);
       mark.setAttribute("x2", x);
       const from = seed === null ? "the same noise" : `the same noise, seed ${seed}`;
+      const distances = shown && k < count ? `: the predictions are ${apart[k].toFixed(3)} apart, the unfinished pictures ${unfinished[k].toFixed(3)} (root mean square of their numbers)` : "";
+      const halfway = shown && half !== null ? `; half of the difference between the unfinished pictures (dashed) was in after ${half} of ${count} steps` : "";
       reading.textContent =
         k < count
-          ? `Step ${k} of ${count}: the predictions are ${apart[k].toFixed(3)} apart (root mean square of the latents) · ${from}`
-          : `Finished: the pictures are ${rms} grey levels of 255 apart (root mean square)${half === null ? "" : `; half of the difference between the latents was there after ${half} of ${count} steps`} · ${from}`;
+          ? `Step ${k} of ${count}${distances} · ${from}`
+          : `Finished: the pictures are ${rms} grey levels of 255 apart (root mean square)${halfway} · ${from}`;
       range.setAttribute("aria-valuetext", reading.textContent);
     }
   },
 };
+
+/** What the two lines are. */
+function curveKey() {
+  const sample = (name) => h("svg:svg", { "aria-hidden": "true" }, h("svg:path", { class: name, d: "M0 5H26" }));
+  return h(
+    "p",
+    { class: "ex-small ex-runs-key" },
+    h("span", {}, sample("ex-runs-line"), " the two predictions: what each run would draw if it had to finish now"),
+    h("span", {}, sample("ex-runs-line ex-runs-unfinished"), " the two unfinished pictures, which begin as the same noise"),
+  );
+}
 
 /** What can be done with a chosen word: take it away, put another in its place, let it count. */
 function wordChange({ takeAway, swap, weigh }) {

@@ -41,9 +41,11 @@ class TwoRuns(Prompting, Drawing, scripts=("saving", "form", "two_runs")):
     Attributes:
         comparison: What `explainer.compare` says of the runs on show.
         step: Step on show: 0 to n - 1 for the predictions, n for the finished pictures.
+        shown: Whether the curves are shown, or wait for a guess.
     """
 
     step = t.Int(0, help="Step on show.").tag(sync=True, echo_update=False)
+    shown = t.Bool(True, help="Whether the curves are shown.").tag(sync=True)
     _prompts: t.List[Any] = t.List().tag(sync=True)
     _facts = t.Dict().tag(sync=True)
     _negative = t.Unicode("").tag(sync=True)
@@ -135,7 +137,8 @@ def _facts(first: Trace, second: Trace, found: Comparison) -> dict[str, Any]:
         "words": [[" ".join(one.before), " ".join(one.after)] for one in found.words],
         "others": _others(second, found),
         "half": _half(found.latents_rms),
-        "apart": [round(float(value), 5) for value in found.x0_rms],
+        "apart": found.x0_rms.round(5).tolist(),
+        "unfinished": found.latents_rms.round(5).tolist(),
         "picture_rms": round(found.picture_rms, 2),
     }
 

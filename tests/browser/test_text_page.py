@@ -33,7 +33,7 @@ def answer(page, question, choice):
 
 def test_the_page_opens_with_its_pictures_and_without_code(page):
     assert page.title() == "Text: what the model gets instead of your sentence"
-    assert page.locator("h2").count() == 7
+    assert page.locator("h2").count() == 8
     assert not page.is_visible(".jp-InputArea-editor")
     text = page.inner_text("body")
     assert "import explainer" not in text
@@ -64,10 +64,27 @@ def test_the_page_asks_before_it_tells(page):
     assert f"{facts.fingerprints:,} different" in answer(page, "share their fingerprint", "none")
 
 
+def test_answers_that_a_widget_shows_wait_for_the_guess(page):
+    bars = page.locator(f"{LAYERS} .ex-layers-looked")
+    assert "wait for your guess" in bars.inner_text()
+    answer(page, "“forest” take most", "itself")
+    page.wait_for_selector(f"{LAYERS} .ex-layers-looked:has-text('takes most from')")
+    assert not page.is_visible(f"{PHRASES} table")
+    answer(page, "nearer to “a fox at night”", "a fox by day")
+    page.wait_for_selector(f"{PHRASES} table")
+    assert not page.is_visible(f"{RUNS} .ex-runs-plot")
+    assert "half of the difference" not in page.inner_text(RUNS)
+    told = answer(page, "“An enchanted forest” became", "in the last")
+    page.wait_for_selector(f"{RUNS} .ex-runs-plot")
+    steps = told.partition("after ")[2].partition(":")[0]
+    assert f"(dashed) was in after {steps}" in page.inner_text(RUNS)
+
+
 def test_fingerprints_phrases_and_names_answer(page):
     page.click(f"{PAIR} >> text=CAPITALS")
     page.click(f"{PAIR} >> text=Show me")
     page.wait_for_selector(f"{PAIR} >> text=/Cosine 1.000 .*so to the model they are one sentence/")
+    answer(page, "nearer to “a fox at night”", "a fox by day")
     page.fill(f"{PHRASES} textarea", "a fox\na castle")
     page.wait_for_function("document.querySelectorAll('.ex-phrases-table td').length === 4")
     page.fill(f"{PHRASES} textarea", "a\n" * 3 + "\n".join(map(str, range(100))))

@@ -107,6 +107,14 @@ def test_phrases_have_a_table_a_map_and_axes(open_page, encoder):
     assert fits(page)
 
 
+def test_a_cosine_of_nothing_has_no_sign(open_page, encoder):
+    phrases = widgets.Phrases(encoder, ["a fox", "an owl"], (("day", "night"), ("pencil", "ink")))
+    phrases._cosines = [[1, -0.0049], [-0.0051, 1]]
+    page = open_page(static_page([phrases]))
+    cells = page.locator(".ex-phrases-table td").all_inner_texts()
+    assert cells == ["1.00", "0.00", "−0.01", "1.00"]
+
+
 def names(encoder, **options):
     pictures = {"red": np.full((40, 40, 3), (220, 20, 20), np.uint8)}
     eyes = clip.ImageEncoder(embedded_folder())
@@ -182,7 +190,10 @@ def test_two_runs_are_slid_through_together(open_page):
     page.focus(".ex-runs-range")
     page.keyboard.press("ArrowLeft")
     apart = f"{pair._facts['apart'][4]:.3f}"
-    page.wait_for_selector(f"text=Step 4 of 5: the predictions are {apart} apart")
+    unfinished = f"{pair._facts['unfinished'][4]:.3f}"
+    page.wait_for_selector(
+        f"text=Step 4 of 5: the predictions are {apart} apart, the unfinished pictures {unfinished}"
+    )
     assert page.evaluate("window.models[0].get('step')") == 4
     assert page.get_attribute(".ex-runs-range", "aria-valuetext").startswith("Step 4 of 5")
     assert fits(page)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from explainer import recorded
 from explainer.stages import words
 from explainer.trace import Token
 from tests.synthetic import CONTEXT, WORDS, make_trace
@@ -102,3 +103,16 @@ def test_a_coarse_map_is_spread_over_a_fine_one():
     fine = words.spread(coarse, (4, 4))
     np.testing.assert_array_equal(fine, np.kron(coarse, np.ones((2, 2))))
     assert words.agreement(coarse, fine) == pytest.approx(1)
+
+
+def test_attention_gathers_at_the_front_of_the_sentence_as_the_text_page_says():
+    run = recorded.trace("running_example")
+    share = next(iter(words.attention_of(run).values())).mean(axis=(0, 2, 3))
+    by_word = [
+        (word.text, found)
+        for word, found in zip(words.read_words(run.tokens), share[:-1], strict=True)
+    ]
+    assert [word for word, _ in by_word[:2]] == ["a", "little"]
+    others = [found for word, found in by_word[2:] if word in {"a", "red", "blue"}]
+    assert len(others) == 3
+    assert min(found for _, found in by_word[:2]) > 5 * max(others)

@@ -76,6 +76,9 @@ def test_the_pipeline_stays_in_view_and_follows_the_reader(latent):
     latent.wait_for_selector("[data-part=decoder][data-here]")
     assert here(latent) == ["decoder"]
     assert latent.locator(".pipeline").bounding_box()["y"] >= 0
+    assert latent.inner_text(".frame-where").startswith("Latent\n3 · ")
+    ground = latent.locator(".frame").evaluate("node => getComputedStyle(node).backgroundColor")
+    assert ground.startswith("rgb(")  # nothing shows through
     assert latent.locator("[aria-current=step]").count() == 1
     assert latent.text_content(".frame-list [aria-current=page] b") == "Latent"
 

@@ -8,6 +8,7 @@
   const RUN = ["prompt", "negative_prompt", "seed", "steps", "guidance_scale", "scheduler", "weights"];
   const THEME = "explainer-theme";
   const frame = document.querySelector(".frame");
+  const where = document.querySelector(".frame-where");
   const carried = document.querySelector(".frame-carried");
   const pages = [...frame.querySelectorAll(".frame-list a")];
   const fileOf = (link) => new URL(link.href).pathname.split("/").pop();
@@ -38,17 +39,24 @@
     return [...document.querySelectorAll(".page h2")];
   }
 
-  /** Mark the parts that the section is about in which the reader's eyes are. */
+  /** Name the page and the section in which the reader's eyes are, and mark the parts that it is about. */
   function mark() {
     if (!here) return;
     const passed = headings().filter((one) => one.getBoundingClientRect().top < 0.4 * innerHeight);
     const parts = partsOf(here, passed.at(-1));
+    say(passed.at(-1)?.textContent.replace("¶", "").trim() ?? "");
     for (const item of frame.querySelectorAll("[data-part]")) {
       const active = parts.includes(item.dataset.part);
       item.toggleAttribute("data-here", active);
       if (active) item.firstElementChild.setAttribute("aria-current", "step");
       else item.firstElementChild.removeAttribute("aria-current");
     }
+  }
+
+  function say(section) {
+    if (where.dataset.section === section) return;
+    where.dataset.section = where.title = section;
+    where.replaceChildren(element("b", { textContent: here.querySelector("b").textContent }), element("span", { textContent: section }));
   }
 
   function markOnScroll() {

@@ -407,6 +407,28 @@ def test_the_scene_is_decided_where_it_stays_with_the_first_prompt(shares, switc
     assert swap.decided(np.array([0, 3, 6, 9])[: len(shares)], np.array(shares)) == switch
 
 
+def test_a_swap_says_between_which_steps_each_was_decided():
+    measured = swap.Swap(
+        first="a fox",
+        second="an owl",
+        seed=7,
+        steps=8,
+        fingerprint="0" * 16,
+        switches=np.array([0, 3, 6, 8]),
+        pixels=np.array([0, 0.7, 0.9, 1]),
+        clip=np.array([0, 0.7, 0.3, 0.9]),
+        pictures=(b"",) * 4,
+    )
+    assert swap.in_words(measured) == (
+        "The composition (which colours lie where) was decided between step 0 and step 3 of 8; "
+        "what the picture shows, as CLIP names it, between step 6 and step 8."
+    )
+    by_clip = replace(measured, pixels=np.array([0, 0.1, 0.2, 0.3]))
+    assert "CLIP names it, was decided between step 6 and step 8 of 8." in swap.in_words(by_clip)
+    judged_wrongly = np.array([0.6, 0.7, 0.8, 0.9])
+    assert swap.in_words(replace(by_clip, clip=judged_wrongly)) == ""
+
+
 def test_a_swap_comes_back_from_its_file(swapped, tmp_path):
     found, _ = swapped
     found.save(tmp_path / "swap.json")

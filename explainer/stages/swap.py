@@ -229,6 +229,26 @@ def decided(switches: NDArray[np.int64], shares: NDArray[np.float64]) -> int | N
     return int(switches[after]) if after < len(switches) else None
 
 
+def in_words(swapped: Swap) -> str:
+    """Says between which steps composition and subject were decided; nothing if neither was."""
+    measured = {
+        "the composition (which colours lie where)": swapped.pixels,
+        "what the picture shows, as CLIP names it,": swapped.clip,
+    }
+    clauses: list[str] = []
+    for what, shares in measured.items():
+        after = decided(swapped.switches, shares)
+        if after:  # at 0 even the second prompt's own picture passed for the first's
+            before = swapped.switches[swapped.switches < after].max()
+            verb = "" if clauses else " was decided"
+            of = "" if clauses else f" of {swapped.steps}"
+            clauses.append(f"{what}{verb} between step {before} and step {after}{of}")
+    if not clauses:
+        return ""
+    told = "; ".join(clauses)
+    return f"{told[0].upper()}{told[1:]}."
+
+
 def _webp(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "WEBP", quality=85)

@@ -31,7 +31,8 @@ class Swap(Asking, scripts=("curve", "asking", "swap")):
         judge: Measures by CLIP, see `explainer.stages.swap`; None measures by pixels alone.
 
     Attributes:
-        position: Which of the drawn changes is on show, from 0 (the second prompt alone).
+        position: Which of the drawn changes is on show, from 0 (the second prompt alone); the
+            slider runs the other way, so that the first sentence comes first.
         swapped: What is on show, or None.
     """
 
@@ -73,6 +74,7 @@ class Swap(Asking, scripts=("curve", "asking", "swap")):
                 "switches": swapped.switches.tolist(),
                 "pixels": swap.plain_shares(swapped.pixels),
                 "clip": swap.plain_shares(swapped.clip),
+                "told": swap.in_words(swapped),
                 "decided": {"pixels": by_pixels, "clip": by_clip},
                 "judged": bool(np.isfinite(swapped.clip).any()),
             }

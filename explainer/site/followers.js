@@ -184,7 +184,7 @@ function twoPredictions(run, kind, difference) {
 
 function stepInWords({ timesteps, signal }, k, change, distance) {
   const facts = [`timestep ${Math.round(timesteps[k])}`, `${(100 * (1 - signal[k])).toFixed(1)} % noise`];
-  if (change !== null) facts.push(`x0 changed by ${change.toFixed(3)}`);
+  if (change !== null) facts.push(`prediction changed by ${change.toFixed(3)}`);
   return [...facts, `${distance.toFixed(3)} from the end`].join(" · ");
 }
 

@@ -30,7 +30,10 @@ const denoiser = {
     const reads = h("p", { class: "ex-small ex-number" });
     const scale = h("p", { class: "ex-small" });
     root.append(drawing, h("div", { class: "ex-unet-panel" }, title, words, steps, flow, reads, scale));
-    if (canAsk(view)) root.append(askRow(view, { words: "Look into the last run", unit: "step", send: () => ({}), done: "The parts show your run." }));
+    const chosen = h("span", { class: "ex-small" });
+    view.watch("_next", showNext);
+    showNext();
+    if (canAsk(view)) root.append(askRow(view, { words: "Look into this run", unit: "step", fields: [chosen], send: () => ({}), done: "The parts show your run." }));
     else root.append(onlyLive("A look into a run of your own"));
     let parts;
     let bits;
@@ -44,6 +47,10 @@ const denoiser = {
     view.watch("part", showPart);
     view.watch(["_parts", "_facts"], load);
     load();
+
+    function showNext() {
+      chosen.textContent = `Drawn or chosen last: ${model.get("_next")}`;
+    }
 
     function load() {
       parts = new Map(model.get("_parts").map((part) => [part.name, part]));

@@ -41,6 +41,7 @@ class Denoiser(Asking, scripts=("cells", "asking", "denoiser")):
     position = t.Int(0, help="Which step is on show.").tag(sync=True, echo_update=False)
     look = t.Any(None, allow_none=True, help="What is on show.")
     trace = t.Any(None, allow_none=True, help="The run to look into next.")
+    _next = t.Unicode("", help="The run to look into next, in words.").tag(sync=True)
     _parts: t.List[Any] = t.List().tag(sync=True)
     _facts = t.Dict().tag(sync=True)
     _maps = t.Bytes(b"").tag(sync=True)
@@ -121,6 +122,14 @@ class Denoiser(Asking, scripts=("cells", "asking", "denoiser")):
         self._parts = [part._asdict() for part in parts]
         if self.part and self.part not in {part.name for part in parts}:
             self.part = parts[0].name
+
+    @t.observe("trace")
+    def _name_next(self, _change: dict[str, Any]) -> None:
+        if self.trace is None:
+            self._next = ""
+            return
+        seed = "" if self.trace.seed is None else f", seed {self.trace.seed}"
+        self._next = f"“{self.trace.prompt}”{seed}"
 
     @t.validate("part")
     def _check_part(self, proposal: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 const STAGE_NAMES = { clip: "CLIP pair" };
 const STAGE_WORDS = {
-  denoiser: "Error of the guessed noise; where there is much noise, it counts less",
+  denoiser: "Error as the training marked it; how it marks has changed on the way, and the curve jumps there",
   clip: "How badly sentences and pictures are matched (contrastive loss)",
   autoencoder: "How far pictures come back changed (reconstruction loss)",
 };

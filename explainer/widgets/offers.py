@@ -282,7 +282,7 @@ def _settling(subject: Subject, _found: Any) -> Widget:
     plot: Widget = _widgets().Plot(
         {band: points for band, points in curves.items() if points},
         x="step",
-        y="correlation of x0 with the finished latents, 1 for equal",
+        y="correlation of the predicted latents with the finished ones, 1 for equal",
     )
     return plot
 

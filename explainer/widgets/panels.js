@@ -132,7 +132,7 @@ const panels = {
       reading.textContent = pointed
         ? `Row ${pointed.y + 1}, column ${pointed.x + 1}: ` +
           layout.panels.map(({ name }, i) => `${name} ${signed(value(i, k, pointed.i))}`).join(" · ")
-        : "Point at a cell to read it in every panel. RMS is over all channels.";
+        : "Point at a cell to read it in every panel. RMS, the root mean square over all channels, says how large the numbers are.";
     }
   },
 };

@@ -117,7 +117,7 @@ class Anatomy(_Panels):
             guided, how = "Guided", f"without, plus {trace.guidance_scale:g} × the difference"
         panels += [
             _Panel(parts.guided, guided, how, "prediction"),
-            _Panel(parts.removed, "Removed", "before the step less after it", "removed"),
+            _Panel(parts.removed, "Removed", "what this step takes away", "removed"),
             _Panel(parts.expected, "Clean latents predicted now", "x0", "state"),
         ]
         titles = {"noisy": "Noisy state", "x0": "The picture predicted now"}
@@ -148,7 +148,7 @@ def _steps_in_words(
         facts = [
             f"timestep {trace.timesteps[k]:.0f}",
             "" if share is None else f"{100 * share:.1f} % noise",
-            "" if changes[k] is None else f"x0 changed by {changes[k]:.3f}",
+            "" if changes[k] is None else f"prediction changed by {changes[k]:.3f}",
             f"{distances[k]:.3f} from the end",
         ]
         words.append((f"Step {k + 1} of {trace.calls}", " · ".join(filter(None, facts))))

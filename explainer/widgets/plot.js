@@ -23,7 +23,7 @@ const plot = {
     const svg = h("svg:svg", { class: "ex-plot", role: "img" });
     const key = h("p", { class: "ex-plot-key ex-small" });
     const reading = h("p", { class: "ex-small ex-number ex-plot-reading" });
-    const waits = h("p", { class: "ex-small", text: "The curves wait for your guess." });
+    const waits = h("p", { class: "ex-small", hidden: true });
     root.append(waits, key, svg, reading);
     let pointed = null;
     const ask = view.redraw(draw);
@@ -56,10 +56,11 @@ const plot = {
     }
 
     function draw() {
-      waits.hidden = model.get("shown");
       for (const node of [key, svg, reading]) node.toggleAttribute("hidden", !model.get("shown"));
       const curves = model.get("_curves");
       const words = model.get("_words");
+      waits.hidden = model.get("shown");
+      waits.textContent = `The curves wait for your guess: ${words.y}, by ${words.x}.`;
       const full = svg.clientWidth;
       if (!full) return;
       const tall = words.equal ? clamp(0.62 * full, 220, 420) : clamp(0.42 * full, 190, 320);

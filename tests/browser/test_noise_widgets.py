@@ -193,7 +193,7 @@ def test_the_anatomy_reads_out_the_traces_numbers(open_page):
     page.focus(".ex-curve input")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("text=Step 2 of 4")
-    assert f"x0 changed by {parts.changes[1]:.3f}" in page.inner_text(".ex-panels-readout")
+    assert f"prediction changed by {parts.changes[1]:.3f}" in page.inner_text(".ex-panels-readout")
     shown = page.locator(".ex-panels-grid figure").all_inner_texts()
     for text, values in zip(
         shown,
@@ -405,19 +405,22 @@ def test_the_swap_shows_its_curves_after_the_guess(open_page):
     )
     assert page.get_attribute(".ex-curve-line >> nth=0", "d") == ""
     assert page.is_visible("text=The first 4 of 8 steps for the first sentence, the other 4")
+    assert page.locator(".ex-swap figcaption").first.inner_text() == "First sentence alone: “a fox”"
     page.focus(".ex-curve input")
-    page.keyboard.press("End")
-    page.wait_for_selector("text=changed after step 8")
+    page.keyboard.press("Home")
+    page.wait_for_selector("text=Changed after step 8")
     shaded(page, ".ex-swap canvas >> nth=1", 220)
-    shaded(page, ".ex-swap canvas >> nth=0", 20)
-    page.click("text=Here the scene is decided")
+    shaded(page, ".ex-swap canvas >> nth=0", 220)
+    shaded(page, ".ex-swap canvas >> nth=2", 20)
+    page.click("text=My guess: it is decided here")
     verdict = page.inner_text(".ex-swap-verdict")
     assert "You said: after 8 of 8 steps" in verdict
     assert "once it had 4 of 8 steps; CLIP finds" in verdict
     assert "never for good" in verdict
-    assert page.get_attribute(".ex-curve .ex-curve-line", "d").startswith("M0 100L50 30")
+    assert "was decided between step 0 and step 4 of 8" in verdict
+    assert page.get_attribute(".ex-curve .ex-curve-line", "d").startswith("M0 0L50 30")
     page.focus(".ex-curve input")
-    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
     page.wait_for_function(
         "document.querySelector('.ex-curve input').ariaValueText.includes('70 % by pixels, 20 %')"
     )

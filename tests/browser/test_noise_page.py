@@ -4,6 +4,7 @@ import pytest
 
 from explainer import recorded
 from explainer.models import embedded_fingerprint
+from explainer.stages import swap
 from tests.browser.canvases import repainted, sums
 from tests.browser.test_pages import (
     NOTE_LIVE,
@@ -45,7 +46,7 @@ def answer(page, question, choice):
 
 def test_the_page_opens_with_its_pictures_and_without_code(page):
     assert page.title() == "A picture found in static"
-    assert page.locator("h2").count() == 7
+    assert page.locator("h2").count() == 8
     assert page.locator("img").first.evaluate("image => image.naturalWidth > 0")
     assert not page.is_visible(".jp-InputArea-editor")
     assert "Traceback" not in page.inner_text("body")
@@ -106,6 +107,12 @@ def test_a_knob_and_a_part_are_chosen_and_the_prompt_is_swapped(page):
     page.click(f"{DENOISER} >> [data-part=mid_block]")
     page.wait_for_selector(f"{DENOISER} >> text=where each place has seen the whole picture")
     assert page.is_visible(f"{SWAP} >> text=Draw these two")
+    page.click(f"{SWAP} >> text=My guess: it is decided here")
+    told = page.inner_text(f"{SWAP} .ex-swap-verdict")
+    assert swap.in_words(recorded.swap()) in told
+    assert swap.in_words(recorded.swap()) in page.locator("h2").last.evaluate(
+        "node => node.closest('main').innerText.slice(-2000)"
+    )
     page.fill(f"{SWAP} [aria-label='Second sentence']", "")
     page.click(f"{SWAP} >> text=Draw these two")
     page.wait_for_selector(f"{SWAP} .ex-notice:has-text('The prompt is empty')")
@@ -116,6 +123,6 @@ def test_the_readers_own_run_goes_through_all_of_it(page):
     fill(page, prompt="a fox in the snow", seed="7", steps="2", guidance_scale="5")
     generate(page, "an owl reads in the rain", seed="3", steps="2")
     page.wait_for_selector(f"{ANATOMY} >> nth=1 >> text=of 2")
-    page.click(f"{DENOISER} >> text=Look into the last run")
+    page.click(f"{DENOISER} >> text=Look into this run")
     page.wait_for_selector(f"{DENOISER} >> text=step 1 of 2")
     page.locator(f"{DENOISER} .ex-unet-flow canvas").first.wait_for()

@@ -147,7 +147,7 @@ function anatomyOf(run, model) {
     [states, "Noisy state", "what goes in", "state"],
     ...(guided ? twoPredictions(run, kind, less(run.noise_cond, run.noise_uncond)) : []),
     [run.noise, guided ? "Guided" : "Predicted", how, "prediction"],
-    [less(states, run.latents.subarray(size)), "Removed", "before the step less after it", "removed"],
+    [less(states, run.latents.subarray(size)), "Removed", "what this step takes away", "removed"],
     [run.x0, "Clean latents predicted now", "x0", "state"],
   ];
   const limits = {};

@@ -319,12 +319,12 @@ def test_broken_runs_are_drawn_as_their_stage_draws_them(controller):
 
 def test_pictures_are_measured_against_the_bases_own(controller):
     greys = [webp(np.full((8, 8, 3), level), lossless=True) for level in (100, 130, 100)]
-    labels = ["guidance 1", "guidance 5", "guidance 8"]
+    labels = ["guidance 1", "guidance 5", "guidance 7.5"]
     base = RunParameters(prompt="a fox", guidance_scale=5)
     sweep = widgets.Sweep(controller, base, {"Guidance": dict(zip(labels, greys, strict=True))})
     assert sweep._beside == "guidance 5"
     assert sweep._apart == [30, None, None, 0, 30, None, None]
-    assert sweep.apart == {"guidance 1": 30, "guidance 5": 0, "guidance 8": 30}
+    assert sweep.apart == {"guidance 1": 30, "guidance 5": 0, "guidance 7.5": 30}
 
 
 SWAPPED = swap.Swap(

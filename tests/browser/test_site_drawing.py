@@ -25,7 +25,6 @@ from explainer.widgets import (
     pixels,
 )
 from tests.browser.site_pages import hosted, visit
-from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
 
 STUDIO = ".ex:has(.ex-studio)"
@@ -362,7 +361,7 @@ def test_the_embedded_model_draws_in_the_browser_what_it_draws_here(browser, tmp
     pipe = explainer.load(device="cpu")
     prompt = "a fox in a green coat sits on a farm in the rain, crayon"
     wanted = explainer.record(pipe, prompt, seed=11, steps=4, guidance_scale=5, previews=False)
-    write_site(tmp_path / "site", pipe, make_trace(pooled_embedding=wanted.pooled_embedding))
+    write_site(tmp_path / "site", pipe, explainer.record(pipe, "a fox sleeps", seed=1, steps=2))
     facts = json.loads((tmp_path / "site" / "live" / "model" / "model.json").read_text())
     assert facts["fingerprint"] == embedded_fingerprint()
     with hosted(tmp_path / "site") as address, visit(browser, f"{address}draw.html") as page:

@@ -31,6 +31,7 @@ import diffusers
 import numpy as np
 import torch
 
+from explainer.capture.run import scheduled
 from storybook.evaluation import behaviour, examine, judge
 from storybook.evaluation.command import WEIGHTS
 from storybook.evaluation.metrics import score
@@ -123,9 +124,7 @@ def _ddim(plain: Any, steps: int = 10) -> Variant:
 
 def _dpm(plain: Any, steps: int = 10) -> Variant:
     kind, _ = behaviour.SCHEDULERS["DPM++ 2M"]
-    return Variant(
-        plain, examine.Settings(steps=steps, batch=1), lambda: behaviour.scheduled(plain, kind)
-    )
+    return Variant(plain, examine.Settings(steps=steps, batch=1), lambda: scheduled(plain, kind))
 
 
 VARIANTS: dict[str, Callable[[Any], Variant]] = {

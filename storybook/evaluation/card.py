@@ -146,7 +146,7 @@ def _recipe(evaluation: Mapping[str, Any], training: Mapping[str, Any] | None) -
 {parts}
 
 Trained from random weights by `explainer train`, in three stages: the autoencoder (reconstruction
-of pixels and edges, a little KL), the CLIP pair (contrastive, and naming what captions say and
+of pixels and textures, a little KL), the CLIP pair (contrastive, and naming what captions say and
 pictures show), and the UNet, which predicts noise, conditioned on the frozen text encoder, with
 captions dropped now and then for classifier-free guidance; how the picture behind its guess looks
 counts, too (a perceptual loss on latents).

@@ -23,6 +23,7 @@ from storybook.training import (
     naming,
     parts,
     perception,
+    recipe,
     start,
     texture,
 )
@@ -527,6 +528,18 @@ def test_another_presets_checkpoint_is_refused_by_name(tmp_path, accelerator):
 def test_a_progress_survives_its_text():
     done = Progress(3, 1.5, 12, [(3, 0.25)])
     assert Progress.from_json(done.to_json()) == done
+
+
+def test_a_curve_keeps_its_beginning_over_many_calls():
+    curve = []
+    for call in range(12):
+        steps = range(1000 * call + 25, 1000 * (call + 1) + 1, 25)
+        curve = recipe._thinned([*curve, *((step, float(step)) for step in steps)], most=50)
+        assert len(curve) <= 50
+        assert curve[-1][0] == 1000 * (call + 1)
+    gaps = np.diff([0, *(step for step, _ in curve)])
+    assert gaps.max() <= 3 * 12_000 / 50
+    assert recipe._thinned([]) == []
 
 
 def test_time_is_shared_among_the_stages_asked_for():

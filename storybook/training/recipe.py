@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -269,7 +271,13 @@ def _hardware() -> str:
 
 
 def _thinned(losses: list[tuple[int, float]], most: int = 200) -> list[tuple[int, float]]:
-    """Return at most ``most`` points of a curve, each the mean of its stretch."""
-    width = max(1, -(-len(losses) // most))
-    stretches = [losses[i : i + width] for i in range(0, len(losses), width)]
+    """Return at most ``most`` points of a curve, each the mean of its stretch of steps.
+
+    The stretches are equally long, since points of earlier calls are means already: by their
+    number, what was learned first would be thinned once more in every call.
+    """
+    if not losses:
+        return []
+    width = losses[-1][0] / most
+    stretches = [list(s) for _, s in groupby(losses, key=lambda point: ceil(point[0] / width))]
     return [(s[-1][0], round(sum(x for _, x in s) / len(s), 5)) for s in stretches]

@@ -74,7 +74,7 @@ def test_a_picture_fades_and_the_model_is_asked_about_it(page):
 
 def test_the_training_is_slid_along_and_points_are_learned(page):
     slide(page, LEARNING, "Home")
-    page.wait_for_selector(f"{LEARNING} >> text=/^Step \\d+ · error/")
+    page.wait_for_selector(f"{LEARNING} >> text=/^Step [\\d,]+ · error/")
     page.click(f"{LEARNING} >> button:text-is('autoencoder')")
     page.wait_for_selector(f"{LEARNING} >> text=reconstruction loss")
     page.click(f"{CLOUD} >> text=heart")

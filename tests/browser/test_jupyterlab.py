@@ -36,6 +36,7 @@ def all_run(browser, lab, name, *, last=STUDIO):
         page.wait_for_selector(".jp-CodeCell")
         assert page.locator(".jp-CodeCell .cm-editor:visible").count() == 0
         assert page.locator(".ex").count() == 0
+        page.wait_for_selector(IDLE)  # what is asked of a kernel that still starts may get lost
         page.click(".lm-MenuBar-itemLabel:text-is('Run')")
         page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
         page.wait_for_selector(last, state="attached")

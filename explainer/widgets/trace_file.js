@@ -48,28 +48,31 @@ const traceFile = {
         const text = `${given.name}: traces have from 1 byte to ${Math.round(most / 2 ** 20)} MB. Choose another.`;
         return view.notify({ kind: "error", text });
       }
-      coming = { given, sent: 0 };
+      coming = { given, from: 0 };
       model.send({ type: "begin", name: given.name, size: given.size });
       show();
       send();
     }
 
     async function send() {
-      const { given, sent } = coming;
-      const part = given.slice(sent, sent + model.get("_limits").part);
+      const { given, from } = coming;
+      const part = given.slice(from, from + model.get("_limits").part);
+      // While a part is read, nothing is awaited: what comes then is about the file before.
+      coming.sent = null;
       const bytes = await part.arrayBuffer().catch(() => null);
       if (coming?.given !== given) return;
       if (!bytes) {
         end();
         return view.notify({ kind: "error", text: `${given.name} cannot be read. Is it still there?` });
       }
-      coming.sent = sent + part.size;
+      coming.sent = from + part.size;
       model.send({ type: "part" }, undefined, [new DataView(bytes)]);
     }
 
     function next() {
       if (!coming || model.get("_received") !== coming.sent) return;
       if (coming.sent >= coming.given.size) return end();
+      coming.from = coming.sent;
       show();
       send();
     }
@@ -82,7 +85,7 @@ const traceFile = {
     function show() {
       for (const node of [bar, stop]) node.hidden = !coming;
       button.disabled = Boolean(coming);
-      if (coming) bar.value = coming.sent / coming.given.size;
+      if (coming) bar.value = coming.from / coming.given.size;
     }
   },
 };

@@ -111,6 +111,24 @@ def test_a_file_is_sent_in_parts_and_can_be_stopped(open_page, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
+def test_what_is_said_of_the_file_before_sends_no_part_twice(open_page):
+    page = open_page(attended(TraceFile()), **NARROW)
+    page.evaluate("models[0].set('_received', 7)")  # all of a file that came before
+    page.evaluate("""size => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(size)], "fox.trace"));
+      const dropped = new DragEvent("drop", { dataTransfer: data });
+      document.querySelector(".ex-trace-drop").dispatchEvent(dropped);
+      models[0].set("_received", 0);  // Python forgets that file while this one is being read
+    }""", 1_500_000)  # fmt: skip
+    page.wait_for_function("window.sent?.length >= 2")
+    page.wait_for_timeout(100)
+    assert [one["type"] for one in sent(page)] == ["begin", "part"]
+    page.evaluate("models[0].set('_received', 2 ** 20)")
+    page.wait_for_function("window.sent.length === 3")
+    assert page.evaluate("window.sent[2].bytes") == 1_500_000 - 2**20
+
+
 def test_the_menu_offers_what_applies_and_says_why_not(open_page):
     subject = Subject(make_trace())
     page = open_page(attended(ViewMenu(subject)), **DARK)

@@ -303,7 +303,7 @@ def test_patterns_keep_the_energy_of_a_picture():
     torch.manual_seed(0)
     noise = torch.randn(1, 3, 8, 8)
     even = noise.mean((2, 3), keepdim=True)
-    found = torch.einsum("pcyx,nkyx->nkp", texture._patterns(8), noise)
+    found = torch.einsum("pcyx,nkyx->nkp", texture._patterns(8, noise.device), noise)
     assert torch.allclose(found.square().sum(-1), (noise - even).square().sum((2, 3)), rtol=1e-4)
 
 

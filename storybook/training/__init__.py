@@ -19,7 +19,7 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 """Where the model that comes with this package lives."""
 MOST_RATE = 10.0
 MOST_PICTURES = 100_000
-SHARES = {"autoencoder": 0.33, "clip": 0.09, "denoiser": 0.58}
+SHARES = {"autoencoder": 0.25, "clip": 0.08, "denoiser": 0.67}
 """How a total time is divided among the stages."""
 
 ALLOCATOR = {
@@ -99,7 +99,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="explainer train", description=__doc__)
-    parser.add_argument("--preset", choices=("128", "256", "rehearsal"), default="128")
+    parser.add_argument("--preset", choices=("128", "128-gpu", "256", "rehearsal"), default="128")
     parser.add_argument("--pictures", type=int, help="how many to train on; default: the preset's")
     parser.add_argument("--minutes", type=float, help="time for all stages together; default 240")
     parser.add_argument("--steps", type=int, help="instead of a time: steps of each stage")

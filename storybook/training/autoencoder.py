@@ -19,7 +19,7 @@ from storybook.world import WORLD_VERSION
 START_LOGVAR = -6.0
 """The posterior starts nearly deterministic: full noise would waste the first thousand steps."""
 KL_WEIGHT = 1e-6
-TEXTURE_WEIGHT = 0.4
+TEXTURE_WEIGHT = 0.25
 STANDARD = 0.02
 """So far from mean 0 and deviation 1 latents still count as standardised."""
 

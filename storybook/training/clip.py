@@ -112,9 +112,7 @@ class ClipStage(Stage):
         )
 
     def compile(self) -> None:
-        """Compile both encoders in place."""
-        self.model.text_model.compile()
-        self.model.vision_model.compile()
+        """Leave both encoders as they are: they train for too short to repay compiling."""
 
 
 def _contrast(logits: torch.Tensor) -> torch.Tensor:

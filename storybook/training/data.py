@@ -12,6 +12,7 @@ from transformers import CLIPTokenizer
 
 from storybook import dataset
 from storybook.captions import captions_of
+from storybook.training import naming
 
 _SPARE_MEMORY = 3
 """Data moves to a GPU whose free memory is this many times larger."""
@@ -55,7 +56,8 @@ def tokens(
     Returns:
         int16, shape (pictures, per_picture, context).
     """
-    path = folder / f"tokens-{_fingerprint(tokenizer, pictures, per_picture)}.npy"
+    version = _fingerprint(tokenizer.backend_tokenizer.to_str(), pictures, per_picture)
+    path = folder / f"tokens-{version}.npy"
     if not path.exists():
         chunks = dataset.captions(pictures, per_picture, workers=workers)
         found = np.concatenate([ids(tokenizer, chunk) for chunk in chunks])
@@ -63,10 +65,22 @@ def tokens(
     return np.load(path)
 
 
-def _fingerprint(tokenizer: CLIPTokenizer, pictures: int, per_picture: int) -> str:
-    """Name a table of tokens by all it depends on; a sample stands for the captions' wording."""
+def named(folder: Path, pictures: int, per_picture: int) -> np.ndarray:
+    """Return what all captions name, from ``folder`` if it was found out before.
+
+    Returns:
+        int64, shape (pictures, per_picture, attributes), see :func:`naming.named`.
+    """
+    path = folder / f"named-{_fingerprint('', pictures, per_picture)}.npy"
+    if not path.exists():
+        keep(path, naming.named(pictures, per_picture))
+    return np.load(path)
+
+
+def _fingerprint(reader: str, pictures: int, per_picture: int) -> str:
+    """Name a table of captions by all it depends on; a sample stands for their wording."""
     sample = "\n".join(texts(min(pictures, 50), per_picture))
-    parts = (tokenizer.backend_tokenizer.to_str(), sample, str(pictures), str(per_picture))
+    parts = (reader, sample, str(pictures), str(per_picture))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

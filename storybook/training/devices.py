@@ -11,6 +11,7 @@ from accelerate.utils import InitProcessGroupKwargs
 
 def accelerator() -> Accelerator:
     """Return all devices that accelerate finds, computing in bfloat16 where that is quicker."""
+    torch.backends.cudnn.benchmark = True  # every batch has the same shape
     quick = torch.cuda.is_available() or _multiplies_bfloat16()
     return Accelerator(
         mixed_precision="bf16" if quick else "no",

@@ -116,6 +116,9 @@ class PerceptionStage(Stage):
         shown = self._shown[indices.to(self._shown.device)].to(device)
         return naming.loss(self.model.heads, self.model(noisy), shown)
 
+    def compile(self) -> None:
+        """Leave the network as it is: it trains for too short to repay compiling."""
+
 
 def _shifted(latents: torch.Tensor) -> torch.Tensor:
     height, width = latents.shape[-2:]

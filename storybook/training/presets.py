@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Preset:
 
 CPU_128 = Preset(
     size=128,
-    pictures=40_000,
-    latent_channels=8,
+    pictures=60_000,
+    latent_channels=16,
     vae_channels=(24, 48, 96, 128),
     vae_layers=1,
     vae_crop=64,
@@ -51,13 +51,21 @@ CPU_128 = Preset(
     vocabulary=1024,
     clip_batch=128,
     clip_rate=1e-3,
-    unet_channels=(64, 128, 192),
-    unet_layers=1,
+    unet_channels=(96, 192),
+    unet_layers=2,
     unet_heads=4,
     unet_batch=32,
     unet_rate=5e-4,
-    perception_steps=1300,
+    perception_steps=2000,
 )
+GPU_128 = replace(
+    CPU_128,
+    vae_batch=64,
+    clip_batch=1024,
+    unet_batch=256,
+    unet_rate=8e-4,
+)
+"""The same model in the batches that fill a GPU."""
 GPU_256 = Preset(
     size=256,
     pictures=40_000,
@@ -106,4 +114,4 @@ REHEARSAL = Preset(
     unet_rate=1e-3,
     perception_steps=2,
 )
-PRESETS = {"128": CPU_128, "256": GPU_256, "rehearsal": REHEARSAL}
+PRESETS = {"128": CPU_128, "128-gpu": GPU_128, "256": GPU_256, "rehearsal": REHEARSAL}

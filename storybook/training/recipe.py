@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from math import ceil
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +34,7 @@ from storybook.training import (
     tokenizer,
 )
 from storybook.training.checkpoint import Progress
-from storybook.training.data import ids, keep, resident, texts, tokens
+from storybook.training.data import ids, keep, named, resident, texts, tokens
 from storybook.training.loop import Budget, Stage, Trainer
 from storybook.training.presets import Preset
 from storybook.world import WORLD_VERSION, scene
@@ -43,6 +46,8 @@ SHOWN_PROMPTS = (
     "a robot in a yellow cape waves at the beach at sunset, paper cut-out",
 )
 """The same prompts at every snapshot of the denoiser, so that it can be seen learning."""
+FIRST_PICTURES = 4096
+"""On a GPU the autoencoder starts with so many, while processor cores draw the others."""
 
 
 @dataclass(slots=True)
@@ -84,11 +89,15 @@ class Recipe:
         torch.manual_seed(self.seed + self.accelerator.process_index)
         with self.accelerator.main_process_first():
             words = self._tokenizer()
-            pictures = resident(self._pictures(), self.accelerator.device)
-            tokens = self._tokens(words)
-        vae, vae_progress = self._autoencoder(pictures)
+            enough = self._enough_to_start()
+            pictures = resident(self._pictures(enough), self.accelerator.device)
+        with self._preparing_the_rest(enough):
+            vae, vae_progress = self._autoencoder(pictures)
         if not self._wanted("clip"):
             return
+        with self.accelerator.main_process_first():
+            pictures = resident(self._pictures(), self.accelerator.device)
+            tokens = resident(self._tokens(words), self.accelerator.device)
         pair, pair_progress = self._clip(pictures, tokens, words)
         if not self._wanted("denoiser"):
             return
@@ -106,11 +115,37 @@ class Recipe:
         """Tell whether the stage is to be trained now or was trained before."""
         return stage in self.budgets or (self.state / f"{stage}.pt").exists()
 
-    def _pictures(self) -> np.ndarray:
+    def _enough_to_start(self) -> int:
+        """Return how many pictures must be drawn before the training starts.
+
+        A GPU need not wait for them all: the autoencoder can learn from crops of a few.
+        """
+        enough = self.preset.pictures
+        if self.accelerator.device.type == "cuda" and self._trains("autoencoder"):
+            enough = min(enough, FIRST_PICTURES)
+        return enough
+
+    @contextmanager
+    def _preparing_the_rest(self, drawn: int) -> Iterator[None]:
+        """Draw all pictures and word them in a process of its own, unless ``drawn`` are all."""
+        if drawn == self.preset.pictures or not self.accelerator.is_main_process:
+            yield
+            return
+        process = get_context("spawn").Process(
+            target=_prepare, args=(self.preset, self.state, self.workers)
+        )
+        process.start()
+        try:
+            yield
+            process.join()
+        finally:
+            process.terminate()
+
+    def _pictures(self, count: int | None = None) -> np.ndarray:
         return dataset.pictures(
             self.state,
             size=self.preset.size,
-            count=self.preset.pictures,
+            count=count or self.preset.pictures,
             workers=self.workers,
             progress=self._drawn,
         )
@@ -126,19 +161,16 @@ class Recipe:
             learned.save_pretrained(folder)
         return CLIPTokenizer.from_pretrained(folder)
 
-    def _tokens(self, words: CLIPTokenizer) -> torch.Tensor:
-        preset = self.preset
-        found = tokens(
-            self.state, words, preset.pictures, preset.captions_per_picture, self.workers
-        )
-        return resident(found, self.accelerator.device)
+    def _tokens(self, words: CLIPTokenizer) -> np.ndarray:
+        count, captions = self.preset.pictures, self.preset.captions_per_picture
+        return tokens(self.state, words, count, captions, self.workers)
 
     def _autoencoder(self, pictures: torch.Tensor) -> tuple[AutoencoderKL, Progress]:
         vae = autoencoder.build(self.preset).to(memory_format=torch.channels_last)
         stage = autoencoder.AutoencoderStage(
             vae, pictures, self.preset, decoder_only=self.decoder_only
         )
-        progress = self._train(stage)
+        progress = self._train(stage, len(pictures))
         heldout = np.stack([draw(scene(i, "heldout"), self.preset.size) for i in range(32)])
         self._say(f"autoencoder: {autoencoder.psnr(vae, heldout):.2f} dB on held-out drawings")
         return vae, progress
@@ -150,10 +182,11 @@ class Recipe:
         device, count = self.accelerator.device, len(pictures)
 
         def labels() -> tuple[torch.Tensor, torch.Tensor]:
-            found = naming.shown(count), naming.named(count, tokens.shape[1])
-            return resident(found[0], device), resident(found[1], device)
+            names = resident(named(self.state, count, tokens.shape[1]), device)
+            return resident(naming.shown(count), device), names
 
-        progress = self._train(clip.ClipStage(pair, pictures, tokens, labels, self.preset))
+        stage = clip.ClipStage(pair, pictures, tokens, labels, self.preset)
+        progress = self._train(stage, count)
         return pair.eval(), progress
 
     def _perception(self, latents: torch.Tensor, version: str) -> perception.Perception | None:
@@ -162,7 +195,8 @@ class Recipe:
             return None
         shown = resident(naming.shown(len(latents)), self.accelerator.device)
         stage = perception.PerceptionStage(latents, shown, version)
-        self._train(stage, Budget(steps=self.preset.perception_steps, in_all=True))
+        budget = Budget(steps=self.preset.perception_steps, in_all=True)
+        self._train(stage, len(latents), budget)
         return stage.model
 
     def _trains(self, stage: str) -> bool:
@@ -190,7 +224,7 @@ class Recipe:
             perception=eye,
             show=lambda step: self._show(export.pipeline(vae, unet, encoder, words), step),
         )
-        progress = self._train(stage)
+        progress = self._train(stage, len(latents))
         if self.accelerator.is_main_process:
             record = self._record(dict(zip(parts.STAGES, [*before, progress], strict=True)))
             export.save(self.out, vae, unet, pair, words, record)
@@ -198,7 +232,7 @@ class Recipe:
             if self.parts:
                 parts.pack(self.out, self.parts, snapshots=self.state / "snapshots")
 
-    def _train(self, stage: Stage, budget: Budget | None = None) -> Progress:
+    def _train(self, stage: Stage, pictures: int, budget: Budget | None = None) -> Progress:
         trainer = Trainer(
             stage,
             self.state,
@@ -212,7 +246,7 @@ class Recipe:
             stage.compile()
         if budget is None:
             budget = self.budgets.get(stage.name, Budget(minutes=0))
-        done = trainer.fit(self.preset.pictures, budget)
+        done = trainer.fit(pictures, budget)
         self._say(f"{stage.name}: {done.step:,} steps, {done.seconds / 60:.1f} min in all")
         return done
 
@@ -262,6 +296,15 @@ class Recipe:
     def _say(self, line: str) -> None:
         if self.accelerator.is_main_process:
             print(line, flush=True)
+
+
+def _prepare(preset: Preset, state: Path, workers: int | None) -> None:
+    """Leave in ``state`` all that is made from numbers alone, words first: they are quickly made."""
+    words = CLIPTokenizer.from_pretrained(state / "tokenizer")
+    count, captions = preset.pictures, preset.captions_per_picture
+    tokens(state, words, count, captions, workers)
+    named(state, count, captions)
+    dataset.pictures(state, size=preset.size, count=count, workers=workers)
 
 
 def _hardware() -> str:

@@ -8,6 +8,7 @@ without saying where each dot sits (Portilla and Simoncelli 2000; Gatys et al. 2
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch.nn import functional
@@ -41,14 +42,18 @@ def strengths(pictures: torch.Tensor) -> torch.Tensor:
     The patterns are those of the discrete cosine transform, without the even one; a strength is
     the root mean square of a filter's answers within a window.
     """
-    filters = _patterns(_CELL).to(pictures).repeat(3, 1, 1, 1)
-    found = functional.conv2d(pictures, filters, stride=_STRIDE, groups=3)
-    return (functional.avg_pool2d(found.float().square(), _WINDOW, _WINDOW // 2) + _FAINT).sqrt()
+    # Each colour as a picture of its own: on a GPU far quicker than a convolution in groups.
+    colours = pictures.flatten(0, 1)[:, None]
+    found = functional.conv2d(colours, _patterns(_CELL, pictures.device), stride=_STRIDE)
+    near = functional.avg_pool2d(found.float().square(), _WINDOW, _WINDOW // 2)
+    return (near + _FAINT).sqrt().unflatten(0, (-1, 3)).flatten(1, 2)
 
 
-def _patterns(size: int) -> torch.Tensor:
+@cache
+def _patterns(size: int, device: torch.device) -> torch.Tensor:
     """Return the transform's orthonormal patterns: shape (size² - 1, 1, size, size)."""
     steps = torch.arange(size)
     waves = torch.cos(math.pi / size * (steps + 0.5) * steps[:, None])
     waves = waves / waves.norm(dim=1, keepdim=True)
-    return torch.einsum("ay,bx->abyx", waves, waves).flatten(0, 1)[1:, None]
+    patterns = torch.einsum("ay,bx->abyx", waves, waves).flatten(0, 1)[1:, None]
+    return patterns.to(device)

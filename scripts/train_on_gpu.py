@@ -13,8 +13,10 @@ that was filled where there is a network, for the Python of the GPU machine::
     pip download --only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 \
         --no-deps -d FOLDER diffusers importlib-metadata skia-python
 
-and, if that machine has no libGL and libEGL, which skia-python loads, in the same folder
-``apt-get download libgl1 libegl1 libglvnd0 libglx0``.
+and, if that machine has no libGL and libEGL, which skia-python loads, in the same folder::
+
+    apt-get download libgl1 libegl1 libglvnd0 libglx0 libx11-6 libxcb1 libxau6 libxdmcp6 libbsd0 \
+        libmd0
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", type=Path, default=Path("training-state-gpu"))
     parser.add_argument("--parts", type=Path, required=True, help="where the results are wanted")
     parser.add_argument("--from-parts", type=Path, help="results of an earlier machine")
-    parser.add_argument("--preset", default="256")
+    parser.add_argument("--preset", default="128-gpu")
     return parser
 
 

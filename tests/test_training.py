@@ -170,19 +170,22 @@ def test_snapshots_show_the_denoiser_from_beginning_to_end(trained):
         assert strip.size == (4 * REHEARSAL.size, REHEARSAL.size)
 
 
-def test_the_same_command_goes_on(trained, tmp_path, monkeypatch):
-    folder, named = tmp_path / "again", []
+def test_the_same_command_goes_on(trained, tmp_path):
+    folder = tmp_path / "again"
     shutil.copytree(trained, folder)
-    label = naming.named
-    monkeypatch.setattr(naming, "named", lambda *of: named.append(of) or label(*of))
+
+    def named():
+        return list((folder / "state").glob("named-*.npy"))
+
+    named()[0].unlink()
     assert command(folder, "--steps", "1", "--stages", "denoiser") == 0
-    assert named == [], "what captions name is found out only for the pair that learns it"
+    assert named() == [], "what captions name is found out only for the pair that learns it"
     assert len(list((folder / "state").glob("perception-*.pt"))) == 1
     assert steps(folder) == {"autoencoder": 2, "clip": 2, "denoiser": 3}
     # Counted in all, the same three steps leave one each to the other stages, none to this one.
     assert command(folder, "--steps", "3", "--in-all") == 0
     assert steps(folder) == {"autoencoder": 3, "clip": 3, "denoiser": 3}
-    assert len(named) == 1
+    assert len(named()) == 1
 
 
 def test_a_killed_run_is_taken_up(trained, tmp_path):
@@ -285,6 +288,28 @@ def test_a_decoder_learns_alone_from_finished_weights(trained, tmp_path):
     assert old == new
     old, new = (record(folder)["logit_scale"] for folder in (trained, tmp_path))
     assert old == pytest.approx(new, abs=0.02)
+
+
+def test_a_gpu_trains_while_the_other_pictures_are_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recipe.Recipe, "_enough_to_start", lambda self: 16)
+    assert command(tmp_path, "--steps", "1", "--stages", "autoencoder,clip") == 0
+    assert "drawing: 16 of 16" in (said := capsys.readouterr().out)
+    assert "drawing: 64 of 64" not in said, "another process had drawn them"
+    found = json.loads((tmp_path / "state" / "pictures-64.json").read_text())
+    assert found == {"world": WORLD_VERSION, "drawn": 64}
+    assert {path.name[:6] for path in (tmp_path / "state").glob("*-*.npy")} >= {"tokens", "named-"}
+
+
+def test_only_a_gpu_starts_before_all_pictures_are_drawn(tmp_path):
+    def enough(device, minutes):
+        budgets = {"autoencoder": Budget(minutes=minutes)}
+        where = Namespace(device=torch.device(device))
+        return recipe.Recipe(
+            PRESETS["128"], tmp_path, tmp_path, budgets, accelerator=where
+        )._enough_to_start()
+
+    assert enough("cuda", 1) == recipe.FIRST_PICTURES < PRESETS["128"].pictures
+    assert enough("cpu", 1) == enough("cuda", 0) == PRESETS["128"].pictures
 
 
 def test_a_texture_is_the_same_wherever_its_dots_sit():
@@ -540,6 +565,8 @@ def test_a_curve_keeps_its_beginning_over_many_calls():
     gaps = np.diff([0, *(step for step, _ in curve)])
     assert gaps.max() <= 3 * 12_000 / 50
     assert recipe._thinned([]) == []
+    rounded = [(step, 1.0) for step in (*range(25, 6732, 25), 6732)]
+    assert len(recipe._thinned(rounded)) == 200, "the last step may fall into a stretch too many"
 
 
 def test_time_is_shared_among_the_stages_asked_for():

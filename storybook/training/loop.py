@@ -149,16 +149,16 @@ class Trainer:
             done.seconds = earlier + now - began
             if len(recent) == LOG_STEPS:
                 self._log(recent)
-            if now - reported > REPORT_SECONDS and done.losses:
+            share = self._agreed(
+                budget.share_spent(done.seconds - from_seconds, done.step - from_step), share
+            )
+            if now - reported > REPORT_SECONDS and done.losses and share > first_share:
                 reported = now
-                left = (now - began) / max(share - first_share, 1e-9) * (1 - share) / 60
+                left = (now - began) / (share - first_share) * max(0.0, 1 - share) / 60
                 self.say(self._line((done.step - first_step) / (now - began), left))
             if now - saved > CHECKPOINT_SECONDS:
                 saved = now
                 self._save()
-            share = self._agreed(
-                budget.share_spent(done.seconds - from_seconds, done.step - from_step), share
-            )
         if recent:
             self._log(recent)
 

@@ -322,5 +322,9 @@ def _thinned(losses: list[tuple[int, float]], most: int = 200) -> list[tuple[int
     if not losses:
         return []
     width = losses[-1][0] / most
-    stretches = [list(s) for _, s in groupby(losses, key=lambda point: ceil(point[0] / width))]
+
+    def stretch(point: tuple[int, float]) -> int:
+        return min(ceil(point[0] / width), most)  # a rounding error could make it one more
+
+    stretches = [list(points) for _, points in groupby(losses, key=stretch)]
     return [(s[-1][0], round(sum(x for _, x in s) / len(s), 5)) for s in stretches]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,11 +75,13 @@ def still(trace: Trace) -> Image.Image:
     picture = np.asarray(trace.image(), np.uint8)
     latents = trace.latents[-1].astype(np.float64)
     depth, rows, columns = latents.shape
-    width = picture.shape[1] + GAP + 2 * (columns + GAP)
+    fit = max(1, (picture.shape[0] + GAP) // (rows + GAP))
+    beside = max(math.ceil(math.sqrt(depth)), math.ceil(depth / fit))
+    width = picture.shape[1] + GAP + beside * (columns + GAP)
     sheet = Image.new("RGB", (width, picture.shape[0]), "white")
     sheet.paste(Image.fromarray(picture), (0, 0))
     for place in range(depth):
-        across, down = place % 2, place // 2
+        across, down = place % beside, place // beside
         corner = (picture.shape[1] + GAP + across * (columns + GAP), down * (rows + GAP))
         sheet.paste(_coloured(latents[place], pixels.limit_of(latents)), corner)
     size = (ENLARGED * sheet.width, ENLARGED * sheet.height)

@@ -47,7 +47,7 @@ STILL = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "copy.
 STATE = Path(__file__).resolve().parent.parent / "training-state"
 """Where training pictures are drawn to and found again, and where the twin is trained."""
 DRAWINGS = 384
-"""Held-out drawings, which tell how near pictures of this world come by chance."""
+"""Drawings made anew from training captions, which tell how near is near by chance."""
 GENERATED = 256
 NEIGHBOURS = 5
 CLOSEST = 4
@@ -217,7 +217,7 @@ def findings(
     index: originality_index.Index,
 ) -> Findings:
     """Measure all that the page opens with."""
-    unseen = np.stack([originality.unseen(number, pool.size) for number in range(DRAWINGS)])
+    unseen = np.stack([originality.anew(number, pool.size) for number in range(DRAWINGS)])
     drawings = pool.group(unseen, [{"unseen": number} for number in range(DRAWINGS)], GENERATED)
     prompts = [originality.caption(number) for number in range(GENERATED)]
     made = examine.paint(pipe, prompts, examine.Settings(), pool.say)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,26 @@ _CAPTIONED_AT_ONCE = 1024
 def picture(number: int, size: int) -> np.ndarray:
     """Draw training picture ``number``: uint8, shape (size, size, 3), RGB."""
     return draw(scene(number), size)
+
+
+def anew(number: int, size: int, take: int = 0) -> np.ndarray:
+    """Draw once more what training picture ``number``'s first caption says; no training saw it.
+
+    Whatever the caption leaves open is that of a held-out scene with the same figure.
+
+    Args:
+        number: of the training picture.
+        size: width and height in pixels.
+        take: another drawing of the same caption for each.
+
+    Returns:
+        uint8, shape (size, size, 3), RGB.
+    """
+    told, shown = captions_of(number, 1)[0], scene(number)
+    heldout = (scene(i, "heldout") for i in itertools.count(number))
+    alike = (one for one in heldout if one.who == shown.who)
+    open_things = next(itertools.islice(alike, take, None))
+    return draw(replace(open_things, **{name: getattr(shown, name) for name in told.names}), size)
 
 
 def pictures(

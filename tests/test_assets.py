@@ -181,7 +181,7 @@ def test_what_the_latent_page_opens_with_is_read_as_it_was_written(tmp_path, mon
         np.testing.assert_array_equal(trips[title].after, wanted.after)
     assert list(recorded.walks()) == ["noise", "latents", "noises", "prompts"]
     with Image.open(record_latent.STILL) as still:
-        assert still.size == (3 * (32 + 4 + 2 * 20), 3 * 32)
+        assert still.size == (3 * (32 + 4 + 8 * 20), 3 * 32), "no channel is cut off"
 
 
 def test_what_the_style_page_opens_with_is_read_as_it_was_written(tmp_path, monkeypatch):

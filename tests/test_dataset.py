@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from storybook import dataset
+from storybook import dataset, world
 from storybook.captions import captions_of
 
 SIZE, COUNT = 32, 70
@@ -52,6 +52,22 @@ def test_a_number_is_the_same_picture_in_another_process(drawn):
     for number in (0, 1, 63, 64, COUNT - 1):
         assert np.array_equal(kept[number], dataset.picture(number, SIZE)), number
     assert len(np.unique(kept.reshape(COUNT, -1), axis=0)) == COUNT
+
+
+def test_a_caption_is_drawn_anew_with_all_that_it_says_and_nothing_else(monkeypatch):
+    for number in range(20):
+        training = dataset.picture(number, SIZE)
+        found = [dataset.anew(number, SIZE, take) for take in range(2)]
+        assert np.array_equal(found[0], dataset.anew(number, SIZE))
+        assert not any(np.array_equal(one, training) for one in found)
+        assert not np.array_equal(*found)
+    monkeypatch.setattr(dataset, "draw", lambda shown, size: shown)
+    asked, shown = captions_of(7, 1)[0], world.scene(7)
+    takes = [dataset.anew(7, SIZE, take) for take in range(3)]
+    for name in {*asked.names, "who"}:
+        assert {getattr(one, name) for one in takes} == {getattr(shown, name)}
+    assert len({one.number for one in takes}) == 3
+    assert all(one.number % 2 for one in takes), "training pictures have even numbers"
 
 
 def test_what_is_drawn_is_not_drawn_again(folder):

@@ -4,9 +4,9 @@ import pytest
 
 from explainer.models import embedded_fingerprint, embedded_folder
 
-FLOORS = {"who": 0.6, "place": 0.75, "time": 0.8, "style": 0.7, "colour": 0.8}
-"""Least shares of what a prompt names, in so few pictures. Weights that were measured at 85, 96,
-100, 92 and 97 % fall below by chance in less than one case of a hundred; broken ones show what is
+FLOORS = {"who": 0.9, "place": 0.9, "time": 0.9, "style": 0.9, "colour": 0.85}
+"""Least shares of what a prompt names, in so few pictures. Weights that were measured at 99, 100,
+100, 100 and 98 % fall below by chance in less than one case of a hundred; broken ones show what is
 named in about one picture of ten."""
 PROMPTS = 24
 

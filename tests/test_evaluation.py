@@ -45,7 +45,16 @@ def weights(tmp_path_factory):
             denoiser.build(preset),
             clip.build(preset, words),
             words,
-            {"preset": {"pictures": 64}, "stages": {}, "hardware": "none", "torch": "2", "seed": 0},
+            {
+                "preset": {"pictures": 64},
+                "stages": {
+                    "autoencoder": {"steps": 9, "pictures": 72, "hours": 0.05, "losses": []},
+                    "denoiser": {"steps": 2, "pictures": 16, "hours": 1.25, "losses": []},
+                },
+                "hardware": "none",
+                "torch": "2",
+                "seed": 0,
+            },
         )
     return folder
 
@@ -394,6 +403,8 @@ def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path, m
     who = numbers["seen_pairs"]["who"]
     assert f"| {who['share']:.0%} ({who['low']:.0%}–{who['high']:.0%}) |" in card
     assert f"{numbers['autoencoder']['psnr']:.1f} dB" in card
+    assert "| autoencoder | 9 | 72 | 3.0 minutes |" in card
+    assert "Hardware: none; 1.3 hours in all" in card
     sheets = ("contact-sheet", "autoencoder", "nearest-model", "nearest-twin")
     charts = ("accuracy", "copying", "behaviour")
     for name in (*(f"{name}.webp" for name in sheets), *(f"{name}.png" for name in charts)):

@@ -139,7 +139,7 @@ def test_rows_hold_what_was_measured():
     assert shown._rows[2]["pixels"] == [0.02, 0.04]
     assert [row["name"] for row in shown._among] == ["drawings", "generated"]
     assert "which saw 32 pictures" in shown._rows[2]["title"]
-    np.testing.assert_array_equal(frame(shown, "drawings-clip", 1), originality.unseen(1, SIZE))
+    np.testing.assert_array_equal(frame(shown, "drawings-clip", 1), originality.anew(1, SIZE))
     np.testing.assert_array_equal(frame(shown, "twin-pixels-near"), originality.redraw(0, SIZE))
     assert shown._pairs["generated-clip"][1]["title"] == "prompt 1"
     assert "pictures by the model 0.350" in repr(shown)

@@ -73,6 +73,13 @@ def unseen(number: int, size: int) -> NDArray[np.uint8]:
     return illustrator.draw(world.scene(number, "heldout"), size)
 
 
+def anew(number: int, size: int) -> NDArray[np.uint8]:
+    """Draws what caption `number` says once more, which no training saw: see `dataset.anew`."""
+    from storybook import dataset
+
+    return dataset.anew(number, size)
+
+
 def unseen_name(number: int) -> str:
     """Names who is in held-out picture `number`, such as "a fox"."""
     from storybook import captions, world

@@ -20,7 +20,7 @@ class Pair:
     Attributes:
         distance: How far the two are apart.
         number: The training picture that is nearest.
-        unseen: The number of the held-out drawing; None where the picture was generated.
+        unseen: Which training caption was drawn anew; None where the picture was generated.
         picture: The generated picture as WebP; empty for a drawing.
         prompt: What was asked for; empty for a drawing.
     """

@@ -101,13 +101,13 @@ class Nearness(Widget, scripts=("nearness",)):
     def _picture(self, pair: Pair) -> bytes:
         if pair.unseen is None:
             return pair.picture
-        return pixels.lossless(originality.unseen(pair.unseen, self._size))
+        return pixels.lossless(originality.anew(pair.unseen, self._size))
 
 
 def _told(pair: Pair) -> dict[str, Any]:
     return {
         "distance": pair.distance,
         "number": pair.number,
-        "title": f"unseen drawing {pair.unseen:,}" if pair.unseen is not None else pair.prompt,
+        "title": pair.prompt if pair.unseen is None else f"caption {pair.unseen:,}, drawn anew",
         "caption": originality.caption(pair.number),
     }

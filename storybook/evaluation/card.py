@@ -160,15 +160,19 @@ def _history(training: Mapping[str, Any] | None) -> str:
         return "How long each stage trained was not recorded."
     stages = training["stages"]
     rows = (
-        (name, f"{stage['steps']:,}", f"{stage['pictures']:,}", f"{stage['hours']:.2f}")
+        (name, f"{stage['steps']:,}", f"{stage['pictures']:,}", _duration(stage["hours"]))
         for name, stage in stages.items()
     )
     hours = sum(stage["hours"] for stage in stages.values())
     return (
-        _table(("stage", "steps", "pictures seen", "hours"), rows)
-        + f"\n\nHardware: {training['hardware']}; {hours:.1f} hours in all; "
+        _table(("stage", "steps", "pictures seen", "time"), rows)
+        + f"\n\nHardware: {training['hardware']}; {_duration(hours)} in all; "
         + f"torch {training['torch']}; seed {training['seed']}."
     )
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
 
 
 def _quality(evaluation: Mapping[str, Any], images: str) -> str:
@@ -313,8 +317,8 @@ def _copying(found: Mapping[str, Any], images: str) -> str:
     return f"""
 **Does it copy?** {found["model"]["pixels"]["suspicious"]["of"]} pictures were made from training
 captions, and the nearest training picture was sought for each. Suspicious is what comes nearer
-than 99 of 100 drawings that no training saw; a model is flagged if surely more than
-{FLAGGED:.0%} of its pictures are.
+than 99 of 100 drawings made anew from such captions, which no training saw; a model is flagged if
+surely more than {FLAGGED:.0%} of its pictures are.
 
 {table}
 

@@ -1,8 +1,9 @@
 """Whether a model copies: how near its pictures come to the pictures it was trained on.
 
-Near and far have no scale of their own, so drawings that training never saw are held against the
-same training pictures: they come as near as this world's pictures come by chance. What is nearer
-than all but one in a hundred of them is called suspicious. A model that makes nothing but new
+Near and far have no scale of their own. So the captions that the model was given are drawn anew,
+and these drawings, which training never saw, are held against the same training pictures: they come
+as near as a picture must that shows what the caption says. What is nearer than all but one in a
+hundred of them is called suspicious. A model that makes nothing but new
 pictures is suspicious about once in a hundred, one that learned its pictures by heart nearly
 always.
 """
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from storybook.evaluation.examine import ClipPair
 
 SUSPICIOUS = 0.01
-"""Share of held-out drawings that come so near by chance."""
+"""Share of new drawings that come so near by chance."""
 FLAGGED = 0.05
 """A model copies if surely more than this share of its pictures is suspicious."""
 BINS = {"pixels": np.linspace(0, 0.4, 41), "clip": np.linspace(0, 0.8, 41)}
@@ -82,11 +83,11 @@ def _nearest(apart: dict[str, np.ndarray]) -> dict[str, Nearest]:
 def compare(
     found: dict[str, Nearest], drawings: dict[str, Nearest], among: dict[str, Nearest]
 ) -> dict[str, Any]:
-    """Hold a model's pictures against held-out drawings.
+    """Hold a model's pictures against drawings made anew from the same captions.
 
     Args:
         found: nearest training pictures of the model's pictures, by kind of distance.
-        drawings: the same of held-out drawings.
+        drawings: the same of the drawings.
         among: for each of these drawings the nearest other one of them.
 
     Returns:

@@ -305,7 +305,7 @@ def copying(
     pipe: StableDiffusionPipeline,
     clip: ClipPair,
     trained: np.ndarray,
-    drawings: Drawings,
+    drawings: int,
     count: int,
     settings: Settings,
     progress: Progress,
@@ -318,7 +318,8 @@ def copying(
         pipe: the model.
         clip: whose eyes to compare with.
         trained: the training pictures: uint8, shape (n, size, size, 3).
-        drawings: held-out drawings, the measure of how near is near.
+        drawings: how many drawings, made anew from the same captions, are the measure of how
+            near is near.
         count: how many pictures to make.
         settings: how to make them.
         progress: told how far it is.
@@ -328,10 +329,13 @@ def copying(
         nearest by ``pixels`` and by ``clip``.
     """
     index = Index.of(trained, clip, lambda done, of: progress("training pictures", done, of))
-    told = [text for some in dataset.captions(min(count, len(trained)), 1) for text in some]
+    count = min(count, len(trained))
+    told = [text for some in dataset.captions(count, 1) for text in some]
     made = paint(pipe, told, settings, progress)
     found = index.nearest(Index.of(made, clip))
-    unseen = Index.of(drawings.pictures, clip)
+    size = trained.shape[1]
+    drawn = np.stack([dataset.anew(i % count, size, i // count) for i in range(drawings)])
+    unseen = Index.of(drawn, clip)
     report = compare(found, index.nearest(unseen), unseen.among())
     nearby = {}
     for kind, nearest in found.items():

@@ -119,7 +119,7 @@ def measure(
         "autoencoder.webp": _autoencoder_sheet(drawings, decoded),
     }
     if plan.copying:
-        evaluation["copying"], nearest = _copying(folder, pipe, clip, drawings, plan, progress)
+        evaluation["copying"], nearest = _copying(folder, pipe, clip, plan, progress)
         sheets |= nearest
     return evaluation, sheets
 
@@ -128,7 +128,6 @@ def _copying(
     folder: Path,
     pipe: StableDiffusionPipeline,
     clip: examine.ClipPair,
-    drawings: Drawings,
     plan: Plan,
     progress: Progress,
 ) -> tuple[dict[str, Any], Pictures]:
@@ -147,7 +146,7 @@ def _copying(
     for name, (taker, learned) in takers.items():
         trained = dataset.pictures(plan.state, size=size, count=learned)
         report[name], nearby = examine.copying(
-            taker, clip, trained, drawings, plan.copying, plan.settings, progress
+            taker, clip, trained, plan.drawings, plan.copying, plan.settings, progress
         )
         sheets[f"nearest-{name}.webp"] = _worst_cases(nearby)
     return report, sheets

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
 PICTURES = 16
-STEPS = 800
+STEPS = 500
 
 
 def overfitted(

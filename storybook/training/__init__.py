@@ -171,7 +171,7 @@ def budgets(options: argparse.Namespace) -> dict[str, Budget]:
     total = sum(SHARES[name] for name in names)
     return {
         name: Budget(
-            minutes=minutes * SHARES[name] / total,
+            minutes=minutes * (SHARES[name] / total),
             steps=sys.maxsize if options.steps is None else options.steps,
             in_all=options.in_all,
         )

@@ -299,7 +299,7 @@ class Recipe:
 
 
 def _prepare(preset: Preset, state: Path, workers: int | None) -> None:
-    """Leave in ``state`` all that is made from numbers alone, words first: they are quickly made."""
+    """Leave in ``state`` all that is made from numbers alone, words first, for they are quick."""
     words = CLIPTokenizer.from_pretrained(state / "tokenizer")
     count, captions = preset.pictures, preset.captions_per_picture
     tokens(state, words, count, captions, workers)

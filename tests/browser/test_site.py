@@ -55,6 +55,14 @@ def runs(tmp_path_factory):
         yield folder, address
 
 
+def scroll_through(page):
+    """Bring every widget into view: large ones come only then."""
+    later = page.locator("div[id^=widget-]:not(:has(> .ex))")
+    for place in later.evaluate_all("all => all.map((one) => one.id)"):
+        page.locator(f"#{place}").scroll_into_view_if_needed()
+        page.locator(f"#{place} > .ex").wait_for()
+
+
 def address_of(exported, name, *, served):
     folder, _, host = exported
     return f"{host}{name}.html" if served else (folder / f"{name}.html").as_uri()
@@ -76,10 +84,7 @@ def test_a_page_stands_whole(browser, exported, name, setting):
         assert page.locator("h1").count() == 1
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         shown = page.locator("div[id^=widget-]").count()
-        later = page.locator("div[id^=widget-]:not(:has(> .ex))")
-        for place in later.evaluate_all("all => all.map((one) => one.id)"):
-            page.locator(f"#{place}").scroll_into_view_if_needed()
-            page.locator(f"#{place} > .ex").wait_for()
+        scroll_through(page)
         assert page.locator("div[id^=widget-] > .ex").count() == shown
         themes = page.locator(".ex").evaluate_all("all => all.map((one) => one.dataset.theme)")
         assert set(themes) <= {"dark" if dark else "light"}
@@ -106,6 +111,7 @@ def test_the_start_leads_to_the_first_page_and_keeps_what_the_address_says(brows
 @needs_weights
 def test_a_run_is_scrubbed_from_a_disk_and_the_latents_follow(browser, exported):
     with visit(browser, address_of(exported, "00_overview", served=False)) as page:
+        scroll_through(page)
         player = page.locator(".ex:has(.ex-player):not(:has(.ex-studio))")
         latents = page.locator(".ex:has(.ex-latents)").first
         now = []

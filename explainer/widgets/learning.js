@@ -2,7 +2,7 @@
 
 const STAGE_NAMES = { clip: "CLIP pair" };
 const STAGE_WORDS = {
-  denoiser: "Error as the training marked it; how it marks has changed on the way, and the curve jumps there",
+  denoiser: "How far the guessed noise is off, weighed by how much noise there is",
   clip: "How badly sentences and pictures are matched (contrastive loss)",
   autoencoder: "How far pictures come back changed (reconstruction loss)",
 };

@@ -143,7 +143,7 @@ def _closest(
             distance=round(float(apart[row].min()), 4),
             number=int(apart[row].argmin()),
             # A drawing is drawn again from its number, and needs no room here.
-            **told[row] | ({} if "unseen" in told[row] else {"picture": _webp(pictures[row])}),
+            **told[row] | ({} if "anew" in told[row] else {"picture": _webp(pictures[row])}),
         )
         for row in rows
     )
@@ -217,8 +217,8 @@ def findings(
     index: originality_index.Index,
 ) -> Findings:
     """Measure all that the page opens with."""
-    unseen = np.stack([originality.anew(number, pool.size) for number in range(DRAWINGS)])
-    drawings = pool.group(unseen, [{"unseen": number} for number in range(DRAWINGS)], GENERATED)
+    drawn = np.stack([originality.anew(number, pool.size) for number in range(DRAWINGS)])
+    drawings = pool.group(drawn, [{"anew": number} for number in range(DRAWINGS)], GENERATED)
     prompts = [originality.caption(number) for number in range(GENERATED)]
     made = examine.paint(pipe, prompts, examine.Settings(), pool.say)
     own = np.asarray(trace.image(), np.uint8)
@@ -229,7 +229,7 @@ def findings(
         fingerprint=models.fingerprint(pipe),
         trained=pool.count,
         size=pool.size,
-        recall=pool.recall(index, np.concatenate([unseen, made])),
+        recall=pool.recall(index, np.concatenate([drawn, made])),
         suspicious={m: round(float(np.quantile(drawings.nearest[m], 0.01)), 4) for m in MEASURES},
         nearest={m: tuple(originality.nearest(apart[m][0], NEIGHBOURS)) for m in MEASURES},
         drawings=drawings,

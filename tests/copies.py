@@ -49,10 +49,10 @@ def picture(level=0):
     return webp(np.full((SIZE, SIZE, 3), level, np.uint8))
 
 
-def make_group(*distances, unseen=False, among=(0.3, 0.2)):
+def make_group(*distances, anew=False, among=(0.3, 0.2)):
     pairs = tuple(
-        Pair(one, number, unseen=number)
-        if unseen
+        Pair(one, number, anew=number)
+        if anew
         else Pair(one, number, prompt=f"prompt {number}", picture=picture(number))
         for number, one in enumerate(sorted(distances)[:2])
     )
@@ -74,7 +74,7 @@ def make_findings(**changes):
             "clip": tuple(Neighbour(number, 0.1 * number) for number in range(2, 7)),
             "pixels": tuple(Neighbour(number, 0.05 * number) for number in range(7, 12)),
         },
-        "drawings": make_group(0.2, 0.4, 0.1, 0.3, unseen=True),
+        "drawings": make_group(0.2, 0.4, 0.1, 0.3, anew=True),
         "generated": make_group(0.25, 0.35),
         "copies": make_group(0.02, 0.03, among=()),
         "again": ("a" * 16, "a" * 16, "b" * 16),

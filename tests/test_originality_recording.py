@@ -96,7 +96,7 @@ def test_every_group_is_measured_and_its_nearest_pairs_are_kept(recorded_all, we
             assert [one.distance for one in pairs] == sorted(group.nearest[measure])[: len(pairs)]
     pair = found.drawings.closest["pixels"][0]
     pictures = (
-        originality.anew(pair.unseen, found.size),
+        originality.anew(pair.anew, found.size),
         originality.redraw(pair.number, found.size),
     )
     first, second = (originality.describe([picture], eyes) for picture in pictures)

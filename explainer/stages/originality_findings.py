@@ -20,14 +20,14 @@ class Pair:
     Attributes:
         distance: How far the two are apart.
         number: The training picture that is nearest.
-        unseen: Which training caption was drawn anew; None where the picture was generated.
+        anew: Which training caption was drawn anew; None where the picture was generated.
         picture: The generated picture as WebP; empty for a drawing.
         prompt: What was asked for; empty for a drawing.
     """
 
     distance: float
     number: int
-    unseen: int | None = None
+    anew: int | None = None
     picture: bytes = b""
     prompt: str = ""
 
@@ -136,7 +136,7 @@ class Findings:
         trained: How many pictures the model was trained on.
         size: Their width and height, in pixels.
         recall: By measure, the share of pictures whose nearest of all the index brings up.
-        suspicious: By measure, the distance that one in a hundred unseen drawings stays below.
+        suspicious: By measure, the distance that one in a hundred new drawings stays below.
         nearest: By measure, the neighbours of the running example.
         drawings: Held-out drawings: how near pictures of this world come by chance.
         generated: The model's pictures, prompted with training captions.

@@ -99,15 +99,15 @@ class Nearness(Widget, scripts=("nearness",)):
             self._pairs = told
 
     def _picture(self, pair: Pair) -> bytes:
-        if pair.unseen is None:
+        if pair.anew is None:
             return pair.picture
-        return pixels.lossless(originality.anew(pair.unseen, self._size))
+        return pixels.lossless(originality.anew(pair.anew, self._size))
 
 
 def _told(pair: Pair) -> dict[str, Any]:
     return {
         "distance": pair.distance,
         "number": pair.number,
-        "title": pair.prompt if pair.unseen is None else f"caption {pair.unseen:,}, drawn anew",
+        "title": pair.prompt if pair.anew is None else f"caption {pair.anew:,}, drawn anew",
         "caption": originality.caption(pair.number),
     }

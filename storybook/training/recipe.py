@@ -127,7 +127,10 @@ class Recipe:
 
     @contextmanager
     def _preparing_the_rest(self, drawn: int) -> Iterator[None]:
-        """Draw all pictures and word them in a process of its own, unless ``drawn`` are all."""
+        """Draw all pictures and word them in a process of its own, unless ``drawn`` are all.
+
+        Should it fail, what comes after does the same in this process, and says why.
+        """
         if drawn == self.preset.pictures or not self.accelerator.is_main_process:
             yield
             return

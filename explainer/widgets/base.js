@@ -28,6 +28,22 @@ function icon(path, filled = false) {
   );
 }
 
+/** A box for a sentence: it grows with it, and Enter sends its form, as in a field of one line. */
+function sentenceBox({ value = "", class: name = "", ...props }) {
+  const box = h("textarea", { rows: 1, autocomplete: "off", ...props, class: `ex-sentence ${name}`.trim() });
+  box.value = value;
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    const send = box.form?.querySelector('[type="submit"]');
+    if (send && !send.disabled) box.form.requestSubmit(send);
+  });
+  box.addEventListener("input", () => {
+    if (box.value.includes("\n")) box.value = box.value.replace(/\s*\n\s*/g, " "); // pasted
+  });
+  return box;
+}
+
 /** An id that no other widget on the page has: each model loads a module, and a counter, of its own. */
 function freshId() {
   return `ex-${Math.random().toString(36).slice(2)}`;

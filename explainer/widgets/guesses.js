@@ -4,7 +4,7 @@ const guesses = {
   mount(view) {
     panels.mount(view);
     if (!canAsk(view)) return view.root.append(onlyLive("Asking about a picture of your own"));
-    const prompt = h("input", { type: "text", placeholder: "What it shows, if you like", "aria-label": "What the picture shows" });
+    const prompt = sentenceBox({ placeholder: "What it shows, if you like", "aria-label": "What the picture shows" });
     view.root.append(
       askRow(view, { words: "Ask about the picture above", unit: "level", fields: [prompt], send: () => ({ prompt: prompt.value }) }),
     );

@@ -23,10 +23,10 @@ const pictureBook = {
     const head = h("div", { class: "ex-book-modes", role: "group", "aria-label": "Book" }, ...buttons);
     root.append(head, title, pages, faces, waits, h("div", { class: "ex-book-scroll", tabindex: 0, role: "region", "aria-label": "Books compared" }, table));
     const form = model.get("_form");
-    const name = textInput(form.longest);
+    const name = sentenceBox({ maxlength: form.longest });
     const story = h("textarea", { rows: 6, maxlength: form.longest });
-    const phrase = textInput(form.longest);
-    const figure = textInput(form.longest);
+    const phrase = sentenceBox({ maxlength: form.longest });
+    const figure = sentenceBox({ maxlength: form.longest });
     const seed = h("input", { type: "text", inputmode: "numeric", class: "ex-number" });
     if (canAsk(view)) {
       const save = h("button", { class: "ex-button", type: "button", text: "Save this book as PDF", onclick: keep });
@@ -40,7 +40,7 @@ const pictureBook = {
         labelled("The story, a line for each page", story),
         seriesButtons(view, "Draw this book"),
       );
-      fields.querySelector("textarea").parentElement.classList.add("ex-book-story");
+      story.parentElement.classList.add("ex-book-story");
       root.append(h("p", { class: "ex-book-save" }, save, told), h("details", { class: "ex-book-own" }, h("summary", { text: "Write your own story" }), fields));
       model.on("msg:custom", receive);
       view.signal.addEventListener("abort", () => model.off("msg:custom", receive));

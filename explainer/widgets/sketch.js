@@ -19,7 +19,7 @@ const sketch = {
     const sizes = Object.keys(THICK).map((name) => h("button", { class: "ex-button ex-button-quiet", type: "button", text: name, onclick: () => ((thick = name), mark()) }));
     const examples = titles.map((title, i) => h("button", { class: "ex-button", type: "button", text: title, onclick: () => example(i) }));
     const clear = h("button", { class: "ex-button", type: "button", text: "Empty paper", onclick: empty });
-    const words = h("input", { type: "text", "aria-label": "What it is to be", value: prompt, maxlength: longest });
+    const words = sentenceBox({ "aria-label": "What it is to be", value: prompt, maxlength: longest });
     const strength = h("input", { type: "range", min: 0.1, max: 1, step: 0.05, value: 0.6, "aria-label": "Strength", oninput: mark });
     const told = h("span", { class: "ex-small ex-number" });
     const results = [["sketch", "Your sketch"], ["noised", "With noise: where it begins"], ["picture", "What came out"]].map(([name, text]) => {

@@ -82,7 +82,7 @@ const studio = {
         "negative_prompt",
         "What it should not show",
         "The words that guidance leads away from",
-        h("input", { class: "ex-input", type: "text", autocomplete: "off" }),
+        sentenceBox({ class: "ex-input" }),
       ),
       seedField(),
       dial("steps", "Steps", "How often the model is asked", [1, Math.min(60, model.get("_limits").steps[1]), 1]),

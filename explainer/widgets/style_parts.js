@@ -11,10 +11,6 @@ function labelled(title, control, short = false) {
   return h("label", { class: name }, h("span", { class: "ex-small", text: title }), control);
 }
 
-function textInput(longest, value = "") {
-  return h("input", { type: "text", maxlength: longest, value });
-}
-
 /** A curve slider with a second, dashed line; it moves `position` of the model. */
 function twoLineSlider(model, words, first, second, range) {
   const slider = curveSlider(words);

@@ -12,7 +12,7 @@ const styleTimes = {
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
     root.append(empty, board);
     const { longest } = model.get("_form");
-    const [sentence, style] = [textInput(longest), textInput(longest)];
+    const [sentence, style] = [sentenceBox({ maxlength: longest }), sentenceBox({ maxlength: longest })];
     if (canAsk(view)) {
       const fields = [labelled("Your own sentence", sentence), labelled("Style words", style)];
       root.append(askRow(view, { words: "Draw it early and late", unit: "step", fields, send: () => ({ sentence: sentence.value, style: style.value }), done: "Both are drawn." }));

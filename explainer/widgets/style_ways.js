@@ -14,7 +14,7 @@ const styleWays = {
     const board = h("div", {}, h("div", { class: `ex-style-pictures ${side ? "ex-style-four" : "ex-style-ways"}` }, ...figures.map(({ node }) => node)), said, slot, waits, key, table);
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
     root.append(empty, board);
-    const fields = model.get("_fields").map(({ name, label, text }) => ({ name, label, input: textInput(model.get("_longest"), text) }));
+    const fields = model.get("_fields").map(({ name, label, text }) => ({ name, label, input: sentenceBox({ maxlength: model.get("_longest"), value: text }) }));
     if (canAsk(view)) {
       root.append(
         askRow(view, {

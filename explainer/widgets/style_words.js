@@ -14,7 +14,7 @@ const styleWords = {
     const board = h("div", {}, chips, said, rows, key);
     root.append(empty, board);
     const { longest } = model.get("_form");
-    const [sentence, style] = [textInput(longest), textInput(longest)];
+    const [sentence, style] = [sentenceBox({ maxlength: longest }), sentenceBox({ maxlength: longest })];
     if (canAsk(view)) {
       const fields = [labelled("Your own sentence", sentence), labelled("Style words", style)];
       root.append(askRow(view, { words: "Draw it and read", unit: "step", fields, send: () => ({ sentence: sentence.value, style: style.value }), done: "The words are read." }));

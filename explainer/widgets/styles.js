@@ -14,7 +14,7 @@ const styles = {
     const sums = h("div", { class: "ex-style-pictures ex-styles-sums" }, mean.node, spread.node);
     const waits = h("p", { class: "ex-small", text: "The distances wait for your guess." });
     root.append(empty, grid, said, h("div", { class: "ex-styles-below" }, sums, h("div", {}, slot, waits, hint)));
-    const sentence = textInput(model.get("_form").longest);
+    const sentence = sentenceBox({ maxlength: model.get("_form").longest });
     const seed = h("input", { type: "text", inputmode: "numeric", class: "ex-number" });
     if (canAsk(view)) {
       const send = (event) => {

@@ -13,7 +13,7 @@ const swap = {
     const board = h("div", {}, h("div", { class: "ex-swap" }, ...figures.map(({ node }) => node)), said, slot, key, h("div", { class: "ex-swap-guess" }, guess, verdict));
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
     const sentences = ["First sentence", "Second sentence"].map((label) =>
-      h("input", { type: "text", "aria-label": label, placeholder: label, maxlength: model.get("_longest") }),
+      sentenceBox({ "aria-label": label, placeholder: label, maxlength: model.get("_longest") }),
     );
     root.append(empty, board);
     if (canAsk(view)) {

@@ -5,7 +5,7 @@ const twoSentences = {
     const { model, root } = view;
     const live = typeof model.send === "function";
     const boxes = ["first", "second"].map((name) => {
-      const box = h("input", { class: "ex-input ex-two-box", type: "text", autocomplete: "off", spellcheck: "false", disabled: !live });
+      const box = sentenceBox({ class: "ex-input ex-two-box", spellcheck: "false", disabled: !live });
       const one = field(name, name === "first" ? "The first sentence" : "The second sentence", "", box);
       box.addEventListener("input", () => {
         model.set(name, box.value);

@@ -9,7 +9,7 @@ const walks = {
     const said = h("p", { class: "ex-walks-said ex-number" });
     const note = h("p", { class: "ex-small" });
     const range = curveSlider({ label: "Place on the way", from: "from here", to: "to there" });
-    const words = h("input", { type: "text", "aria-label": "The sentence to end at", value: model.get("_facts").second, maxlength: model.get("_facts").longest });
+    const words = sentenceBox({ "aria-label": "The sentence to end at", value: model.get("_facts").second, maxlength: model.get("_facts").longest });
     range.range.addEventListener("input", () => {
       model.set("position", Number(range.range.value));
       model.save_changes();

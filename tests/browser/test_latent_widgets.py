@@ -193,7 +193,7 @@ def test_a_sketch_is_drawn_and_its_pixels_are_sent(listening):
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
-def test_a_walk_is_slid_along_and_asked_for(listening):
+def test_a_walk_is_slid_along_and_asked_for_in_a_box_that_grows(listening):
     page = listening(
         lambda controller: Walks(
             tiny_trace(),
@@ -219,7 +219,12 @@ def test_a_walk_is_slid_along_and_asked_for(listening):
     assert page.is_hidden("[aria-label='The sentence to end at']")
     page.click("text=Between two sentences")
     page.wait_for_selector("text=Not walked yet")
-    page.fill("[aria-label='The sentence to end at']", "an owl")
-    page.click("text=Walk it now")
+    box = page.locator("[aria-label='The sentence to end at']")
+    low = box.bounding_box()["height"]
+    box.fill("an owl in a green coat " * 8)
+    assert box.bounding_box()["height"] > 2 * low
+    assert box.evaluate("box => box.scrollHeight <= box.clientHeight")
+    box.fill("an\nowl")
+    box.press("Enter")
     assert page.evaluate("sent") == [{"type": "ask", "kind": "prompts", "second": "an owl"}]
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -66,7 +66,7 @@ def test_styles_are_slid_through_and_measured_against_the_chosen_one(listening):
     page.wait_for_selector(".ex-styles-choose >> nth=2 >> text=measured from here")
     assert "6.00 away" in page.locator(".ex-styles-choose").nth(0).inner_text()
     assert page.evaluate("document.activeElement.innerText").startswith("paper cut-out")
-    page.fill("text=Your own sentence >> .. >> input", "a bear")
+    page.get_by_label("Your own sentence").fill("a bear")
     page.get_by_label("Seed", exact=True).fill("8")
     page.click("text=Draw it in every style")
     assert page.evaluate("sent") == [{"type": "start", "sentence": "a bear", "seed": "8"}]
@@ -219,7 +219,7 @@ def test_a_mix_is_slid_along(listening):
     shaded(page, ".ex-style-ways canvas", [0, 40, 40])
     lightness = page.locator("strong[data-measure=lightness]").inner_text()
     assert float(lightness) == pytest.approx(16, abs=1)  # L* of grey 40
-    page.fill("text=to this one >> .. >> input", "crayon")
+    page.get_by_label("to this one").fill("crayon")
     page.click("text=Mix these two")
     assert page.evaluate("sent") == [
         {"type": "ask", "sentence": "a fox", "first": "crayon", "second": "crayon"}
@@ -265,7 +265,7 @@ def test_a_book_is_turned_over_and_its_heads_are_cut_out(listening):
     page.wait_for_selector("text=This book is not drawn yet")
     page.click("text=Save this book as PDF")
     page.click("text=Write your own story")
-    page.fill("textarea", "a bear\na fox")
+    page.get_by_label("The story, a line").fill("a bear\na fox")
     page.click("text=Draw this book")
     asked = page.evaluate("sent")
     assert asked[0] == {"type": "save"}

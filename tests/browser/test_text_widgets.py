@@ -227,7 +227,7 @@ def test_what_the_reader_changed_is_what_python_is_asked_for(open_page, pair):
     page.click(".ex-chip:text-is('snow')")
     page.fill(".ex-runs-change input[type=range]", "0.5")
     page.click("summary:text-is('Tell it what to avoid')")
-    page.fill(".ex-field-negative input", "trees")
+    page.get_by_label("should avoid").fill("trees")
     page.click("text=Draw both")
     sentence = "a fox in the snow"
     assert page.evaluate("window.sent") == [{

@@ -16,10 +16,12 @@ import torch
 from storybook import training
 from storybook.captions import captions_of
 from storybook.training import (
+    ahead,
     autoencoder,
     checkpoint,
     clip,
     denoiser,
+    devices,
     naming,
     parts,
     perception,
@@ -312,6 +314,29 @@ def test_only_a_gpu_starts_before_all_pictures_are_drawn(tmp_path):
     assert enough("cpu", 1) == enough("cuda", 0) == PRESETS["128"].pictures
 
 
+def test_only_a_gpu_compiles_ahead(tmp_path):
+    def ahead_of_time(device, steps=1, compiled=True):
+        where = Namespace(device=torch.device(device), is_main_process=True)
+        budgets = {"denoiser": Budget(steps=steps)}
+        return recipe.Recipe(
+            REHEARSAL, tmp_path, tmp_path, budgets, compiled=compiled, accelerator=where
+        )._compiles_ahead()
+
+    assert ahead_of_time("cuda")
+    assert not ahead_of_time("cpu")
+    assert not ahead_of_time("cuda", steps=0)
+    assert not ahead_of_time("cuda", compiled=False)
+
+
+def test_stages_on_random_data_take_the_recipes_steps(trained, tmp_path, monkeypatch):
+    # The step, not the compiler, is tested.
+    monkeypatch.setattr(denoiser.DenoiserStage, "compile", lambda self: None)
+    ahead.compile_denoiser(REHEARSAL, trained / "state" / "tokenizer")
+    accelerator = devices.accelerator()
+    stage = ahead.autoencoder_stage(REHEARSAL, accelerator.device)
+    assert Trainer(stage, tmp_path, accelerator).step(ahead.DATA, rate=1.0).isfinite()
+
+
 def test_a_texture_is_the_same_wherever_its_dots_sit():
     torch.manual_seed(0)
     dots = torch.zeros(1, 3, 32, 32)
@@ -426,6 +451,19 @@ def test_what_a_guess_at_the_noise_implies_is_the_schedulers_own():
         wanted = scheduler.step(noise, step, noisy).pred_original_sample
         found = denoiser.implied(scheduler, noisy, noise, step[None])
         assert torch.allclose(found, wanted.clamp(-6, 6), atol=1e-4)
+
+
+def test_crops_begin_where_latents_do():
+    size, crop = REHEARSAL.size, REHEARSAL.vae_crop
+    rows, columns = np.indices((size, size), np.uint8)
+    # Each pixel tells where it lies, and nothing in the third colour.
+    page = torch.from_numpy(np.stack([rows, columns, 0 * rows], axis=-1))
+    stage = autoencoder.AutoencoderStage(autoencoder.build(REHEARSAL), page[None], REHEARSAL)
+    crops = stage._cropped(torch.zeros(64, dtype=torch.int64))
+    assert crops.shape == (64, crop, crop, 3)
+    corners = crops[:, 0, 0, :2].int()
+    assert set(corners.flatten().tolist()) == set(range(0, size - crop + 1, autoencoder.FACTOR))
+    assert torch.equal(crops[:, -1, -1, :2].int(), corners + crop - 1)
 
 
 def test_standardising_changes_the_latents_alone():

@@ -16,6 +16,8 @@ from storybook.training.loop import Stage
 from storybook.training.presets import Preset
 from storybook.world import WORLD_VERSION
 
+FACTOR = 8
+"""So many pixels, each way, share one place of the latents."""
 START_LOGVAR = -6.0
 """The posterior starts nearly deterministic: full noise would waste the first thousand steps."""
 KL_WEIGHT = 1e-6
@@ -46,6 +48,9 @@ def build(preset: Preset) -> AutoencoderKL:
 
 class AutoencoderStage(Stage):
     """Reconstruction of random crops: error of pixels and of textures, and a little KL.
+
+    Crops begin where latents do, as whole pictures do. Elsewhere a pattern that is tied to the
+    page, such as pixel art's blocks of two, would lie differently in every crop.
 
     Args:
         vae: the autoencoder.
@@ -86,8 +91,8 @@ class AutoencoderStage(Stage):
 
     def _cropped(self, indices: torch.Tensor) -> torch.Tensor:
         device, crop = self._pictures.device, self._crop
-        room = self._pictures.shape[1] - crop
-        corners = torch.randint(0, room + 1, (2, len(indices), 1), device=device)
+        room = (self._pictures.shape[1] - crop) // FACTOR
+        corners = FACTOR * torch.randint(0, room + 1, (2, len(indices), 1), device=device)
         rows, columns = corners + torch.arange(crop, device=device)
         return self._pictures[indices.to(device)[:, None, None], rows[:, :, None], columns[:, None]]
 

@@ -144,7 +144,7 @@ class Trainer:
             if share * (SNAPSHOTS - 1) >= snapshots:
                 snapshots += 1
                 self._snapshot()
-            recent.append(self._step(pictures, _rate(done.step - first_step, share)))
+            recent.append(self.step(pictures, _rate(done.step - first_step, share)))
             now = time.monotonic()
             done.seconds = earlier + now - began
             if len(recent) == LOG_STEPS:
@@ -178,7 +178,8 @@ class Trainer:
             raise self._stopped(f"the loss became {loss}; try --rate 0.5")
         self.done.losses.append((self.done.step, loss))
 
-    def _step(self, pictures: int, rate: float) -> torch.Tensor:
+    def step(self, pictures: int, rate: float) -> torch.Tensor:
+        """Train on one batch, at ``rate`` times the learning rate; return its loss, shape ()."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * rate
         loss = self.prepared(self._indices(pictures))

@@ -23,6 +23,7 @@ from storybook import dataset
 from storybook.captions import RUNNING_EXAMPLE
 from storybook.illustrator import draw
 from storybook.training import (
+    ahead,
     autoencoder,
     clip,
     denoiser,
@@ -91,7 +92,7 @@ class Recipe:
             words = self._tokenizer()
             enough = self._enough_to_start()
             pictures = resident(self._pictures(enough), self.accelerator.device)
-        with self._preparing_the_rest(enough):
+        with self._compiling_ahead(), self._preparing_the_rest(enough):
             vae, vae_progress = self._autoencoder(pictures)
         if not self._wanted("clip"):
             return
@@ -141,6 +142,28 @@ class Recipe:
         try:
             yield
             process.join()
+        finally:
+            process.terminate()
+
+    def _compiles_ahead(self) -> bool:
+        gpu = self.accelerator.device.type == "cuda" and self.accelerator.is_main_process
+        return gpu and self.compiled and self._trains("denoiser")
+
+    @contextmanager
+    def _compiling_ahead(self) -> Iterator[None]:
+        """Let a process of its own compile the denoiser for a GPU while the autoencoder learns.
+
+        Should it fail or be late, the denoiser's stage compiles for itself.
+        """
+        if not self._compiles_ahead():
+            yield
+            return
+        process = get_context("spawn").Process(
+            target=ahead.compile_denoiser, args=(self.preset, self.state / "tokenizer")
+        )
+        process.start()
+        try:
+            yield
         finally:
             process.terminate()
 

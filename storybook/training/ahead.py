@@ -1,0 +1,58 @@
+"""Stages on random data: to compile a network before its turn comes, and to time its steps.
+
+torch keeps on disk what it has compiled, so that a process beside the training can spare it the
+wait. Weights and data are random, for the code that comes of it is the same.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+from transformers import CLIPTokenizer
+
+from storybook.training import autoencoder, clip, denoiser, devices, export
+from storybook.training.loop import Trainer
+from storybook.training.perception import Perception
+from storybook.training.presets import Preset
+
+DATA = 512
+"""So many random pictures or latents."""
+
+
+def autoencoder_stage(preset: Preset, device: torch.device) -> autoencoder.AutoencoderStage:
+    """Return an untrained autoencoder's stage on random pictures."""
+    shape = (DATA, preset.size, preset.size, 3)
+    pictures = torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
+    vae = autoencoder.build(preset).to(memory_format=torch.channels_last)
+    return autoencoder.AutoencoderStage(vae, pictures, preset)
+
+
+def denoiser_stage(
+    preset: Preset, words: CLIPTokenizer, device: torch.device
+) -> denoiser.DenoiserStage:
+    """Return an untrained denoiser's stage on random latents and captions."""
+    channels, side = preset.latent_channels, preset.size // autoencoder.FACTOR
+    pair = clip.build(preset, words)
+    shape = (DATA, preset.captions_per_picture, pair.config.text_config.max_position_embeddings)
+    tokens = torch.randint(0, len(words), shape, dtype=torch.int16, device=device)
+    return denoiser.DenoiserStage(
+        denoiser.build(preset).to(memory_format=torch.channels_last),
+        export.text_encoder(pair).to(device),
+        torch.randn(DATA, channels, side, side, device=device).half(),
+        tokens,
+        tokens[0, 0],
+        preset,
+        perception=Perception(channels).to(device),
+    )
+
+
+def compile_denoiser(preset: Preset, tokenizer: Path) -> None:
+    """Compile the denoiser as :class:`~storybook.training.recipe.Recipe` will, for one step."""
+    accelerator = devices.accelerator()
+    words = CLIPTokenizer.from_pretrained(tokenizer)
+    stage = denoiser_stage(preset, words, accelerator.device)
+    stage.compile()
+    with tempfile.TemporaryDirectory() as empty:
+        Trainer(stage, Path(empty), accelerator).step(DATA, rate=1.0)

@@ -14,6 +14,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +43,7 @@ CANDIDATES = {"clip": 20, "pixels": 100}
 _FITTED = 8000
 _ROUNDS = 6
 _CHUNK = 64
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 Progress = Callable[[int, int], None]
 """Told how many pictures are done, and how many there are."""
@@ -347,8 +349,29 @@ def _carried_out(jobs: list[Any], workers: int | None) -> Iterator[Described]:
         yield from map(_describe_chunk, jobs)
         return
     # Spawned rather than forked: the caller may have torch's threads running.
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    with _single_threaded():
+        pool = multiprocessing.get_context("spawn").Pool(workers)
+    with pool:
         yield from pool.imap(_describe_chunk, jobs)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Let processes that start meanwhile multiply in one thread each, as numpy reads on loading.
+
+    With a thread for each processor in each of them they wait for one another: two processes on two
+    processors then described 45 pictures a second instead of 400.
+    """
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _describe_chunk(job: tuple[int, int, int, Path, Path | None]) -> Described:

@@ -45,7 +45,7 @@ class Plan:
 
     settings: Settings
     prompts: int = 128
-    unseen: int = 64
+    unseen: int = 256
     drawings: int = 512
     curves: bool = False
     behaviour: int = 0

@@ -23,8 +23,8 @@ from storybook.training.presets import PRESETS
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
-PICTURES = 16
-STEPS = 500
+PICTURES = 100
+STEPS = 800
 
 
 def overfitted(

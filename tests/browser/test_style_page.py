@@ -91,14 +91,14 @@ def test_styles_that_are_the_same_and_a_story_of_a_hundred_pages_are_answered(pa
     assert "pages differ this much" in told_after_a_guess(page, "hold together least")
     page.locator(f"{BOOK} td").first.wait_for()
     page.click(f"{BOOK} >> text=Write your own story")
-    page.fill(f"{BOOK} textarea", "a fox\n" * 100)
+    page.locator(BOOK).get_by_label("The story, a line").fill("a fox\n" * 100)
     page.click(f"{BOOK} >> text=Draw this book")
     page.wait_for_selector(f"{BOOK} .ex-notice:has-text('at most 24 are drawn')")
     assert page.locator(f"{BOOK} .ex-book > li").count() == 6
 
 
 def test_a_book_of_the_readers_own_is_drawn_page_by_page_and_saved(page):
-    page.fill(f"{BOOK} textarea", "a fox walks in the forest\na fox reads on the beach")
+    page.locator(BOOK).get_by_label("The story, a line").fill("a fox walks in the forest\na fox reads on the beach")
     page.locator(BOOK).get_by_label("Who is on every page").fill("fox")
     page.locator(BOOK).get_by_label("Title").fill("The fox")
     page.click(f"{BOOK} >> text=Draw this book")

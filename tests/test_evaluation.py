@@ -36,6 +36,7 @@ def weights(tmp_path_factory):
 
     preset = PRESETS["rehearsal"]
     folder = tmp_path_factory.mktemp("model") / "weights"
+    rest = {"hardware": ["an abacus"], "losses": []}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         words = tokenizer.learn(texts(50, 2), preset.vocabulary)
@@ -48,11 +49,10 @@ def weights(tmp_path_factory):
             {
                 "preset": {"pictures": 64},
                 "stages": {
-                    "autoencoder": {"steps": 9, "pictures": 72, "hours": 0.05, "losses": []},
-                    "denoiser": {"steps": 2, "pictures": 16, "hours": 1.25, "losses": []},
+                    "autoencoder": {"steps": 9, "pictures": 72, "hours": 0.05, **rest},
+                    "denoiser": {"steps": 2, "pictures": 16, "hours": 1.25, **rest},
+                    "decoder": {"steps": 3, "pictures": 12, "hours": 0.02, **rest},
                 },
-                "hardware": "none",
-                "torch": "2",
                 "seed": 0,
             },
         )
@@ -403,8 +403,9 @@ def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path, m
     who = numbers["seen_pairs"]["who"]
     assert f"| {who['share']:.0%} ({who['low']:.0%}–{who['high']:.0%}) |" in card
     assert f"{numbers['autoencoder']['psnr']:.1f} dB" in card
-    assert "| autoencoder | 9 | 72 | 3.0 minutes |" in card
-    assert "Hardware: none; 1.3 hours in all" in card
+    assert "| autoencoder | 9 | 72 | 3.0 minutes | an abacus |" in card
+    assert "1.3 hours in all; seed 0" in card
+    assert "drawn again by the UNet" in card, "there is a decoder's stage"
     sheets = ("contact-sheet", "autoencoder", "nearest-model", "nearest-twin")
     charts = ("accuracy", "copying", "behaviour")
     for name in (*(f"{name}.webp" for name in sheets), *(f"{name}.png" for name in charts)):

@@ -30,7 +30,6 @@ def weights(tmp_path_factory):
     preset = PRESETS["rehearsal"]
     folder = tmp_path_factory.mktemp("model") / "weights"
     record = {"world": world.WORLD_VERSION, "preset": asdict(preset), "stages": {}, "seed": 0}
-    record |= {"hardware": "none", "torch": "2"}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         words = tokenizer.learn(texts(50, 2), preset.vocabulary)

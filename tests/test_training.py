@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
+from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from storybook.training import (
     autoencoder,
     checkpoint,
     clip,
+    critic,
+    decoder,
     denoiser,
     devices,
     naming,
@@ -132,7 +136,9 @@ def test_weights_are_stored_in_half_precision_and_nothing_twice(trained):
             tensors = [file.get_tensor(name) for name in file.keys()]  # noqa: SIM118 - no dict
         assert {tensor.dtype for tensor in tensors} == {torch.float16}
         stored += sum(tensor.numel() for tensor in tensors)
-    learned = [checkpoint.read(trained / "state" / f"{stage}.pt") for stage in parts.STAGES]
+    # The decoder's stage holds the encoder too, as the autoencoder's did.
+    stages = [stage for stage in parts.STAGES if stage != "autoencoder"]
+    learned = [checkpoint.read(trained / "state" / f"{stage}.pt") for stage in stages]
     counted = sum(
         weight.numel()
         for state in learned
@@ -161,6 +167,8 @@ def test_the_record_says_what_was_done(trained):
     assert found["preset"]["size"] == REHEARSAL.size
     assert found["stages"]["clip"]["pictures"] == 2 * REHEARSAL.clip_batch
     assert all(len(done["losses"]) == 1 for done in found["stages"].values())
+    assert all(done["hardware"] == [devices.hardware()] for done in found["stages"].values())
+    assert f"torch {torch.__version__}" in devices.hardware()
 
 
 def test_snapshots_show_the_denoiser_from_beginning_to_end(trained):
@@ -172,7 +180,7 @@ def test_snapshots_show_the_denoiser_from_beginning_to_end(trained):
         assert strip.size == (4 * REHEARSAL.size, REHEARSAL.size)
 
 
-def test_the_same_command_goes_on(trained, tmp_path):
+def test_the_same_command_goes_on(trained, tmp_path, capsys):
     folder = tmp_path / "again"
     shutil.copytree(trained, folder)
 
@@ -183,10 +191,12 @@ def test_the_same_command_goes_on(trained, tmp_path):
     assert command(folder, "--steps", "1", "--stages", "denoiser") == 0
     assert named() == [], "what captions name is found out only for the pair that learns it"
     assert len(list((folder / "state").glob("perception-*.pt"))) == 1
-    assert steps(folder) == {"autoencoder": 2, "clip": 2, "denoiser": 3}
+    assert steps(folder) == {"autoencoder": 2, "clip": 2, "denoiser": 3, "decoder": 2}
     # Counted in all, the same three steps leave one each to the other stages, none to this one.
+    # The decoder was made for another encoder then, and has all three to do.
     assert command(folder, "--steps", "3", "--in-all") == 0
-    assert steps(folder) == {"autoencoder": 3, "clip": 3, "denoiser": 3}
+    assert "the encoder has changed" in capsys.readouterr().out
+    assert steps(folder) == dict.fromkeys(parts.STAGES, 3)
     assert len(named()) == 1
 
 
@@ -245,7 +255,7 @@ def test_training_goes_on_from_parts(trained, tmp_path):
     drawn(trained, tmp_path)
     options = ("--from-parts", tmp_path / "parts", "--parts", tmp_path / "more", "--pictures", "32")
     assert command(tmp_path, *options, "--stages", "clip", "--steps", "1") == 0
-    assert steps(tmp_path) == {"autoencoder": 2, "clip": 3, "denoiser": 2}
+    assert steps(tmp_path) == {"autoencoder": 2, "clip": 3, "denoiser": 2, "decoder": 2}
     assert record(tmp_path)["preset"]["pictures"] == 32
     assert (tmp_path / "more" / "parts.json").exists()
 
@@ -276,9 +286,9 @@ def test_a_decoder_learns_alone_from_finished_weights(trained, tmp_path):
     from safetensors.torch import load_file
 
     drawn(trained, tmp_path)
-    options = ("--stages", "autoencoder", "--decoder-only", "--steps", "3")
+    options = ("--stages", "decoder", "--steps", "3")
     assert command(tmp_path, "--from-weights", trained / "model", *options) == 0
-    assert steps(tmp_path) == {"autoencoder": 5, "clip": 2, "denoiser": 2}
+    assert steps(tmp_path) == {"autoencoder": 2, "clip": 2, "denoiser": 2, "decoder": 5}
     name = "diffusion_pytorch_model.safetensors"
     old, new = (load_file(folder / "model" / "vae" / name) for folder in (trained, tmp_path))
     for key in old:
@@ -290,6 +300,19 @@ def test_a_decoder_learns_alone_from_finished_weights(trained, tmp_path):
     assert old == new
     old, new = (record(folder)["logit_scale"] for folder in (trained, tmp_path))
     assert old == pytest.approx(new, abs=0.02)
+
+
+def test_a_model_without_the_last_stage_is_gone_on_with(trained, tmp_path):
+    drawn(trained, tmp_path)
+    shutil.copytree(trained / "model", tmp_path / "older")
+    found = json.loads((tmp_path / "older" / "training.json").read_text())
+    del found["stages"]["decoder"]
+    (tmp_path / "older" / "training.json").write_text(json.dumps(found))
+    options = ("--from-weights", tmp_path / "older", "--steps", "1", "--stages")
+    assert command(tmp_path, *options, "clip") == 0
+    assert steps(tmp_path) == {"autoencoder": 2, "clip": 3, "denoiser": 2}
+    assert command(tmp_path, *options, "decoder") == 0
+    assert steps(tmp_path) == {"autoencoder": 2, "clip": 3, "denoiser": 2, "decoder": 1}
 
 
 def test_a_gpu_trains_while_the_other_pictures_are_drawn(tmp_path, monkeypatch, capsys):
@@ -466,6 +489,115 @@ def test_crops_begin_where_latents_do():
     assert torch.equal(crops[:, -1, -1, :2].int(), corners + crop - 1)
 
 
+def test_a_perfect_denoiser_draws_the_same_again():
+    torch.manual_seed(0)
+    latents, tokens = torch.randn(40, 4, 8, 8), torch.zeros(40, 2, 5, dtype=torch.int16)
+    numbers = decoder.redrawn_numbers(40)
+    signal = denoiser.noise_scheduler().alphas_cumprod
+    batches = iter(numbers.split(16))
+    seen, clean = [], None
+
+    class Perfect(torch.nn.Linear):
+        def forward(self, noisy, timestep, states):
+            seen.append((int(timestep), clean))
+            noise = (noisy - signal[timestep].sqrt() * torch.cat([clean, clean])) / (
+                1 - signal[timestep]
+            ).sqrt()
+            return SimpleNamespace(sample=noise)
+
+    def led_and_free(ids):
+        nonlocal clean
+        clean = latents[next(batches)]
+        return torch.zeros(2 * len(ids), 5, 8)
+
+    stage = SimpleNamespace(model=Perfect(1, 1), batch_size=16, led_and_free=led_and_free)
+    found = decoder.redraw(stage, numbers, latents, tokens)
+    left = (1 - signal[0]).sqrt()  # the schedule leaves the noise of its first step
+    assert (found.float() - latents[numbers]).std() == pytest.approx(left.item(), rel=0.1)
+    begun = [step for (_, a), (step, b) in pairwise([(0, None), *seen]) if a is not b]
+    assert len(begun) == 3
+    assert all(132 <= step <= 533 for step in begun)
+
+
+def test_some_pictures_are_drawn_again_each_once():
+    numbers = decoder.redrawn_numbers(60_000)
+    assert len(numbers) == len(set(numbers.tolist())) == decoder.REDRAWN
+    assert torch.equal(numbers, numbers.sort().values)
+    assert 25_000 < numbers.float().mean() < 35_000
+    assert torch.equal(decoder.redrawn_numbers(3), torch.arange(3))
+
+
+def test_a_critic_learns_what_a_drawing_has_and_a_blur_has_not():
+    torch.manual_seed(0)
+    judge = critic.Critic(4)
+    drawings = (torch.rand(8, 3, 32, 32) > 0.5).float() * 2 - 1
+    blurred = torch.nn.functional.avg_pool2d(drawings, 3, stride=1, padding=1)
+    latents = torch.randn(8, 4, 4, 4)
+    optimizer = torch.optim.AdamW(judge.parameters(), 1e-3)
+    losses = []
+    for _ in range(20):
+        losses.append(critic.learning(judge, blurred, drawings, latents))
+        losses[-1].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert losses[-1] < 0.5 * losses[0]
+    found = blurred.requires_grad_()
+    lesson = critic.teaching(judge, found, drawings, latents)
+    assert lesson > critic.teaching(judge, drawings, drawings, latents)
+    lesson.backward()
+    assert all(weight.grad is None for weight in judge.parameters()), "it does not learn to please"
+    step = 0.05 * found.grad / found.grad.abs().amax()
+    assert critic.teaching(judge, found - step, drawings, latents) < lesson
+
+
+def test_the_critic_changes_what_the_decoder_learns_and_not_the_error_that_it_reports(monkeypatch):
+    torch.manual_seed(0)
+    vae = autoencoder.build(REHEARSAL)
+    pictures = torch.randint(0, 256, (6, 64, 64, 3), dtype=torch.uint8)
+    latents = torch.randn(6, 4, 8, 8, dtype=torch.float16)
+    again = decoder.Redrawn(torch.tensor([1, 4]), torch.randn(2, 4, 8, 8, dtype=torch.float16))
+    stage = decoder.DecoderStage(vae, pictures, latents, again, REHEARSAL)
+    losses, slopes = [], []
+    for weight in (0.0, 0.5):
+        monkeypatch.setattr(decoder, "CRITIC_WEIGHT", weight)
+        torch.manual_seed(1)
+        losses.append(stage(torch.tensor([0, 2, 3, 5])))
+        stage.zero_grad()
+        losses[-1].backward()
+        slopes.append(vae.decoder.conv_out.weight.grad.clone())
+        assert all(part.grad is None for part in vae.encoder.parameters())
+        assert any(part.grad.abs().max() > 0 for part in stage.critic.parameters())
+    assert losses[0] == losses[1]
+    assert not torch.allclose(slopes[0], slopes[1], rtol=0.1)
+    torch.manual_seed(1)
+    drawn, given = stage._batch(torch.tensor([0, 2, 3, 5]))
+    vae.zero_grad()
+    own, redrawn = (
+        autoencoder.difference(vae.decode(given[part]).sample, drawn[part])
+        for part in (slice(2), slice(2, 4))
+    )
+    error = (own + decoder.REDRAWN_WEIGHT * redrawn) / 2
+    error.backward()
+    assert losses[0].item() == pytest.approx(error.item(), rel=1e-4)
+    assert torch.allclose(slopes[0], vae.decoder.conv_out.weight.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_half_of_what_a_decoder_sees_was_drawn_again():
+    pictures = torch.arange(6, dtype=torch.uint8)[:, None, None, None].expand(6, 64, 64, 3)
+    latents = torch.arange(6.0)[:, None, None, None].expand(6, 4, 8, 8)
+    again = decoder.Redrawn(torch.tensor([1, 4]), 100 + latents[[1, 4]])
+    vae = autoencoder.build(REHEARSAL)
+    stage = decoder.DecoderStage(vae, pictures, latents, again, REHEARSAL)
+    drawn, given = stage._batch(torch.tensor([0, 2, 3, 5]))
+    numbers = ((drawn[:, 0, 0, 0] + 1) * 127.5).round()
+    assert numbers[:2].tolist() == [0, 2]
+    assert set(numbers[2:].tolist()) <= {1, 4}
+    assert torch.equal(given[:, 0, 0, 0], numbers + torch.tensor([0, 0, 100, 100]))
+    untrained = decoder.DecoderStage(vae, pictures, latents, None, REHEARSAL)
+    with pytest.raises(ValueError, match="no pictures were drawn again"):
+        untrained(torch.arange(4))
+
+
 def test_standardising_changes_the_latents_alone():
     torch.manual_seed(0)
     vae = autoencoder.build(REHEARSAL).eval()
@@ -589,7 +721,7 @@ def test_another_presets_checkpoint_is_refused_by_name(tmp_path, accelerator):
 
 
 def test_a_progress_survives_its_text():
-    done = Progress(3, 1.5, 12, [(3, 0.25)])
+    done = Progress(3, 1.5, 12, [(3, 0.25)], ["an abacus"])
     assert Progress.from_json(done.to_json()) == done
 
 
@@ -609,7 +741,7 @@ def test_a_curve_keeps_its_beginning_over_many_calls():
 
 def test_time_is_shared_among_the_stages_asked_for():
     def options(**given):
-        base = {"minutes": None, "steps": None, "stages": "autoencoder,clip,denoiser"}
+        base = {"minutes": None, "steps": None, "stages": ",".join(training.SHARES)}
         return Namespace(**base | {"in_all": False} | given)
 
     shared = training.budgets(options(minutes=100))

@@ -145,14 +145,23 @@ def _recipe(evaluation: Mapping[str, Any], training: Mapping[str, Any] | None) -
 
 {parts}
 
-Trained from random weights by `explainer train`, in three stages: the autoencoder (reconstruction
+Trained from random weights by `explainer train`, in stages: the autoencoder (reconstruction
 of pixels and textures, a little KL), the CLIP pair (contrastive, and naming what captions say and
 pictures show), and the UNet, which predicts noise, conditioned on the frozen text encoder, with
 captions dropped now and then for classifier-free guidance; how the picture behind its guess looks
-counts, too (a perceptual loss on latents).
+counts, too (a perceptual loss on latents).{_finish(training)}
 
 {_history(training)}
 """
+
+
+def _finish(training: Mapping[str, Any] | None) -> str:
+    if training is None or "decoder" not in training["stages"]:
+        return ""
+    return (
+        " Last, the decoder alone: half of what it decodes was drawn again by the UNet, and\n"
+        "a patch discriminator (an adversarial loss) asks that it looks like a drawing."
+    )
 
 
 def _history(training: Mapping[str, Any] | None) -> str:
@@ -160,14 +169,14 @@ def _history(training: Mapping[str, Any] | None) -> str:
         return "How long each stage trained was not recorded."
     stages = training["stages"]
     rows = (
-        (name, f"{stage['steps']:,}", f"{stage['pictures']:,}", _duration(stage["hours"]))
+        (name, f"{stage['steps']:,}", f"{stage['pictures']:,}", _duration(stage["hours"]),
+         "; ".join(stage["hardware"]))
         for name, stage in stages.items()
-    )
+    )  # fmt: skip
     hours = sum(stage["hours"] for stage in stages.values())
     return (
-        _table(("stage", "steps", "pictures seen", "time"), rows)
-        + f"\n\nHardware: {training['hardware']}; {_duration(hours)} in all; "
-        + f"torch {training['torch']}; seed {training['seed']}."
+        _table(("stage", "steps", "pictures seen", "time", "trained on"), rows)
+        + f"\n\n{_duration(hours).capitalize()} in all; seed {training['seed']}."
     )
 
 

@@ -19,7 +19,7 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 """Where the model that comes with this package lives."""
 MOST_RATE = 10.0
 MOST_PICTURES = 100_000
-SHARES = {"autoencoder": 0.25, "clip": 0.08, "denoiser": 0.67}
+SHARES = {"autoencoder": 0.22, "clip": 0.08, "denoiser": 0.55, "decoder": 0.15}
 """How a total time is divided among the stages."""
 
 ALLOCATOR = {
@@ -92,7 +92,6 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         rate=options.rate,
         workers=options.workers,
         parts=options.parts,
-        decoder_only=options.decoder_only,
         compiled=options.compile,
     )
 
@@ -112,11 +111,6 @@ def _parser() -> argparse.ArgumentParser:
         "--stages",
         default=",".join(SHARES),
         help="which stages to train, separated by commas; the others stay as they are",
-    )
-    parser.add_argument(
-        "--decoder-only",
-        action="store_true",
-        help="in the first stage train the decoder alone, so that all else stays valid",
     )
     parser.add_argument(
         "--rate", type=float, default=1.0, help="a factor on all learning rates, such as 0.5"

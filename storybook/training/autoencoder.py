@@ -56,38 +56,22 @@ class AutoencoderStage(Stage):
         vae: the autoencoder.
         pictures: uint8, shape (n, size, size, 3).
         preset: crop, batch size and rate.
-        decoder_only: leave the encoder as it is, and so all latents and whatever has learned
-            from them; the decoder then learns from the latents' means.
     """
 
     name = "autoencoder"
 
-    def __init__(
-        self,
-        vae: AutoencoderKL,
-        pictures: torch.Tensor,
-        preset: Preset,
-        *,
-        decoder_only: bool = False,
-    ) -> None:
+    def __init__(self, vae: AutoencoderKL, pictures: torch.Tensor, preset: Preset) -> None:
         super().__init__()
         self.model: AutoencoderKL = vae
-        self._decoder_only = decoder_only
-        for part in (vae.encoder, vae.quant_conv):
-            part.requires_grad_(not decoder_only)
         self.batch_size, self.learning_rate = preset.vae_batch, preset.vae_rate
         self._pictures, self._crop = pictures, preset.vae_crop
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
         """Return the loss on a crop of each picture in ``indices``."""
         target = as_floats(self._cropped(indices), indices.device)
-        if self._decoder_only:
-            with torch.no_grad():
-                latents = self.model.encode(target).latent_dist.mean
-            return _difference(self.model.decode(latents).sample, target)
         posterior = self.model.encode(target).latent_dist
         found = self.model.decode(posterior.sample()).sample
-        return _difference(found, target) + KL_WEIGHT * posterior.kl().mean()
+        return difference(found, target) + KL_WEIGHT * posterior.kl().mean()
 
     def _cropped(self, indices: torch.Tensor) -> torch.Tensor:
         device, crop = self._pictures.device, self._crop
@@ -102,7 +86,13 @@ class AutoencoderStage(Stage):
         self.model.decoder.compile()
 
 
-def _difference(found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def difference(found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return how far decoded pictures are from the drawings, by pixels and textures: shape ().
+
+    Args:
+        found: shape (n, 3, height, width).
+        target: from -1 to 1, same shape.
+    """
     found = found.float()
     error = functional.l1_loss(found, target) + functional.mse_loss(found, target)
     return error + TEXTURE_WEIGHT * texture.difference(found, target)

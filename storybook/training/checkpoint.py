@@ -26,6 +26,8 @@ class Progress:
     seconds: float = 0.0
     pictures: int = 0
     losses: list[tuple[int, float]] = field(default_factory=list)
+    hardware: list[str] = field(default_factory=list)
+    """What it was trained on, in order."""
 
     def to_json(self) -> str:
         """Return the text that :meth:`from_json` reads."""
@@ -34,8 +36,8 @@ class Progress:
     @classmethod
     def from_json(cls, text: str) -> Progress:
         """Read what :meth:`to_json` wrote."""
-        step, seconds, pictures, losses = json.loads(text)
-        return cls(step, seconds, pictures, [(int(s), float(x)) for s, x in losses])
+        step, seconds, pictures, losses, hardware = json.loads(text)
+        return cls(step, seconds, pictures, [(int(s), float(x)) for s, x in losses], hardware)
 
 
 def write(path: Path, state: dict[str, Any]) -> None:

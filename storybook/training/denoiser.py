@@ -178,8 +178,23 @@ class DenoiserStage(Stage):
         dropped = torch.rand(len(tokens), 1, device=tokens.device) < DROP_CAPTION
         # Chosen by where, not by an index: that would make a GPU wait for the processor.
         tokens = torch.where(dropped, self._empty.to(tokens.device), tokens)
-        with torch.no_grad():
-            return self._frozen[0](tokens).last_hidden_state
+        return self._states(tokens)
+
+    def led_and_free(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the states that guide a batch: of its captions, then of as many empty ones.
+
+        Args:
+            tokens: token ids, shape (n, context).
+
+        Returns:
+            Shape (2n, context, width).
+        """
+        empty = self._empty.to(tokens.device).expand_as(tokens)
+        return self._states(torch.cat([tokens, empty]))
+
+    @torch.no_grad()
+    def _states(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self._frozen[0](tokens).last_hidden_state
 
     def compile(self) -> None:
         """Compile the UNet in place, and the look at what it implies."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from datetime import timedelta
 
 import torch
@@ -18,6 +20,15 @@ def accelerator() -> Accelerator:
         # The others wait while the first process draws the pictures.
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=2))],
     )
+
+
+def hardware() -> str:
+    """Return what training runs on, in words, and by which torch."""
+    if torch.cuda.is_available():
+        found = f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
+    else:
+        found = f"{os.cpu_count()} processor cores ({platform.machine()})"
+    return f"{found}, torch {torch.__version__}"
 
 
 def _multiplies_bfloat16() -> bool:

@@ -1,4 +1,4 @@
-"""The training loop that all three stages share: budget, averaging, checkpoints, progress."""
+"""The training loop that all stages share: budget, averaging, checkpoints, progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from diffusers.training_utils import EMAModel
 
-from storybook.training import checkpoint
+from storybook.training import checkpoint, devices
 from storybook.training.checkpoint import Progress
 
 WARMUP_STEPS = 200
@@ -57,6 +57,8 @@ class Stage(torch.nn.Module):
     name: str
     batch_size: int
     learning_rate: float
+    betas: tuple[float, float] = (0.9, 0.99)
+    """Of AdamW."""
     model: torch.nn.Module
     """The part that training is for, whose averaged weights are the result."""
 
@@ -99,7 +101,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             stage.parameters(),
             lr=self.learning_rate,
-            betas=(0.9, 0.99),
+            betas=stage.betas,
             weight_decay=1e-3,
             fused=accelerator.device.type == "cuda",
         )
@@ -140,6 +142,8 @@ class Trainer:
         share = self._agreed(budget.share_spent(done.seconds - from_seconds, done.step - from_step))
         first_share, snapshots = share, math.ceil(share * (SNAPSHOTS - 1))
         recent: list[torch.Tensor] = []
+        if share < 1 and (hardware := devices.hardware()) not in done.hardware:
+            done.hardware.append(hardware)
         while share < 1:
             if share * (SNAPSHOTS - 1) >= snapshots:
                 snapshots += 1

@@ -31,6 +31,8 @@ class Preset:
     unet_batch: int
     unet_rate: float
     perception_steps: int
+    decoder_batch: int
+    decoder_rate: float = 2e-4
     captions_per_picture: int = 4
 
 
@@ -57,6 +59,7 @@ CPU_128 = Preset(
     unet_batch=32,
     unet_rate=5e-4,
     perception_steps=2000,
+    decoder_batch=4,
 )
 GPU_128 = replace(
     CPU_128,
@@ -64,6 +67,7 @@ GPU_128 = replace(
     clip_batch=1024,
     unet_batch=256,
     unet_rate=8e-4,
+    decoder_batch=32,
 )
 """The same model in the batches that fill a GPU."""
 GPU_256 = Preset(
@@ -89,6 +93,7 @@ GPU_256 = Preset(
     unet_batch=256,
     unet_rate=8e-4,
     perception_steps=1300,
+    decoder_batch=16,
 )
 REHEARSAL = Preset(
     size=64,
@@ -113,5 +118,6 @@ REHEARSAL = Preset(
     unet_batch=8,
     unet_rate=1e-3,
     perception_steps=2,
+    decoder_batch=4,
 )
 PRESETS = {"128": CPU_128, "128-gpu": GPU_128, "256": GPU_256, "rehearsal": REHEARSAL}

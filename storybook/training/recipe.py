@@ -1,9 +1,7 @@
-"""The whole recipe in order: draw, autoencoder, CLIP pair, denoiser, one folder of weights."""
+"""The whole recipe in order: draw, four stages of training, one folder of weights."""
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer
 
@@ -26,6 +24,7 @@ from storybook.training import (
     ahead,
     autoencoder,
     clip,
+    decoder,
     denoiser,
     devices,
     export,
@@ -64,7 +63,6 @@ class Recipe:
         rate: a factor on all learning rates.
         workers: processes that draw.
         parts: if given, a folder that is kept holding all that was learned, in small files.
-        decoder_only: the first stage trains the decoder alone.
         compiled: compile the networks before training them.
     """
 
@@ -76,7 +74,6 @@ class Recipe:
     rate: float = 1.0
     workers: int | None = None
     parts: Path | None = None
-    decoder_only: bool = False
     compiled: bool = False
     accelerator: Accelerator = field(default_factory=devices.accelerator)
 
@@ -94,6 +91,7 @@ class Recipe:
             pictures = resident(self._pictures(enough), self.accelerator.device)
         with self._compiling_ahead(), self._preparing_the_rest(enough):
             vae, vae_progress = self._autoencoder(pictures)
+        self._drop_outdated_decoder(vae)
         if not self._wanted("clip"):
             return
         with self.accelerator.main_process_first():
@@ -106,11 +104,14 @@ class Recipe:
             version = autoencoder.fingerprint(vae, self.preset.pictures)
             latents = self._latents(vae, pictures, version)
         latents = autoencoder.standardise(vae, latents)
-        del pictures
         latents = resident(latents.numpy(), self.accelerator.device)
         eye = self._perception(latents, version)
-        progress = [vae_progress, pair_progress]
-        self._denoiser(vae, pair, eye, latents, tokens, words, progress)
+        stage = self._denoiser_stage(vae, pair, eye, latents, tokens, words)
+        progress = [vae_progress, pair_progress, self._train(stage, len(latents))]
+        if self._wanted("decoder"):
+            vae, decoder_progress = self._decoder(vae, stage, pictures, latents, tokens, version)
+            progress.append(decoder_progress)
+        self._save(vae, stage.model, pair, words, progress)
 
     def _wanted(self, stage: str) -> bool:
         """Tell whether the stage is to be trained now or was trained before."""
@@ -193,9 +194,7 @@ class Recipe:
 
     def _autoencoder(self, pictures: torch.Tensor) -> tuple[AutoencoderKL, Progress]:
         vae = autoencoder.build(self.preset).to(memory_format=torch.channels_last)
-        stage = autoencoder.AutoencoderStage(
-            vae, pictures, self.preset, decoder_only=self.decoder_only
-        )
+        stage = autoencoder.AutoencoderStage(vae, pictures, self.preset)
         progress = self._train(stage, len(pictures))
         heldout = np.stack([draw(scene(i, "heldout"), self.preset.size) for i in range(32)])
         self._say(f"autoencoder: {autoencoder.psnr(vae, heldout):.2f} dB on held-out drawings")
@@ -228,7 +227,7 @@ class Recipe:
     def _trains(self, stage: str) -> bool:
         return stage in self.budgets and self.budgets[stage].share_spent(0, 0) < 1
 
-    def _denoiser(
+    def _denoiser_stage(
         self,
         vae: AutoencoderKL,
         pair: CLIPModel,
@@ -236,11 +235,10 @@ class Recipe:
         latents: torch.Tensor,
         tokens: torch.Tensor,
         words: CLIPTokenizer,
-        before: list[Progress],
-    ) -> None:
+    ) -> denoiser.DenoiserStage:
         encoder = export.text_encoder(pair)
         unet = denoiser.build(self.preset).to(memory_format=torch.channels_last)
-        stage = denoiser.DenoiserStage(
+        return denoiser.DenoiserStage(
             unet,
             encoder,
             latents,
@@ -250,13 +248,67 @@ class Recipe:
             perception=eye,
             show=lambda step: self._show(export.pipeline(vae, unet, encoder, words), step),
         )
-        progress = self._train(stage, len(latents))
-        if self.accelerator.is_main_process:
-            record = self._record(dict(zip(parts.STAGES, [*before, progress], strict=True)))
-            export.save(self.out, vae, unet, pair, words, record)
-            self._say(f"saved the model to {self.out}")
-            if self.parts:
-                parts.pack(self.out, self.parts, snapshots=self.state / "snapshots")
+
+    def _drop_outdated_decoder(self, vae: AutoencoderKL) -> None:
+        """Forget a decoder that was made for another encoder's latents."""
+        path = self.state / "decoder.pt"
+        with self.accelerator.main_process_first():
+            if path.exists() and not decoder.belongs(path, vae):
+                self._say("decoder: the encoder has changed, so it starts anew")
+                path.unlink()
+
+    def _decoder(
+        self,
+        vae: AutoencoderKL,
+        denoising: denoiser.DenoiserStage,
+        pictures: torch.Tensor,
+        latents: torch.Tensor,
+        tokens: torch.Tensor,
+        version: str,
+    ) -> tuple[AutoencoderKL, Progress]:
+        redrawn = None
+        if self._trains("decoder"):
+            with self.accelerator.main_process_first():
+                redrawn = self._redrawn(denoising, latents, tokens, version)
+        fresh = autoencoder.build(self.preset).to(memory_format=torch.channels_last)
+        fresh.load_state_dict(vae.state_dict())
+        stage = decoder.DecoderStage(fresh, pictures, latents, redrawn, self.preset)
+        return fresh, self._train(stage, len(pictures))
+
+    def _redrawn(
+        self,
+        denoising: denoiser.DenoiserStage,
+        latents: torch.Tensor,
+        tokens: torch.Tensor,
+        version: str,
+    ) -> decoder.Redrawn:
+        """Let the denoiser draw some pictures again, or take what this very one made before."""
+        path = self.state / f"redrawn-{decoder.version(denoising.model, version)}.npy"
+        numbers = decoder.redrawn_numbers(len(latents))
+        if not path.exists():
+            self._say(f"drawing {len(numbers):,} pictures again with the denoiser")
+            with self.accelerator.autocast():
+                found = decoder.redraw(denoising, numbers, latents, tokens)
+            for outdated in self.state.glob("redrawn-*.npy"):
+                outdated.unlink()
+            keep(path, found.numpy())
+        return decoder.Redrawn(numbers, torch.from_numpy(np.load(path)))
+
+    def _save(
+        self,
+        vae: AutoencoderKL,
+        unet: UNet2DConditionModel,
+        pair: CLIPModel,
+        words: CLIPTokenizer,
+        progress: list[Progress],
+    ) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        record = self._record(dict(zip(parts.STAGES, progress, strict=False)))
+        export.save(self.out, vae, unet, pair, words, record)
+        self._say(f"saved the model to {self.out}")
+        if self.parts:
+            parts.pack(self.out, self.parts, snapshots=self.state / "snapshots")
 
     def _train(self, stage: Stage, pictures: int, budget: Budget | None = None) -> Progress:
         trainer = Trainer(
@@ -306,13 +358,12 @@ class Recipe:
             "world": WORLD_VERSION,
             "preset": asdict(self.preset),
             "seed": self.seed,
-            "hardware": _hardware(),
-            "torch": torch.__version__,
             "stages": {
                 name: {
                     "steps": done.step,
                     "pictures": done.pictures,
                     "hours": round(done.seconds / 3600, 3),
+                    "hardware": done.hardware,
                     "losses": _thinned(done.losses),
                 }
                 for name, done in progress.items()
@@ -331,12 +382,6 @@ def _prepare(preset: Preset, state: Path, workers: int | None) -> None:
     tokens(state, words, count, captions, workers)
     named(state, count, captions)
     dataset.pictures(state, size=preset.size, count=count, workers=workers)
-
-
-def _hardware() -> str:
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
-    return f"{os.cpu_count()} processor cores ({platform.machine()})"
 
 
 def _thinned(losses: list[tuple[int, float]], most: int = 200) -> list[tuple[int, float]]:

@@ -67,6 +67,8 @@ def from_model(folder: Path, state: Path) -> list[str]:
         "clip": _pair(folder, record["logit_scale"]),
         "denoiser": UNet2DConditionModel.from_pretrained(folder, subfolder="unet"),
     }
+    if "decoder" in record["stages"]:
+        models["decoder"] = models["autoencoder"]
     slim = {
         stage: checkpoint.slim_from_model(model, _progress(record, stage))
         for stage, model in models.items()
@@ -105,8 +107,6 @@ def _pair(folder: Path, logit_scale: float) -> CLIPModel:
 
 
 def _progress(record: dict[str, Any], stage: str) -> Progress:
-    done = record.get("stages", {}).get(stage)
-    if done is None:
-        return Progress()
+    done = record["stages"][stage]
     losses = [(int(step), float(loss)) for step, loss in done["losses"]]
-    return Progress(done["steps"], 3600 * done["hours"], done["pictures"], losses)
+    return Progress(done["steps"], 3600 * done["hours"], done["pictures"], losses, done["hardware"])

@@ -98,7 +98,9 @@ def test_styles_that_are_the_same_and_a_story_of_a_hundred_pages_are_answered(pa
 
 
 def test_a_book_of_the_readers_own_is_drawn_page_by_page_and_saved(page):
-    page.locator(BOOK).get_by_label("The story, a line").fill("a fox walks in the forest\na fox reads on the beach")
+    page.locator(BOOK).get_by_label("The story, a line").fill(
+        "a fox walks in the forest\na fox reads on the beach"
+    )
     page.locator(BOOK).get_by_label("Who is on every page").fill("fox")
     page.locator(BOOK).get_by_label("Title").fill("The fox")
     page.click(f"{BOOK} >> text=Draw this book")

@@ -27,7 +27,8 @@ from explainer.trace import MAX_FILE_BYTES, Trace, TraceError
 from explainer.turns import Turns
 from explainer.widgets import ModelPicker, TraceFile, ViewMenu, Views
 from explainer.widgets.model_picker import Loaded
-from explainer.widgets.offers import VIEWS, Subject, named
+from explainer.widgets.offers import VIEWS, named
+from explainer.widgets.subjects import Subject
 from tests import tiny
 from tests.synthetic import make_trace
 

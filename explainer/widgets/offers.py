@@ -1,4 +1,4 @@
-"""Offers: which views of the stages a run can be shown in, and why not in the others.
+"""Offers: which views of the stages a run can be shown in.
 
 Every view takes any model's run. What a view needs beyond the trace is said here: the model itself,
 a UNet, an encoder that makes one vector of a sentence. A family's name stands nowhere.
@@ -7,27 +7,24 @@ a UNet, an encoder that makes one vector of a sentence. A family's name stands n
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from explainer.capture.families import FAMILIES
-from explainer.parameters import ParameterError
 from explainer.sharing import parameters_of
 from explainer.stages import guesses, inside, knobs, latent, noise
+from explainer.widgets import subjects
+from explainer.widgets.subjects import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ipywidgets import Widget
-    from numpy.typing import NDArray
 
-    from explainer.parameters import RunParameters
-    from explainer.runs import RunController, Task
+    from explainer.runs import Task
     from explainer.stages.encoders import PipelineEncoder
-    from explainer.trace import Trace
     from explainer.widgets.addressed import Addressed
 
 STAGES = ("Text", "Noise", "Latent", "Style")
@@ -41,48 +38,6 @@ PAIRS = (
 )
 STYLES = ("watercolour", "pencil sketch", "oil painting", "paper cut-out")
 STORY = ("{} wakes up early", "{} walks through the snow", "{} comes home at night")
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """What is to be shown.
-
-    Attributes:
-        trace: A run.
-        other: Another run of the same model and size, where there is one.
-        controller: Computes with the run's model; None where only the trace is here.
-        folder: The model's folder on this machine, where it has one.
-    """
-
-    trace: Trace
-    other: Trace | None = None
-    controller: RunController | None = None
-    folder: Path | None = None
-
-    @property
-    def second(self) -> Trace:
-        """The other run; the same one where there is none."""
-        return self.trace if self.other is None else self.other
-
-    @property
-    def has_unet(self) -> bool:
-        """Whether the denoiser is a UNet, going by the pipeline's class."""
-        family = FAMILIES.get(self.trace.pipeline)
-        return family is not None and family.denoiser == "unet"
-
-    def base(self) -> RunParameters:
-        """The run without style words: what follows the last comma of its prompt."""
-        parameters = parameters_of(self.trace)
-        scene, comma, _style = parameters.prompt.rpartition(", ")
-        return replace(parameters, prompt=scene, weights=()) if comma and scene else parameters
-
-    def square(self) -> NDArray[np.uint8]:
-        """The middle square of the picture: uint8, shape (size, size, 3)."""
-        picture = np.asarray(self.trace.image(), np.uint8)
-        height, width = picture.shape[:2]
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        return picture[top : top + side, left : left + side]
 
 
 Ask = Callable[[Any, "Task", Subject], Any]
@@ -115,82 +70,10 @@ class View:
         """Says why it does not apply to a subject; "" if it does."""
         reason = self.refuse(subject)
         if not reason and self.live and subject.controller is None:
-            return f"The file is enough for all but this: load the model ({_model(subject)})."
+            return (
+                f"The file is enough for all but this: load the model ({subjects.model(subject)})."
+            )
         return reason
-
-
-def _model(subject: Subject) -> str:
-    return subject.trace.model or "unnamed"
-
-
-def _no_tokens(subject: Subject) -> str:
-    return "" if subject.trace.tokens else "The run was given embeddings; nobody typed a sentence."
-
-
-def _no_frames(subject: Subject) -> str:
-    if {"x0", "noisy"} <= subject.trace.frames.keys():
-        return ""
-    return "The run was recorded without frames (--no-previews)."
-
-
-def _no_attention(subject: Subject) -> str:
-    missing = "" if subject.trace.attention else "The run was recorded without attention."
-    return _no_tokens(subject) or _no_frames(subject) or missing
-
-
-def _no_prompt(subject: Subject) -> str:
-    if not subject.trace.prompt.strip() or subject.trace.seed is None:
-        return "No prompt and seed name the run, so that it cannot be made again."
-    try:
-        parameters_of(subject.trace)
-    except ParameterError as error:
-        return f"The run cannot be made again here. {error}"
-    return ""
-
-
-def _too_short(subject: Subject) -> str:
-    return "" if subject.trace.calls > 1 else "The run has one step, and a curve needs two."
-
-
-def _no_unet(subject: Subject) -> str:
-    if subject.has_unet:
-        return ""
-    return (
-        "Its denoiser is a transformer: a row of equal blocks, not the ladder that is drawn here."
-    )
-
-
-def _not_guessable(subject: Subject) -> str:
-    if subject.has_unet:
-        return ""
-    return "A UNet is asked here at one timestep after another; a transformer's steps are its own."
-
-
-def _no_schedule(subject: Subject) -> str:
-    try:
-        noise.signal_left(subject.trace.scheduler_config)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def _no_vector(subject: Subject) -> str:
-    if _pooled(subject) is None:
-        return "Its text encoder (T5) makes no one vector of a sentence, only one for each token."
-    return ""
-
-
-def _no_image_encoder(subject: Subject) -> str:
-    if subject.folder is not None and (subject.folder / "image_encoder").is_dir():
-        return ""
-    return "Only a CLIP pair can name pictures, and this model comes with the text half alone."
-
-
-def _pooled(subject: Subject) -> NDArray[np.float32] | None:
-    """The one vector of the sentence, of the first encoder that makes one."""
-    trace = subject.trace
-    vectors = (trace.pooled_embedding, *(one.pooled_embedding for one in trace.readings))
-    return next((vector for vector in vectors if vector.size), None)
 
 
 def _encoders(pipe: Any, _task: Task, subject: Subject) -> tuple[PipelineEncoder, ...]:
@@ -220,7 +103,7 @@ def _tokens(number: int) -> View:
         count = 1 + len(subject.trace.readings)
         if number >= count:
             return f"This model reads with {('one text encoder', 'two text encoders')[count - 1]}."
-        return _no_tokens(subject)
+        return subjects.no_tokens(subject)
 
     def make(subject: Subject, _found: Any) -> Widget:
         read = subject.trace.readings[number - 1] if number else subject.trace
@@ -342,18 +225,6 @@ def _sketch(subject: Subject, _found: Any) -> Widget:
     return sketch
 
 
-def _no_way_from_pictures(subject: Subject) -> str:
-    if subject.trace.pipeline.startswith("PixArt"):
-        return "diffusers has no way from picture to picture for this family."
-    return ""
-
-
-def _not_moved(subject: Subject) -> str:
-    if subject.trace.pipeline == "StableDiffusionPipeline":
-        return ""
-    return "The words' vectors are exchanged one by one, which only Stable Diffusion 1 and 2 allow."
-
-
 def _style_way(kind: str, **form: str) -> Make:
     def make(subject: Subject, _found: Any) -> Widget:
         base = subject.base()
@@ -383,7 +254,7 @@ VIEWS: tuple[View, ...] = (
         stage="Text",
         name="Type a sentence",
         live=True,
-        refuse=_no_tokens,
+        refuse=subjects.no_tokens,
         ask=_encoders,
         make=lambda s, found: _for_this_run(_widgets().Sentence(found[0].reader, s.trace.prompt)),
     ),
@@ -391,21 +262,21 @@ VIEWS: tuple[View, ...] = (
         stage="Text",
         name="Layer by layer",
         live=True,
-        refuse=_no_tokens,
+        refuse=subjects.no_tokens,
         ask=_layers,
         make=lambda _s, found: _widgets().TokenLayers(found),
     ),
     View(
         stage="Text",
         name="The sentence's fingerprint",
-        refuse=_no_vector,
-        make=lambda s, _: _widgets().Fingerprint(_pooled(s)),
+        refuse=subjects.no_vector,
+        make=lambda s, _: _widgets().Fingerprint(subjects.pooled(s)),
     ),
     View(
         stage="Text",
         name="Two sentences",
         live=True,
-        refuse=_no_vector,
+        refuse=subjects.no_vector,
         ask=_encoders,
         make=lambda _s, found: _widgets().TwoSentences(_pooling(found), PAIRS),
     ),
@@ -413,58 +284,66 @@ VIEWS: tuple[View, ...] = (
         stage="Text",
         name="A map of phrases",
         live=True,
-        refuse=_no_vector,
+        refuse=subjects.no_vector,
         ask=_encoders,
         make=lambda _s, found: _widgets().Phrases(_pooling(found), PHRASES, AXES),
     ),
-    View(stage="Text", name="Names for pictures", refuse=_no_image_encoder, make=_names),
+    View(stage="Text", name="Names for pictures", refuse=subjects.no_image_encoder, make=_names),
     View(
         stage="Text",
         name="Where each word is looked up",
-        refuse=_no_attention,
+        refuse=subjects.no_attention,
         make=_maps,
     ),
     View(
         stage="Text",
         name="A changed sentence",
-        refuse=_no_frames,
+        refuse=subjects.no_frames,
         make=lambda s, _: _widgets().TwoRuns(s.controller, s.second, s.trace),
     ),
     View(
         stage="Noise",
         name="Step by step",
-        refuse=_no_frames,
+        refuse=subjects.no_frames,
         make=lambda s, _: _widgets().Player(s.trace),
     ),
     View(
         stage="Noise",
         name="Sinking into noise",
-        refuse=_no_schedule,
+        refuse=subjects.no_schedule,
         make=lambda s, _: _widgets().Fade({"this run": s.square()}, s.trace.scheduler_config),
     ),
     View(
         stage="Noise",
         name="Guessing the noise",
         live=True,
-        refuse=_not_guessable,
+        refuse=subjects.not_guessable,
         ask=_guess,
         steps=lambda _s: len(guesses.TIMESTEPS),
         make=lambda s, found: _widgets().Guesses(found, controller=s.controller, source=s.square),
     ),
     View(stage="Noise", name="A step taken apart", make=lambda s, _: _widgets().Anatomy(s.trace)),
-    View(stage="Noise", name="Coarse first, fine last", refuse=_too_short, make=_settling),
-    View(stage="Noise", name="Its way through latent space", refuse=_too_short, make=_route),
+    View(stage="Noise", name="Coarse first, fine last", refuse=subjects.too_short, make=_settling),
+    View(
+        stage="Noise", name="Its way through latent space", refuse=subjects.too_short, make=_route
+    ),
     View(
         stage="Noise",
         name="Inside the denoiser",
         live=True,
-        refuse=lambda s: _no_unet(s) or _no_prompt(s),
+        refuse=lambda s: subjects.no_unet(s) or subjects.no_prompt(s),
         ask=_look,
         steps=lambda s: len(inside.moments(s.trace.calls)),
         make=lambda s, found: _widgets().Denoiser(*found, controller=s.controller, trace=s.trace),
     ),
-    View(stage="Noise", name="Turn the knobs", live=True, refuse=_no_prompt, make=_sweep),
-    View(stage="Noise", name="Exchange the sentence", live=True, refuse=_no_prompt, make=_swap),
+    View(stage="Noise", name="Turn the knobs", live=True, refuse=subjects.no_prompt, make=_sweep),
+    View(
+        stage="Noise",
+        name="Exchange the sentence",
+        live=True,
+        refuse=subjects.no_prompt,
+        make=_swap,
+    ),
     View(
         stage="Latent",
         name="Channel by channel",
@@ -494,59 +373,59 @@ VIEWS: tuple[View, ...] = (
         stage="Latent",
         name="Ways through the latents",
         live=True,
-        refuse=_no_prompt,
+        refuse=subjects.no_prompt,
         make=lambda s, _: _widgets().Walks(s.trace, s.second, SECOND, controller=s.controller),
     ),
     View(
         stage="Latent",
         name="Begin with a sketch",
         live=True,
-        refuse=_no_way_from_pictures,
+        refuse=subjects.no_way_from_pictures,
         make=_sketch,
     ),
     View(
         stage="Style",
         name="One scene in many styles",
         live=True,
-        refuse=_no_prompt,
+        refuse=subjects.no_prompt,
         make=lambda s, _: _widgets().Styles(s.base(), STYLES, controller=s.controller),
     ),
     View(
         stage="Style",
         name="Where style words act",
         live=True,
-        refuse=_no_prompt,
+        refuse=subjects.no_prompt,
         make=lambda s, _: _widgets().StyleWords(s.base(), STYLES[0], controller=s.controller),
     ),
     View(
         stage="Style",
         name="Style early or late",
         live=True,
-        refuse=_no_prompt,
+        refuse=subjects.no_prompt,
         make=lambda s, _: _widgets().StyleTimes(s.base(), STYLES[0], controller=s.controller),
     ),
     View(
         stage="Style",
         name="From style to style",
         live=True,
-        refuse=_no_prompt,
+        refuse=subjects.no_prompt,
         make=_style_way("mix", first=STYLES[0], second=STYLES[1]),
     ),
     View(
         stage="Style",
         name="A style carried over",
         live=True,
-        refuse=lambda s: _not_moved(s) or _no_prompt(s),
+        refuse=lambda s: subjects.not_moved(s) or subjects.no_prompt(s),
         make=_style_way("transfer", donor=SECOND, style=STYLES[0]),
     ),
     View(
         stage="Style",
         name="Which words carry the style",
         live=True,
-        refuse=lambda s: _not_moved(s) or _no_prompt(s),
+        refuse=lambda s: subjects.not_moved(s) or subjects.no_prompt(s),
         make=_style_way("carriers", style=STYLES[0]),
     ),
-    View(stage="Style", name="A storybook", live=True, refuse=_no_prompt, make=_book),
+    View(stage="Style", name="A storybook", live=True, refuse=subjects.no_prompt, make=_book),
 )
 """All views, in the order of the stages."""
 
@@ -561,12 +440,3 @@ def named(name: str) -> View:
         if view.name == name:
             return view
     raise ValueError(f"There is no view {name!r}; there are: {', '.join(v.name for v in VIEWS)}.")
-
-
-def paired(subject: Subject, trace: Trace) -> Subject:
-    """Returns the subject with another run first, and the former second if both are alike."""
-    former = subject.trace
-    alike = former.fingerprint == trace.fingerprint and (
-        former.latents.shape[1:] == trace.latents.shape[1:]
-    )
-    return replace(subject, trace=trace, other=former if alike else None)

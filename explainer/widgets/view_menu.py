@@ -9,8 +9,9 @@ import traitlets as t
 
 from explainer.models import embedded_folder
 from explainer.widgets.asking import Asking
-from explainer.widgets.offers import STAGES, VIEWS, Subject, View, named, paired
+from explainer.widgets.offers import STAGES, VIEWS, View, named
 from explainer.widgets.studio import Studio
+from explainer.widgets.subjects import Subject, paired
 
 if TYPE_CHECKING:
     from explainer.runs import Task

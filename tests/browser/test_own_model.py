@@ -7,7 +7,8 @@ from explainer.memory import Machine
 from explainer.widgets import ModelPicker, TraceFile, ViewMenu
 from explainer.widgets.host import static_page
 from explainer.widgets.model_picker import _facts
-from explainer.widgets.offers import VIEWS, Subject, named
+from explainer.widgets.offers import VIEWS, named
+from explainer.widgets.subjects import Subject
 from tests import tiny
 from tests.browser.attended import attended
 from tests.browser.test_pages import STUDIO, fill, visit

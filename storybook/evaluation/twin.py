@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from explainer import fingerprints
 from storybook.dataset import captions, pictures
-from storybook.training import autoencoder, denoiser, devices
+from storybook.training import autoencoder, checkpoint, denoiser, devices
 from storybook.training.data import ids
 from storybook.training.loop import Budget, Trainer
 from storybook.training.presets import PRESETS
+from storybook.world import WORLD_VERSION
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -48,8 +48,9 @@ def overfitted(
         TrainingStopped: when training cannot go on.
     """
     size = pipe.unet.config.sample_size * pipe.vae_scale_factor
-    # Another model's twin, or one that learned other pictures, must not be gone on with.
-    folder = state / f"{fingerprints.of_pipeline(pipe)}-{count}"
+    # Another denoiser's twin, or one that learned other latents, must not be gone on with.
+    origin = (pipe.unet, pipe.text_encoder, pipe.vae.encoder, pipe.vae.quant_conv)
+    folder = state / f"{checkpoint.fingerprint(f'{WORLD_VERSION}/{count}', *origin)}-{count}"
     drawn = pictures(folder, size=size, count=count)
     device = pipe.device
     latents = autoencoder.encode_all(pipe.vae, torch.tensor(np.asarray(drawn)), device).float()

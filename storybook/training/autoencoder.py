@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional
 
-from storybook.training import texture
+from storybook.training import checkpoint, texture
 from storybook.training.data import as_floats
 from storybook.training.loop import Stage
 from storybook.training.presets import Preset
@@ -100,11 +99,7 @@ def difference(found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 def fingerprint(vae: AutoencoderKL, pictures: int) -> str:
     """Name the latents of so many pictures by the weights that they depend on."""
-    digest = hashlib.sha256(f"{WORLD_VERSION}/{pictures}".encode())
-    for part in (vae.encoder, vae.quant_conv):
-        for weight in part.state_dict().values():
-            digest.update(weight.cpu().numpy().tobytes())
-    return digest.hexdigest()[:12]
+    return checkpoint.fingerprint(f"{WORLD_VERSION}/{pictures}", vae.encoder, vae.quant_conv)
 
 
 @torch.no_grad()

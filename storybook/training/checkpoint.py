@@ -7,6 +7,7 @@ goes on from either; from a slim one with a fresh optimizer.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -60,6 +61,20 @@ def write(path: Path, state: dict[str, Any]) -> None:
 def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Return a checkpoint, whole or slim, its tensors on ``device``."""
     return torch.load(path, map_location=device, weights_only=True)
+
+
+def fingerprint(made: str, *of: torch.nn.Module) -> str:
+    """Name what was made of some networks by all that it depends on: 12 hexadecimal digits.
+
+    Args:
+        made: what it is.
+        of: the networks, whose weights count.
+    """
+    digest = hashlib.sha256(made.encode())
+    for module in of:
+        for weight in module.state_dict().values():
+            digest.update(weight.cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def progress(path: Path) -> Progress:

@@ -8,7 +8,6 @@ looks like a drawing, see :mod:`storybook.training.critic`.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +49,7 @@ class Redrawn:
 
 def version(unet: UNet2DConditionModel, latents: str) -> str:
     """Name what a denoiser draws again from latents of a name."""
-    digest = hashlib.sha256(f"{latents}/{REDRAWN}".encode())
-    for weight in unet.state_dict().values():
-        digest.update(weight.cpu().numpy().tobytes())
-    return digest.hexdigest()[:12]
+    return checkpoint.fingerprint(f"{latents}/{REDRAWN}", unet)
 
 
 def redrawn_numbers(pictures: int) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """For all tests: several at once, and nothing of theirs among what the user keeps."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -13,6 +14,11 @@ WORKER_BYTES = 3 * 2**30
 # Torch's threads, in workers and in what they start: together as many as there are processors.
 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Shells have what they run in the background ignore Ctrl+C, and so would all that is started from
+# here; some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -1,6 +1,6 @@
 """What a training step costs in other ways: pictures a second over those of the eager step.
 
-    python benchmarks/training.py              denoiser and autoencoder, on what torch sees
+    python benchmarks/training.py              all stages but CLIP's, on what torch sees
     options: [--preset 128-gpu] [--stages denoiser ...] [--variants compiled ...]
              [--batches 256 ...] [--seconds 5] [--rounds 3] [--profile]
 
@@ -78,7 +78,12 @@ def _options() -> argparse.Namespace:
 
 
 def _batch(stage: str, preset: Preset) -> int:
-    return {"autoencoder": preset.vae_batch, "denoiser": preset.unet_batch}[stage]
+    batches = {
+        "autoencoder": preset.vae_batch,
+        "denoiser": preset.unet_batch,
+        "decoder": preset.decoder_batch,
+    }
+    return batches[stage]
 
 
 def _denoiser(preset: Preset, device: torch.device) -> Stage:
@@ -90,6 +95,7 @@ def _denoiser(preset: Preset, device: torch.device) -> Stage:
 STAGES: dict[str, Callable[[Preset, torch.device], Stage]] = {
     "denoiser": _denoiser,
     "autoencoder": ahead.autoencoder_stage,
+    "decoder": ahead.decoder_stage,
 }
 
 
@@ -122,7 +128,7 @@ def _ready(
     name: str, batch: int, preset: Preset, accelerator: Any, variants: list[str]
 ) -> list[Case]:
     """Build and warm up the eager step and all variants that work on this machine."""
-    sized = replace(preset, vae_batch=batch, unet_batch=batch)
+    sized = replace(preset, vae_batch=batch, unet_batch=batch, decoder_batch=batch)
     cases = []
     for variant, prepare in {"eager": _as_is, **{v: VARIANTS[v] for v in variants}}.items():
         stage = STAGES[name](sized, accelerator.device)

@@ -356,8 +356,9 @@ def test_stages_on_random_data_take_the_recipes_steps(trained, tmp_path, monkeyp
     monkeypatch.setattr(denoiser.DenoiserStage, "compile", lambda self: None)
     ahead.compile_denoiser(REHEARSAL, trained / "state" / "tokenizer")
     accelerator = devices.accelerator()
-    stage = ahead.autoencoder_stage(REHEARSAL, accelerator.device)
-    assert Trainer(stage, tmp_path, accelerator).step(ahead.DATA, rate=1.0).isfinite()
+    for made in (ahead.autoencoder_stage, ahead.decoder_stage):
+        stage = made(REHEARSAL, accelerator.device)
+        assert Trainer(stage, tmp_path, accelerator).step(ahead.DATA, rate=1.0).isfinite()
 
 
 def test_a_texture_is_the_same_wherever_its_dots_sit():

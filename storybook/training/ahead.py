@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from transformers import CLIPTokenizer
 
-from storybook.training import autoencoder, clip, denoiser, devices, export
+from storybook.training import autoencoder, clip, decoder, denoiser, devices, export
 from storybook.training.loop import Trainer
 from storybook.training.perception import Perception
 from storybook.training.presets import Preset
@@ -27,6 +27,15 @@ def autoencoder_stage(preset: Preset, device: torch.device) -> autoencoder.Autoe
     pictures = torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
     vae = autoencoder.build(preset).to(memory_format=torch.channels_last)
     return autoencoder.AutoencoderStage(vae, pictures, preset)
+
+
+def decoder_stage(preset: Preset, device: torch.device) -> decoder.DecoderStage:
+    """Return an untrained decoder's last stage on random pictures and latents."""
+    first = autoencoder_stage(preset, device)
+    side = preset.size // autoencoder.FACTOR
+    latents = torch.randn(DATA, preset.latent_channels, side, side).half()
+    redrawn = decoder.Redrawn(torch.arange(DATA), latents)
+    return decoder.DecoderStage(first.model, first.pictures, latents.to(device), redrawn, preset)
 
 
 def denoiser_stage(

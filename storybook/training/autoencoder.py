@@ -63,7 +63,7 @@ class AutoencoderStage(Stage):
         super().__init__()
         self.model: AutoencoderKL = vae
         self.batch_size, self.learning_rate = preset.vae_batch, preset.vae_rate
-        self._pictures, self._crop = pictures, preset.vae_crop
+        self.pictures, self._crop = pictures, preset.vae_crop
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
         """Return the loss on a crop of each picture in ``indices``."""
@@ -73,11 +73,11 @@ class AutoencoderStage(Stage):
         return difference(found, target) + KL_WEIGHT * posterior.kl().mean()
 
     def _cropped(self, indices: torch.Tensor) -> torch.Tensor:
-        device, crop = self._pictures.device, self._crop
-        room = (self._pictures.shape[1] - crop) // FACTOR
+        device, crop = self.pictures.device, self._crop
+        room = (self.pictures.shape[1] - crop) // FACTOR
         corners = FACTOR * torch.randint(0, room + 1, (2, len(indices), 1), device=device)
         rows, columns = corners + torch.arange(crop, device=device)
-        return self._pictures[indices.to(device)[:, None, None], rows[:, :, None], columns[:, None]]
+        return self.pictures[indices.to(device)[:, None, None], rows[:, :, None], columns[:, None]]
 
     def compile(self) -> None:
         """Compile the two networks in place."""

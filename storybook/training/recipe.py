@@ -196,9 +196,13 @@ class Recipe:
         vae = autoencoder.build(self.preset).to(memory_format=torch.channels_last)
         stage = autoencoder.AutoencoderStage(vae, pictures, self.preset)
         progress = self._train(stage, len(pictures))
-        heldout = np.stack([draw(scene(i, "heldout"), self.preset.size) for i in range(32)])
-        self._say(f"autoencoder: {autoencoder.psnr(vae, heldout):.2f} dB on held-out drawings")
+        self._say_quality(stage)
         return vae, progress
+
+    def _say_quality(self, stage: autoencoder.AutoencoderStage | decoder.DecoderStage) -> None:
+        heldout = np.stack([draw(scene(i, "heldout"), self.preset.size) for i in range(32)])
+        found = autoencoder.psnr(stage.model, heldout)
+        self._say(f"{stage.name}: {found:.2f} dB on held-out drawings")
 
     def _clip(
         self, pictures: torch.Tensor, tokens: torch.Tensor, words: CLIPTokenizer
@@ -273,7 +277,9 @@ class Recipe:
         fresh = autoencoder.build(self.preset).to(memory_format=torch.channels_last)
         fresh.load_state_dict(vae.state_dict())
         stage = decoder.DecoderStage(fresh, pictures, latents, redrawn, self.preset)
-        return fresh, self._train(stage, len(pictures))
+        progress = self._train(stage, len(pictures))
+        self._say_quality(stage)
+        return fresh, progress
 
     def _redrawn(
         self,

@@ -60,19 +60,33 @@ class Critic(nn.Module):
 
 
 def teaching(
-    critic: Critic, found: torch.Tensor, drawn: torch.Tensor, latents: torch.Tensor
+    critic: Critic,
+    found: torch.Tensor,
+    drawn: torch.Tensor,
+    latents: torch.Tensor,
+    agreement: torch.Tensor,
 ) -> torch.Tensor:
     """Return how far decoded pictures are from passing as drawings: the decoder's loss, shape ().
 
     It looks at each picture against the drawing of the same latent (Jolicoeur-Martineau 2019), and
     at the maps on the way (Wang et al. 2018). Its gradient reaches ``found`` alone.
+
+    Args:
+        critic: learns nothing from it.
+        found: decoded pictures, shape (n, 3, height, width).
+        drawn: the drawings, same shape.
+        latents: what was decoded.
+        agreement: from 0 to 1, how far each should show the very drawing, shape (n, 1, 1, 1).
     """
     critic.requires_grad_(False)
     score, maps = critic(found, latents)
     with torch.no_grad():
         wanted_score, wanted_maps = critic(drawn, latents)
     critic.requires_grad_(True)
-    apart = [(a - b).abs().mean() / b.abs().mean() for a, b in zip(maps, wanted_maps, strict=True)]
+    apart = [
+        (agreement * (a - b)).abs().mean() / b.abs().mean()
+        for a, b in zip(maps, wanted_maps, strict=True)
+    ]
     verdict = functional.softplus(wanted_score - score).mean()
     return verdict + FEATURES_WEIGHT * torch.stack(apart).mean()
 

@@ -8,12 +8,14 @@ looks like a drawing, see :mod:`storybook.training.critic`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch.nn import functional
 
 from storybook.training import checkpoint, critic
 from storybook.training.autoencoder import difference
@@ -25,11 +27,9 @@ from storybook.training.presets import Preset
 
 REDRAWN = 2048
 """So many drawings are noised and drawn again."""
-STEPS, FIRST, LAST = 15, 2, 8
-"""Of 15 steps they are given the last two to eight: what they show stays, artefacts come."""
+STEPS, FIRST, LAST = 15, 2, 13
+"""Of 15 steps some are given the last two, others more: of the last 13, little stays as it was."""
 GUIDANCE = 3.0
-REDRAWN_WEIGHT = 0.5
-"""What was drawn again no longer shows quite the drawing, so its pixels' error counts less."""
 CRITIC_WEIGHT = 0.5
 """The critic's pull on a picture, in units of the pull of the error."""
 
@@ -49,13 +49,12 @@ class Redrawn:
 
 def version(unet: UNet2DConditionModel, latents: str) -> str:
     """Name what a denoiser draws again from latents of a name."""
-    return checkpoint.fingerprint(f"{latents}/{REDRAWN}", unet)
+    return checkpoint.fingerprint(f"{latents}/{REDRAWN}/{STEPS}/{FIRST}/{LAST}/{GUIDANCE}", unet)
 
 
 def redrawn_numbers(pictures: int) -> torch.Tensor:
     """Return which of so many pictures are drawn again: int64, at most :data:`REDRAWN`."""
-    dice = torch.Generator().manual_seed(0)
-    return torch.randperm(pictures, generator=dice)[:REDRAWN].sort().values
+    return torch.randperm(pictures, generator=torch.Generator().manual_seed(0))[:REDRAWN]
 
 
 @torch.no_grad()
@@ -79,9 +78,9 @@ def redraw(
     scheduler = sampling_scheduler()
     scheduler.set_timesteps(STEPS)
     found = []
-    for chosen in numbers.split(stage.batch_size):
+    for chosen, steps in _batches(numbers, stage.batch_size):
         texts = stage.led_and_free(tokens[chosen.to(tokens.device), 0].to(device).long())
-        timesteps = scheduler.timesteps[-int(torch.randint(FIRST, LAST + 1, (), generator=dice)) :]
+        timesteps = scheduler.timesteps[-steps:]
         clean = latents[chosen.to(latents.device)].to(device).float()
         noise = torch.randn(clean.shape, generator=dice).to(device)
         x = scheduler.add_noise(clean, noise, timesteps[:1].expand(len(clean)))
@@ -91,6 +90,13 @@ def redraw(
             x = scheduler.step(free + GUIDANCE * (led - free), t, x).prev_sample
         found.append(x.half().cpu().numpy())
     return torch.from_numpy(np.concatenate(found))
+
+
+def _batches(numbers: torch.Tensor, size: int) -> Iterator[tuple[torch.Tensor, int]]:
+    """Yield the pictures in order, as many for each number of steps, and that number."""
+    shares = numbers.tensor_split(LAST - FIRST + 1)
+    for steps, share in enumerate(shares, start=FIRST):
+        yield from ((batch, steps) for batch in share.split(size) if len(batch))
 
 
 class DecoderStage(Stage):
@@ -130,39 +136,40 @@ class DecoderStage(Stage):
 
         Its gradient is also that of what the critic asks for, and of what the critic learns.
         """
-        drawn, latents = self._batch(indices)
+        drawn, latents, agreement = self._batch(indices)
         decoded = self.model.decode(latents).sample
         # A leaf of its own: each pull stops at the picture, where the two can be compared.
         found = decoded.detach().float().requires_grad_()
-        error = _error(found, drawn)
+        # Both are faded alike where the drawing is no longer what the latents show.
+        error = difference(agreement * found, agreement * drawn)
         (pull,) = torch.autograd.grad(error, found)
-        (lesson,) = torch.autograd.grad(critic.teaching(self.critic, found, drawn, latents), found)
+        lesson = critic.teaching(self.critic, found, drawn, latents, agreement)
+        (lesson,) = torch.autograd.grad(lesson, found)
         pull = pull + CRITIC_WEIGHT * pull.norm() / (lesson.norm() + 1e-12) * lesson
         carried = (decoded.float() * pull).sum()
         carried = carried + critic.learning(self.critic, found, drawn, latents)
         # Only its gradient: the value stays the error's, which curves can be compared by.
         return error.detach() + (carried - carried.detach())
 
-    def _batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return drawings from -1 to 1, and latents; of the second half the redrawn ones."""
+    def _batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return drawings from -1 to 1, latents, and how far these still are the drawings'.
+
+        The second half of the latents are redrawn ones.
+        """
         device, half, redrawn = indices.device, len(indices) // 2, self._redrawn
         if redrawn is None:
             raise ValueError("there is nothing to train on: no pictures were drawn again")
         again = torch.randint(len(redrawn.numbers), (len(indices) - half,))
         numbers = torch.cat([indices[:half].to("cpu"), redrawn.numbers[again]])
-        clean = self._latents[indices[:half].to(self._latents.device)].to(device)
-        latents = torch.cat([clean, redrawn.latents[again].to(device)]).float()
+        clean = self._latents[numbers.to(self._latents.device)].to(device).float()
+        latents = torch.cat([clean[:half], redrawn.latents[again].to(device).float()])
+        agreement = functional.cosine_similarity(latents.flatten(1), clean.flatten(1)).clamp(0, 1)
         drawn = as_floats(self._pictures[numbers.to(self._pictures.device)], device)
-        return drawn, latents.to(memory_format=torch.channels_last)
+        latents = latents.to(memory_format=torch.channels_last)
+        return drawn, latents, agreement[:, None, None, None]
 
     def compile(self) -> None:
         """Leave the networks as they are: they train for too short to repay compiling."""
-
-
-def _error(found: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-    half = len(found) // 2
-    own, again = ((found[part], drawn[part]) for part in (slice(half), slice(half, None)))
-    return (difference(*own) + REDRAWN_WEIGHT * difference(*again)) / 2
 
 
 def belongs(checkpoint_path: Path, vae: AutoencoderKL) -> bool:

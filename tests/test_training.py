@@ -512,7 +512,10 @@ def test_a_perfect_denoiser_draws_the_same_again():
         return torch.zeros(2 * len(ids), 5, 8)
 
     stage = SimpleNamespace(model=Perfect(1, 1), batch_size=16, led_and_free=led_and_free)
-    found = decoder.redraw(stage, numbers, latents, tokens)
+    told = []
+    found = decoder.redraw(stage, numbers, latents, tokens, lambda *done: told.append(done))
+    assert told[-1] == (40, 40)
+    assert [of for _, of in told] == [40] * 12, "after each batch"
     left = (1 - signal[0]).sqrt()  # the schedule leaves the noise of its first step
     assert (found.float() - latents[numbers]).std() == pytest.approx(left.item(), rel=0.1)
     begun = [step for (_, a), (step, b) in pairwise([(0, None), *seen]) if a is not b]

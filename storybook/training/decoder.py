@@ -8,7 +8,7 @@ looks like a drawing, see :mod:`storybook.training.critic`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,11 @@ def redrawn_numbers(pictures: int) -> torch.Tensor:
 @torch.no_grad()
 @torch.compiler.set_stance("force_eager")
 def redraw(
-    stage: DenoiserStage, numbers: torch.Tensor, latents: torch.Tensor, tokens: torch.Tensor
+    stage: DenoiserStage,
+    numbers: torch.Tensor,
+    latents: torch.Tensor,
+    tokens: torch.Tensor,
+    progress: Callable[[int, int], None],
 ) -> torch.Tensor:
     """Noise some drawings' latents and let the denoiser draw them again, led by their captions.
 
@@ -69,6 +73,7 @@ def redraw(
         numbers: of the drawings, shape (n,).
         latents: of all training pictures, shape (pictures, channels, h, w), standardised.
         tokens: their captions' token ids, shape (pictures, captions, context).
+        progress: told after each batch how many are drawn, and of how many.
 
     Returns:
         float16, shape (n, channels, h, w), on the CPU.
@@ -89,6 +94,7 @@ def redraw(
             led, free = stage.model(both, t, texts).sample.float().chunk(2)
             x = scheduler.step(free + GUIDANCE * (led - free), t, x).prev_sample
         found.append(x.half().cpu().numpy())
+        progress(sum(map(len, found)), len(numbers))
     return torch.from_numpy(np.concatenate(found))
 
 

@@ -292,13 +292,15 @@ class Recipe:
         path = self.state / f"redrawn-{decoder.version(denoising.model, version)}.npy"
         numbers = decoder.redrawn_numbers(len(latents))
         if not path.exists():
-            self._say(f"drawing {len(numbers):,} pictures again with the denoiser")
             with self.accelerator.autocast():
-                found = decoder.redraw(denoising, numbers, latents, tokens)
+                found = decoder.redraw(denoising, numbers, latents, tokens, self._drawn_again)
             for outdated in self.state.glob("redrawn-*.npy"):
                 outdated.unlink()
             keep(path, found.numpy())
         return decoder.Redrawn(numbers, torch.from_numpy(np.load(path)))
+
+    def _drawn_again(self, done: int, of: int) -> None:
+        self._say(f"drawing again with the denoiser: {done:,} of {of:,}")
 
     def _save(
         self,

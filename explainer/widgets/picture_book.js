@@ -26,7 +26,7 @@ const pictureBook = {
     const name = sentenceBox({ maxlength: form.longest });
     const story = h("textarea", { rows: 6, maxlength: form.longest });
     const phrase = sentenceBox({ maxlength: form.longest });
-    const figure = sentenceBox({ maxlength: form.longest });
+    const figure = sentenceBox({ maxlength: form.longest, placeholder: "one word of the story" });
     const seed = h("input", { type: "text", inputmode: "numeric", class: "ex-number" });
     if (canAsk(view)) {
       const save = h("button", { class: "ex-button", type: "button", text: "Save this book as PDF", onclick: keep });
@@ -34,7 +34,7 @@ const pictureBook = {
         "form",
         { class: "ex-style-form", onsubmit: send },
         labelled("Title", name),
-        labelled("Who is on every page (one word of the story)", figure),
+        labelled("Who is on every page", figure),
         labelled("Style phrase", phrase),
         labelled("First seed", seed, true),
         labelled("The story, a line for each page", story),

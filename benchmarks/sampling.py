@@ -32,16 +32,19 @@ import numpy as np
 import torch
 
 from explainer.capture.run import scheduled
-from storybook.evaluation import behaviour, examine, judge
+from storybook.evaluation import behaviour, judge
 from storybook.evaluation.command import WEIGHTS
+from storybook.evaluation.loading import load_pipeline
 from storybook.evaluation.metrics import score
+from storybook.evaluation.painting import Settings, paint
+from storybook.evaluation.prompts import Prompts, of_seen_pairs
 
 
 class Variant(NamedTuple):
     """A way to draw: the pipeline, the settings, and what surrounds a call."""
 
     pipe: Any
-    settings: examine.Settings
+    settings: Settings
     around: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
@@ -50,10 +53,10 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     diffusers.utils.logging.set_verbosity_error()
-    plain = examine.load_pipeline(options.model, "cpu")
-    prompts = examine.prompts_of_seen_pairs(options.judged)
+    plain = load_pipeline(options.model, "cpu")
+    prompts = of_seen_pairs(options.judged)
     print(
-        f"{options.model}, guidance {examine.Settings().guidance_scale:g}, cpu, "
+        f"{options.model}, guidance {Settings().guidance_scale:g}, cpu, "
         f"{options.threads} threads, torch {torch.__version__}, bfloat16 instructions: "
         f"{'yes' if _has_bfloat16() else 'no'}"
     )
@@ -90,22 +93,22 @@ def _has_bfloat16() -> bool:
 
 
 def _as_is(plain: Any) -> Variant:
-    return Variant(plain, examine.Settings(batch=1))
+    return Variant(plain, Settings(batch=1))
 
 
 def _channels_last(plain: Any) -> Variant:
     pipe = _copy(plain)
     pipe.unet.to(memory_format=torch.channels_last)
     pipe.vae.to(memory_format=torch.channels_last)
-    return Variant(pipe, examine.Settings(batch=1))
+    return Variant(pipe, Settings(batch=1))
 
 
 def _autocast(plain: Any) -> Variant:
-    return Variant(plain, examine.Settings(batch=1), lambda: torch.autocast("cpu", torch.bfloat16))
+    return Variant(plain, Settings(batch=1), lambda: torch.autocast("cpu", torch.bfloat16))
 
 
 def _bfloat16(plain: Any) -> Variant:
-    return Variant(_copy(plain).to(torch.bfloat16), examine.Settings(batch=1))
+    return Variant(_copy(plain).to(torch.bfloat16), Settings(batch=1))
 
 
 def _bfloat16_channels_last(plain: Any) -> Variant:
@@ -115,16 +118,16 @@ def _bfloat16_channels_last(plain: Any) -> Variant:
 def _compiled(plain: Any) -> Variant:
     pipe = _copy(plain)
     pipe.unet = torch.compile(pipe.unet)
-    return Variant(pipe, examine.Settings(batch=1))
+    return Variant(pipe, Settings(batch=1))
 
 
 def _ddim(plain: Any, steps: int = 10) -> Variant:
-    return Variant(plain, examine.Settings(steps=steps, batch=1))
+    return Variant(plain, Settings(steps=steps, batch=1))
 
 
 def _dpm(plain: Any, steps: int = 10) -> Variant:
     kind, _ = behaviour.SCHEDULERS["DPM++ 2M"]
-    return Variant(plain, examine.Settings(steps=steps, batch=1), lambda: scheduled(plain, kind))
+    return Variant(plain, Settings(steps=steps, batch=1), lambda: scheduled(plain, kind))
 
 
 VARIANTS: dict[str, Callable[[Any], Variant]] = {
@@ -148,7 +151,7 @@ def _copy(pipe: Any) -> Any:
     return made
 
 
-def _draws(name: str, variant: Variant, prompts: examine.Prompts) -> bool:
+def _draws(name: str, variant: Variant, prompts: Prompts) -> bool:
     """Draw one picture; say so where that does not work on this machine."""
     try:
         _seconds(variant, prompts[0])
@@ -164,13 +167,13 @@ def _seconds(variant: Variant, prompt: Any) -> float:
     return time.perf_counter() - began
 
 
-def _pictures(variant: Variant, prompts: examine.Prompts) -> np.ndarray:
+def _pictures(variant: Variant, prompts: Prompts) -> np.ndarray:
     texts = [caption.text for caption, _ in prompts]
     with variant.around():
-        return examine.paint(variant.pipe, texts, variant.settings, lambda *_: None)
+        return paint(variant.pipe, texts, variant.settings, lambda *_: None)
 
 
-def _right(eyes: judge.Judge, pictures: np.ndarray, prompts: examine.Prompts) -> dict[str, Any]:
+def _right(eyes: judge.Judge, pictures: np.ndarray, prompts: Prompts) -> dict[str, Any]:
     names = [caption.names for caption, _ in prompts]
     return score(eyes.look(pictures), [shown for _, shown in prompts], names)["main"].as_json()
 

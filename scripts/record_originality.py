@@ -33,6 +33,8 @@ from explainer.widgets import pixels
 from storybook import captions, dataset, world
 from storybook.evaluation import examine, judge
 from storybook.evaluation.command import progress_line
+from storybook.evaluation.painting import Settings, paint
+from storybook.evaluation.prompts import of_unseen_pairs
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -158,8 +160,8 @@ def _webp(picture: Pictures) -> bytes:
 def combinations(pipe: StableDiffusionPipeline, pool: Pool) -> tuple[Combination, ...]:
     """Ask for both halves of every pair that training never shows, without choosing the best."""
     asked = _prompts_of_pairs()
-    settings = examine.Settings()
-    made = examine.paint(pipe, list(asked.values()), settings, pool.say)
+    settings = Settings()
+    made = paint(pipe, list(asked.values()), settings, pool.say)
     verdicts = judge.load().look(made)
     _, apart = pool.compare(made)
     scenes = [world.scene(number) for number in range(pool.count)]
@@ -181,7 +183,7 @@ def _prompts_of_pairs() -> dict[tuple[tuple[str, str], tuple[str, str]], str]:
     """Take for each pair the first of the evaluation's prompts that names both halves."""
     count = 4 * len(world.NEVER_TOGETHER)
     while True:
-        prompts = examine.prompts_of_unseen_pairs(count)
+        prompts = of_unseen_pairs(count)
         found = {
             pair: next((c.text for c, shown in prompts if _names(pair, c, shown)), "")
             for pair in world.NEVER_TOGETHER
@@ -220,7 +222,7 @@ def findings(
     drawn = np.stack([originality.anew(number, pool.size) for number in range(DRAWINGS)])
     drawings = pool.group(drawn, [{"anew": number} for number in range(DRAWINGS)], GENERATED)
     prompts = [originality.caption(number) for number in range(GENERATED)]
-    made = examine.paint(pipe, prompts, examine.Settings(), pool.say)
+    made = paint(pipe, prompts, Settings(), pool.say)
     own = np.asarray(trace.image(), np.uint8)
     _, apart = pool.compare(own[None])
     again = originality_again.draw(pipe, base)
@@ -260,9 +262,9 @@ def twin(pipe: StableDiffusionPipeline, pool: Pool, state: Path) -> Twin:
     preset = next(one for one in PRESETS.values() if one.size == pool.size)
     copier = overfitted(pipe, state, count=PICTURES, steps=STEPS)
     prompts = [originality.caption(number) for number in range(PICTURES)]
-    settings = examine.Settings()
-    theirs = examine.paint(copier, prompts, settings, pool.say)
-    ours = examine.paint(pipe, prompts[:LESSONS], settings, pool.say)
+    settings = Settings()
+    theirs = paint(copier, prompts, settings, pool.say)
+    ours = paint(pipe, prompts[:LESSONS], settings, pool.say)
     return Twin(
         fingerprint=models.fingerprint(pipe),
         learned=PICTURES,

@@ -16,15 +16,13 @@ def test_the_embedded_model_draws_what_heldout_prompts_name():
     from explainer.capture.run import scheduled
     from storybook.evaluation import judge as judges
     from storybook.evaluation.behaviour import SCHEDULERS
-    from storybook.evaluation.examine import (
-        Settings,
-        load_pipeline,
-        prompts_of_seen_pairs,
-        words_to_pictures,
-    )
+    from storybook.evaluation.examine import words_to_pictures
+    from storybook.evaluation.loading import load_pipeline
+    from storybook.evaluation.painting import Settings
+    from storybook.evaluation.prompts import of_seen_pairs
 
     pipe = load_pipeline(embedded_folder(), "cpu")
-    prompts = prompts_of_seen_pairs(PROMPTS)
+    prompts = of_seen_pairs(PROMPTS)
     # Ten steps of this scheduler show what 25 of the model's own do, in less than half the time.
     with scheduled(pipe, SCHEDULERS["DPM++ 2M"][0]):
         found, pictures = words_to_pictures(

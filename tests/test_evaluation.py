@@ -203,9 +203,9 @@ def test_the_committed_judge_is_good_at_heldout_drawings():
 
 
 def test_unseen_prompts_name_both_halves_of_their_pair():
-    from storybook.evaluation.examine import prompts_of_unseen_pairs
+    from storybook.evaluation.prompts import of_unseen_pairs
 
-    prompts = prompts_of_unseen_pairs(8)
+    prompts = of_unseen_pairs(8)
     assert len(prompts) == 8
     for caption, shown in prompts:
         assert shown.is_unseen()
@@ -213,10 +213,10 @@ def test_unseen_prompts_name_both_halves_of_their_pair():
 
 
 def test_free_prompts_mean_scenes_of_this_world():
-    from storybook.evaluation.examine import free_prompts
     from storybook.evaluation.judge import ATTRIBUTES
+    from storybook.evaluation.prompts import in_free_wording
 
-    prompts = free_prompts()
+    prompts = in_free_wording()
     assert len({caption.text for caption, _ in prompts}) == 100
     for caption, meant in prompts:
         assert {"who"} <= caption.names <= set(ATTRIBUTES)
@@ -225,7 +225,7 @@ def test_free_prompts_mean_scenes_of_this_world():
 
 @pytest.fixture(scope="module")
 def pipe(weights):
-    from storybook.evaluation.examine import load_pipeline
+    from storybook.evaluation.loading import load_pipeline
 
     return load_pipeline(weights, "cpu")
 
@@ -234,7 +234,7 @@ def pipe(weights):
 def clip(weights):
     import torch
 
-    from storybook.evaluation.examine import ClipPair
+    from storybook.evaluation.clip_pair import ClipPair
 
     return ClipPair(weights, torch.device("cpu"))
 
@@ -289,7 +289,7 @@ def test_a_twin_goes_on_learning_a_few_pictures_and_leaves_the_model_alone(weigh
     import torch
 
     from storybook.evaluation import twin
-    from storybook.evaluation.examine import load_pipeline
+    from storybook.evaluation.loading import load_pipeline
 
     pipe = load_pipeline(weights, "cpu")
     before = {name: value.clone() for name, value in pipe.unet.state_dict().items()}
@@ -321,7 +321,7 @@ def test_another_scheduler_keeps_the_noise_levels(pipe):
 
 
 def test_a_negative_prompt_changes_its_own_picture_alone(pipe):
-    from storybook.evaluation.examine import Settings, paint
+    from storybook.evaluation.painting import Settings, paint
 
     def made(negatives):
         return paint(pipe, ["a fox"] * 3, Settings(steps=2, batch=2), lambda *_: None, negatives)
@@ -358,7 +358,7 @@ def test_telling_prompts_name_all_that_the_judge_sees():
 def test_what_a_negative_prompt_leaves_is_counted_by_what_was_shown(pipe):
     from storybook.evaluation import judge as judges
     from storybook.evaluation.behaviour import negative_prompts
-    from storybook.evaluation.examine import Settings
+    from storybook.evaluation.painting import Settings
     from storybook.world import TIMES
 
     judge = judges.load()
@@ -376,7 +376,8 @@ def test_what_a_negative_prompt_leaves_is_counted_by_what_was_shown(pipe):
 def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path, monkeypatch):
     from storybook.evaluation import behaviour, twin
     from storybook.evaluation import judge as judges
-    from storybook.evaluation.examine import Settings, load_pipeline
+    from storybook.evaluation.loading import load_pipeline
+    from storybook.evaluation.painting import Settings
     from storybook.evaluation.report import Plan, measure, write
 
     settings = Settings(steps=1, guidance_scale=2.0, batch=4)

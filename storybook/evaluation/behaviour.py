@@ -13,20 +13,18 @@ from explainer.stages.originality import MEASURES
 from storybook import captions
 from storybook.captions import heldout_prompts
 from storybook.evaluation.copying import Index
-from storybook.evaluation.examine import (
-    paint,
-    picture_size,
-    prompts_of_seen_pairs,
-    words_to_pictures,
-)
+from storybook.evaluation.examine import words_to_pictures
+from storybook.evaluation.loading import picture_size
 from storybook.evaluation.metrics import Tally
+from storybook.evaluation.painting import Progress, Settings, paint
+from storybook.evaluation.prompts import Prompts, of_seen_pairs
 from storybook.illustrator import draw
 from storybook.world import scene
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
-    from storybook.evaluation.examine import ClipPair, Progress, Prompts, Settings
+    from storybook.evaluation.clip_pair import ClipPair
     from storybook.evaluation.judge import Judge
 
 SCHEDULERS = {
@@ -65,7 +63,7 @@ def measure(
         settings: how to make pictures.
         progress: told how far it is.
     """
-    prompts = prompts_of_seen_pairs(count)
+    prompts = of_seen_pairs(count)
     return {
         "schedulers": schedulers(pipe, judge, prompts, settings, progress),
         "negative": {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from storybook.evaluation.examine import Progress
+    from storybook.evaluation.painting import Progress
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 CHECKED = 1024
@@ -118,7 +118,8 @@ def train_judge(arguments: argparse.Namespace) -> None:
 def evaluate(arguments: argparse.Namespace) -> None:
     """Measure the model in a folder and write everything that follows from it."""
     from storybook.evaluation import judge as judges
-    from storybook.evaluation.examine import Settings, load_pipeline
+    from storybook.evaluation.loading import load_pipeline
+    from storybook.evaluation.painting import Settings
     from storybook.evaluation.report import Plan, measure, write
 
     settings = Settings(

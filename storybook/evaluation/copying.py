@@ -18,10 +18,14 @@ import numpy as np
 
 from explainer.stages import originality
 from explainer.stages.originality import Described
+from storybook import dataset
 from storybook.evaluation.metrics import Tally
+from storybook.evaluation.painting import Progress, Settings, paint
 
 if TYPE_CHECKING:
-    from storybook.evaluation.examine import ClipPair
+    from diffusers import StableDiffusionPipeline
+
+    from storybook.evaluation.clip_pair import ClipPair
 
 SUSPICIOUS = 0.01
 """Share of new drawings that come so near by chance."""
@@ -29,6 +33,7 @@ FLAGGED = 0.05
 """A model copies if surely more than this share of its pictures is suspicious."""
 BINS = {"pixels": np.linspace(0, 0.4, 41), "clip": np.linspace(0, 0.8, 41)}
 """Edges of the histograms; what lies beyond the last counts in the last bin."""
+SHOWN_NEAREST = 8
 _CHUNK = 512
 
 Done = Callable[[int, int], None]
@@ -44,6 +49,18 @@ class Nearest:
     """
 
     numbers: np.ndarray
+    distances: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """The pictures that come nearest to training pictures, nearest first.
+
+    ``made`` and ``trained`` are uint8, shape (n, size, size, 3); ``distances`` float32, shape (n,).
+    """
+
+    made: np.ndarray
+    trained: np.ndarray
     distances: np.ndarray
 
 
@@ -78,6 +95,50 @@ class Index:
 
 def _nearest(apart: dict[str, np.ndarray]) -> dict[str, Nearest]:
     return {kind: Nearest(apart[kind].argmin(1), apart[kind].min(1)) for kind in ("pixels", "clip")}
+
+
+def measure(
+    pipe: StableDiffusionPipeline,
+    clip: ClipPair,
+    trained: np.ndarray,
+    drawings: int,
+    count: int,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[dict[str, Any], dict[str, Nearby]]:
+    """Measure how near a model's pictures come to the pictures that it was trained on.
+
+    It is prompted with the training pictures' own captions: that is where a copy is likeliest.
+
+    Args:
+        pipe: the model.
+        clip: whose eyes to compare with.
+        trained: the training pictures: uint8, shape (n, size, size, 3).
+        drawings: how many drawings, made anew from the same captions, are the measure of how
+            near is near.
+        count: how many pictures to make.
+        settings: how to make them.
+        progress: told how far it is.
+
+    Returns:
+        What :func:`compare` found; and the pictures that come
+        nearest by ``pixels`` and by ``clip``.
+    """
+    index = Index.of(trained, clip, lambda done, of: progress("training pictures", done, of))
+    count = min(count, len(trained))
+    told = [text for some in dataset.captions(count, 1) for text in some]
+    made = paint(pipe, told, settings, progress)
+    found = index.nearest(Index.of(made, clip))
+    size = trained.shape[1]
+    drawn = np.stack([dataset.anew(i % count, size, i // count) for i in range(drawings)])
+    unseen = Index.of(drawn, clip)
+    report = compare(found, index.nearest(unseen), unseen.among())
+    nearby = {}
+    for kind, nearest in found.items():
+        rows = np.argsort(nearest.distances)[:SHOWN_NEAREST]
+        near = np.stack([trained[number] for number in nearest.numbers[rows]])
+        nearby[kind] = Nearby(made[rows], near, nearest.distances[rows])
+    return {"training": len(trained), **report}, nearby
 
 
 def compare(

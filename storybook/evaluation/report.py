@@ -17,16 +17,20 @@ from PIL import Image
 from explainer import fingerprints
 from storybook import dataset
 from storybook.captions import RUNNING_EXAMPLE
-from storybook.evaluation import behaviour, examine
+from storybook.evaluation import behaviour, clip_pair, copying, examine, prompts
 from storybook.evaluation.card import model_card
 from storybook.evaluation.charts import charts
+from storybook.evaluation.loading import parts, picture_size
+from storybook.evaluation.painting import Progress, Settings, paint
 from storybook.evaluation.sheets import contact_sheet
 from storybook.world import STYLES, WORLD_VERSION
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
-    from storybook.evaluation.examine import Drawings, Progress, Settings
+    from storybook.evaluation.clip_pair import ClipPair
+    from storybook.evaluation.copying import Nearby
+    from storybook.evaluation.examine import Drawings
     from storybook.evaluation.judge import Judge
 
 SHEET = 24
@@ -73,20 +77,17 @@ def measure(
     Returns:
         What :func:`write` writes: numbers for JSON, and pictures by file name.
     """
-    clip = examine.ClipPair(folder, pipe.device)
-    size = examine.picture_size(pipe)
+    clip = clip_pair.ClipPair(folder, pipe.device)
+    size = picture_size(pipe)
     drawings = examine.heldout_drawings(plan.drawings, size, progress)
     decoded = examine.reconstruct(pipe.vae, drawings.pictures)
-    seen, unseen = (
-        examine.prompts_of_seen_pairs(plan.prompts),
-        examine.prompts_of_unseen_pairs(plan.unseen),
-    )
+    seen, unseen = prompts.of_seen_pairs(plan.prompts), prompts.of_unseen_pairs(plan.unseen)
     found, pictures = examine.words_to_pictures(pipe, judge, seen, plan.settings, progress)
     evaluation = {
         "world": WORLD_VERSION,
         "weights": fingerprints.of_pipeline(pipe),
         "size": size,
-        "parts": examine.parts(folder),
+        "parts": parts(folder),
         "settings": asdict(plan.settings),
         "machine": {
             "device": str(pipe.device), "processor": platform.machine(),
@@ -99,10 +100,10 @@ def measure(
             pipe, judge, unseen, plan.settings, progress
         )[0],
         "free_wording": examine.words_to_pictures(
-            pipe, judge, examine.free_prompts(), plan.settings, progress
+            pipe, judge, prompts.in_free_wording(), plan.settings, progress
         )[0],
         "photograph": examine.photograph(pipe.vae),
-        "clip": examine.clip_quality(clip, drawings.first(CLIP_PAIRS)),
+        "clip": clip_pair.quality(clip, drawings.first(CLIP_PAIRS)),
     }  # fmt: skip
     if plan.curves:
         evaluation["curves"] = examine.curves(
@@ -127,12 +128,12 @@ def measure(
 def _copying(
     folder: Path,
     pipe: StableDiffusionPipeline,
-    clip: examine.ClipPair,
+    clip: ClipPair,
     plan: Plan,
     progress: Progress,
 ) -> tuple[dict[str, Any], Pictures]:
     """Let the model, and its twin if it is wanted, take the test of copying."""
-    size = examine.picture_size(pipe)
+    size = picture_size(pipe)
     count = json.loads((folder / "training.json").read_text())["preset"]["pictures"]
     takers = {"model": (pipe, count)}
     if plan.twin:
@@ -145,14 +146,14 @@ def _copying(
     report, sheets = {}, {}
     for name, (taker, learned) in takers.items():
         trained = dataset.pictures(plan.state, size=size, count=learned)
-        report[name], nearby = examine.copying(
+        report[name], nearby = copying.measure(
             taker, clip, trained, plan.drawings, plan.copying, plan.settings, progress
         )
         sheets[f"nearest-{name}.webp"] = _worst_cases(nearby)
     return report, sheets
 
 
-def _worst_cases(nearby: Mapping[str, examine.Nearby]) -> Image.Image:
+def _worst_cases(nearby: Mapping[str, Nearby]) -> Image.Image:
     """Show the pictures that come nearest above what they come near to, by each distance."""
     pictures: list[np.ndarray] = []
     told: list[str] = []
@@ -166,7 +167,7 @@ def _worst_cases(nearby: Mapping[str, examine.Nearby]) -> Image.Image:
 def _running_example(
     pipe: StableDiffusionPipeline, settings: Settings, progress: Progress
 ) -> Image.Image:
-    pictures = examine.paint(pipe, [RUNNING_EXAMPLE] * 6, settings, progress)
+    pictures = paint(pipe, [RUNNING_EXAMPLE] * 6, settings, progress)
     return contact_sheet(list(pictures), [f"seed {settings.seed + i}" for i in range(6)])
 
 

@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explainer import fingerprints, memory
+from explainer import fingerprints, measuring, memory
 from explainer.limits import EMBEDDED, Limits
 from explainer.parameters import RunParameters
 
@@ -119,7 +119,7 @@ def load(
     return pipe
 
 
-def measure(source: str | os.PathLike[str]) -> memory.Needs:
+def measure(source: str | os.PathLike[str]) -> measuring.Needs:
     """Tells what a model takes, before anything of it is loaded.
 
     Of a hub id the hub is asked for metadata, some tens of kilobytes, and no weights are fetched.
@@ -133,8 +133,8 @@ def measure(source: str | os.PathLike[str]) -> memory.Needs:
     _refuse_beyond_limits(source)
     folder = _local_folder(source)
     try:
-        needs = memory.of_hub(str(source)) if folder is None else memory.of_folder(folder)
-    except memory.MeasureError as error:
+        needs = measuring.of_hub(str(source)) if folder is None else measuring.of_folder(folder)
+    except measuring.MeasureError as error:
         if folder is not None:
             _refuse_pickles(str(folder), folder, _checked_index(str(folder), folder / _INDEX))
         raise ModelError(str(error)) from error
@@ -195,19 +195,19 @@ def picture_size(pipe: Any) -> tuple[int, int]:
 
 def _needs_of(
     there: Path, folder: Path | None, source: str, revision: str | None
-) -> memory.Needs | None:
+) -> measuring.Needs | None:
     """What a model takes; None where that cannot be found out: the loader will say why."""
     for ask in (
-        lambda: memory.of_folder(there),
-        lambda: memory.of_hub(source, revision) if folder is None else None,
+        lambda: measuring.of_folder(there),
+        lambda: measuring.of_hub(source, revision) if folder is None else None,
     ):
-        with suppress(memory.MeasureError):
+        with suppress(measuring.MeasureError):
             return ask()
     return None
 
 
 def _refuse_too_big(
-    needs: memory.Needs, device: str | torch.device, dtype: torch.dtype, *, offload: bool
+    needs: measuring.Needs, device: str | torch.device, dtype: torch.dtype, *, offload: bool
 ) -> None:
     import torch
 

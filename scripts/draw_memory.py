@@ -2,7 +2,7 @@
 
     .venv/bin/python scripts/draw_memory.py
 
-It hangs on no weights: the numbers are those of `explainer.memory.PUBLISHED`.
+It hangs on no weights: the numbers are those of `explainer.measuring.PUBLISHED`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
-from explainer import memory, models
-from explainer.memory import Needs
+from explainer import measuring, memory, models
+from explainer.measuring import Needs
 
 PICTURE = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "memory.png"
 """Voilà, where a server brings its own, shows no WebP files."""
@@ -30,9 +30,9 @@ GPUS = (8, 16, 24)
 
 def draw() -> Image.Image:
     """Return the picture: one bar a model, its weights in half precision."""
-    ours = memory.of_folder(models.embedded_folder())
+    ours = measuring.of_folder(models.embedded_folder())
     shown = [("Our storybook model", ours)]
-    shown += [(needs.model, needs) for needs in memory.PUBLISHED]
+    shown += [(needs.model, needs) for needs in measuring.PUBLISHED]
     most = max(needs.weights("bfloat16") for _, needs in shown) / 1e9 * 1.06
     height = TOP + ROW * len(shown) + 62
     image = Image.new("RGB", (WIDTH, height), PAPER)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explainer import batch, cli, gallery, memory, models
+from explainer import batch, cli, gallery, measuring, models
 from explainer.capture import record
 from explainer.parameters import RunParameters
 from explainer.trace import Trace
@@ -333,7 +333,7 @@ def test_the_hub_is_asked_for_a_licence_that_is_not_given(model, tmp_path, monke
         asked.append(hub_id)
         if hub_id == "someone/unheard-of":
             raise models.ModelError("no such model")
-        return replace(memory.PUBLISHED[0], licence="openrail")
+        return replace(measuring.PUBLISHED[0], licence="openrail")
 
     monkeypatch.setattr(models, "measure", measure)
     monkeypatch.setattr(gallery.hand_in, "__defaults__", (tmp_path,))

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from explainer import memory, models, runs
+from explainer import measuring, memory, models, runs
 from explainer.capture import record
-from explainer.memory import Machine, MeasureError, Needs, Part
+from explainer.measuring import MeasureError, Needs, Part
+from explainer.memory import Machine
 from explainer.models import ModelError
 from explainer.parameters import RunParameters
 from tests import tiny
@@ -59,7 +60,7 @@ def folder(original: Path, tmp_path: Path) -> Path:
 def test_the_heads_of_the_files_tell_what_is_loaded(family: str, tmp_path: Path) -> None:
     pipe = FAMILIES[family]()
     pipe.save_pretrained(tmp_path)
-    needs = memory.of_folder(tmp_path)
+    needs = measuring.of_folder(tmp_path)
     assert needs.values == values_of(pipe)
     assert needs.pipeline == type(pipe).__name__
     stored = sum(path.stat().st_size for path in tmp_path.glob("*/*.safetensors"))
@@ -71,34 +72,34 @@ def test_the_heads_of_the_files_tell_what_is_loaded(family: str, tmp_path: Path)
 
 
 def test_the_size_of_the_pictures_is_the_models_own(original: Path) -> None:
-    needs = memory.of_folder(original)
+    needs = measuring.of_folder(original)
     assert needs.size == (16, 16)
     assert needs.widest == 16  # of (8, 16) the one that still has its channels at full size
     assert needs.working("float32") == 6 * 16 * 16 * 16 * 4
 
 
 def test_shards_add_up(folder: Path) -> None:
-    whole = memory.of_folder(folder).values
+    whole = measuring.of_folder(folder).values
     tiny.stable_diffusion().unet.save_pretrained(folder / "unet", max_shard_size="20KB")
     (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     assert len(list((folder / "unet").glob("*-of-*.safetensors"))) > 1
-    assert memory.of_folder(folder).values == whole
+    assert measuring.of_folder(folder).values == whole
 
 
 def test_a_second_precision_beside_the_first_is_not_counted(folder: Path) -> None:
-    whole = memory.of_folder(folder)
+    whole = measuring.of_folder(folder)
     for part, stem in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
         shutil.copy(
             folder / part / f"{stem}.safetensors", folder / part / f"{stem}.fp16.safetensors"
         )
-    assert memory.of_folder(folder) == whole
+    assert measuring.of_folder(folder) == whole
 
 
 def test_a_model_of_variants_alone_is_measured_and_loaded(folder: Path) -> None:
-    whole = memory.of_folder(folder)
+    whole = measuring.of_folder(folder)
     for path in folder.glob("*/*.safetensors"):
         path.rename(path.with_suffix(".fp16.safetensors"))
-    needs = memory.of_folder(folder)
+    needs = measuring.of_folder(folder)
     assert (needs.values, needs.variant) == (whole.values, "fp16")
     assert type(models.load(folder, device="cpu")).__name__ == "StableDiffusionPipeline"
 
@@ -119,7 +120,7 @@ def test_a_model_of_variants_alone_is_measured_and_loaded(folder: Path) -> None:
 def test_what_cannot_be_measured_is_named(folder: Path, damage: Any) -> None:
     damage(folder)
     with pytest.raises(MeasureError, match="cannot be measured"):
-        memory.of_folder(folder)
+        measuring.of_folder(folder)
 
 
 def big(pipeline: str = "StableDiffusionXLPipeline") -> Needs:
@@ -179,7 +180,7 @@ def test_what_is_asked_and_what_is_free_is_said_in_words() -> None:
 def test_a_model_too_big_is_refused_before_it_is_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs = memory.of_folder(folder)
+    needs = measuring.of_folder(folder)
     monkeypatch.setattr(memory, "machine", lambda: Machine(needs.weights("float32")))
     with pytest.raises(ModelError, match="too big to run on the processor in float32") as caught:
         models.load(folder, device="cpu")
@@ -306,7 +307,7 @@ def test_a_model_on_the_hub_is_measured_without_its_weights(
     heavy.write_bytes(heavy.read_bytes() + bytes(8_000_000))  # what must not travel
     served, address = hub
     stored = sum(path.stat().st_size for path in folder.glob("*/*.safetensors"))
-    values = memory.of_folder(folder).values
+    values = measuring.of_folder(folder).values
     said = measured_by_hub(address, tmp_path / "home")
     assert said == f"{values} (16, 16) {stored} openrail++"
     assert 0 < served.given < 2_000_000
@@ -437,7 +438,7 @@ def published_networks() -> dict[str, Any]:
 
 def test_big_models_are_counted_from_their_published_configurations() -> None:
     networks = published_networks()
-    for needs in memory.PUBLISHED:
+    for needs in measuring.PUBLISHED:
         counted = {
             name: sum({id(p): p.numel() for p in network.parameters()}.values())
             for name, network in networks[needs.model].items()

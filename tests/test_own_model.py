@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from explainer import gallery, memory, models
+from explainer import gallery, measuring, memory, models
 from explainer.cache import TraceCache
 from explainer.limits import Limits
 from explainer.memory import Machine
@@ -529,7 +529,7 @@ def waited_for(picker: ModelPicker, ended: Any) -> None:
 def test_what_fits_is_said_before_anything_is_loaded(folder: Any, plenty: None) -> None:
     picker = ModelPicker()
     measured(picker, folder)
-    facts, needs = picker._facts, memory.of_folder(folder)
+    facts, needs = picker._facts, measuring.of_folder(folder)
     assert [part[0] for part in facts["parts"]] == [part.name for part in needs.parts]
     assert facts["values"] == "149 thousand"
     assert [way["fits"] for way in facts["ways"]] == [True, True]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from explainer import memory, models
+from explainer import measuring, memory, models
 from explainer.parameters import RunParameters
 from explainer.runs import RunController, plain_words
 from explainer.widgets.base import Widget
@@ -90,7 +90,7 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
         self._examples = list(examples)
         self._lock = threading.RLock()
         self._wish = 0
-        self._needs: memory.Needs | None = None
+        self._needs: measuring.Needs | None = None
         self._ways: tuple[memory.Way, ...] = ()
         self._coming: RunController | None = None
         self.on_msg(self._on_message)
@@ -191,7 +191,7 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
             self._facts = _facts(needs, here, self._ways)
             self._status = IDLE
 
-    def _follow(self, task: Task, needs: memory.Needs, wish: int) -> None:
+    def _follow(self, task: Task, needs: measuring.Needs, wish: int) -> None:
         """Show how the loading stands until it has ended."""
         began = time.monotonic()
         while not task.wait(_TELL_SECONDS):
@@ -204,7 +204,7 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
                 self._status = {"state": state, "share": share, "seconds": seconds}
 
     def _arrived(
-        self, task: Task, controller: RunController, needs: memory.Needs, wish: int
+        self, task: Task, controller: RunController, needs: measuring.Needs, wish: int
     ) -> None:
         if task.state == "failed":
             self._end(wish, task.error)
@@ -260,7 +260,7 @@ def _load(model: str, way: memory.Way) -> Any:
     return models.load(model, device=way.device, dtype=dtype, offload=way.offload)
 
 
-def _fetched(needs: memory.Needs) -> int:
+def _fetched(needs: measuring.Needs) -> int:
     """Bytes of a model that have arrived in the hub's cache on this machine."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -271,7 +271,9 @@ def _fetched(needs: memory.Needs) -> int:
     return min(needs.download, arrived)
 
 
-def _facts(needs: memory.Needs, here: memory.Machine, ways: Sequence[memory.Way]) -> dict[str, Any]:
+def _facts(
+    needs: measuring.Needs, here: memory.Machine, ways: Sequence[memory.Way]
+) -> dict[str, Any]:
     return {
         "model": needs.model,
         "pipeline": needs.pipeline,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from explainer import memory
+from explainer import measuring, memory
 from explainer.memory import Machine
 from explainer.widgets import ModelPicker, TraceFile, ViewMenu
 from explainer.widgets.host import static_page
@@ -47,7 +47,7 @@ def test_a_hub_id_is_asked_about_only_after_a_click(open_page):
 
 
 def test_what_a_model_takes_stands_beside_what_is_free(open_page):
-    sdxl = memory.PUBLISHED[1]
+    sdxl = measuring.PUBLISHED[1]
     here = Machine(16 * 10**9, 9 * 10**9, "cuda", "Some card")
     page = open_page(attended(picker_of(sdxl, here)), **DARK)
     assert page.locator(".ex-picker-parts tr").count() == 4
@@ -72,7 +72,7 @@ def test_what_a_model_takes_stands_beside_what_is_free(open_page):
 
 
 def test_what_is_too_big_says_where_to_record_it(open_page):
-    page = open_page(attended(picker_of(memory.PUBLISHED[3], Machine(10**9))))
+    page = open_page(attended(picker_of(measuring.PUBLISHED[3], Machine(10**9))))
     page.wait_for_selector("text=It is too big for this computer. Record it on another one")
     assert "torch sees no GPU" in page.inner_text(".ex")
     page.evaluate("models[0].set('_status', { state: 'loading', share: 0.25, seconds: 90 })")

@@ -6,6 +6,7 @@ Part of `make assets`.
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from explainer.trace import Trace
 
 FADE = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "fade.jpg"
-DRAWING = 37
+DRAWING = 6057
 """The training picture that is hidden in noise."""
 SHARES = (1.0, 0.9, 0.6, 0.25, 0.05, 0.0)
 """Of the picture's variance, from left to right in the still."""
@@ -88,6 +89,23 @@ def learned(snapshots: Path) -> dict[str, object] | None:
     }
 
 
+def denoiser(weights: Path) -> str:
+    """Name the denoiser in a folder. Whatever decodes for it later, it learned as it did."""
+    stored = (weights / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
+    return hashlib.sha256(stored).hexdigest()[:16]
+
+
+def _keep_learned(snapshots: Path, learner: str) -> None:
+    """Write what training showed; where nothing is at hand, what is of this denoiser stays."""
+    kept = learned(snapshots)
+    if kept is not None:
+        _write(recorded.LEARNED, {"denoiser": learner} | kept)
+    elif recorded.LEARNED.is_file():
+        told = json.loads(recorded.LEARNED.read_text(encoding="utf-8"))
+        if told["denoiser"] != learner:
+            recorded.LEARNED.unlink()
+
+
 def _cut(strip: Image.Image) -> list[str]:
     """A picture for every prompt that training showed."""
     side = strip.width // len(recipe.SHOWN_PROMPTS)
@@ -136,11 +154,7 @@ def write(pipe: DiffusionPipeline, base: RunParameters, size: int, snapshots: Pa
     """Write all of it where the page looks for it."""
     made_with = {"fingerprint": models.fingerprint(pipe)}
     _write(recorded.NOISE, made_with | {"experiments": experiments(pipe, base)})
-    kept = learned(snapshots)
-    if kept is None:
-        recorded.LEARNED.unlink(missing_ok=True)  # it told of other weights
-    else:
-        _write(recorded.LEARNED, made_with | kept)
+    _keep_learned(snapshots, denoiser(models.embedded_folder()))
     swapped(pipe, base).save(recorded.SWAP)
     looked(pipe, base).save(recorded.INSIDE)
     guessed(pipe, size).save(recorded.GUESSES)

@@ -55,7 +55,6 @@ def test_what_the_noise_page_opens_with_was_made_with_these_weights():
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        (recorded.LEARNED, 300_000),
         (recorded.SWAP, 300_000),
         (recorded.LATENT, 1_500_000),
         (recorded.ORIGINALITY, 500_000),
@@ -63,11 +62,27 @@ def test_what_the_noise_page_opens_with_was_made_with_these_weights():
     ids=lambda value: getattr(value, "stem", ""),
 )
 def test_what_a_page_opens_with_is_of_these_weights_and_small(path, most):
-    if path == recorded.LEARNED and not path.is_file():
-        pytest.skip("the training of these weights kept no snapshots")
     found = json.loads(path.read_text(encoding="utf-8"))
     assert found["fingerprint"] == embedded_fingerprint(), "stale: run `make assets`"
     assert path.stat().st_size < most
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_what_training_showed_is_of_this_denoiser_and_small():
+    if not recorded.LEARNED.is_file():
+        pytest.skip("the training of these weights kept no snapshots")
+    found = json.loads(recorded.LEARNED.read_text(encoding="utf-8"))
+    assert found["denoiser"] == record_noise.denoiser(embedded_folder()), "stale: `make assets`"
+    assert recorded.LEARNED.stat().st_size < 300_000
+
+
+def test_what_training_showed_stays_while_the_denoiser_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorded, "LEARNED", tmp_path / "learned.json")
+    recorded.LEARNED.write_text('{"denoiser": "this one"}')
+    record_noise._keep_learned(tmp_path / "nothing", "this one")
+    assert recorded.LEARNED.is_file()
+    record_noise._keep_learned(tmp_path / "nothing", "another")
+    assert not recorded.LEARNED.exists()
 
 
 @pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from numpy.typing import NDArray
 
-__all__ = ["of_folder", "of_pipeline"]
+__all__ = ["of_file", "of_folder", "of_pipeline"]
 
 # All that take part in drawing, under diffusers' names. An image encoder, for one, does not.
 _NETWORKS = ("text_encoder", "text_encoder_2", "text_encoder_3", "transformer", "unet", "vae")
@@ -32,6 +32,11 @@ class _Weights(NamedTuple):
     network: str
     name: str
     values: Any  # a torch or numpy array
+
+
+def of_file(path: Path) -> str:
+    """Names a file by its bytes, in 16 hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def of_pipeline(pipe: DiffusionPipeline) -> str:

@@ -20,10 +20,10 @@ __all__ = ["PUBLISHED", "MeasureError", "Needs", "Part", "of_folder", "of_hub"]
 WIDEST_TENSORS = 6
 """How many of its widest tensors an autoencoder holds while it decodes. Measured with Stable
 Diffusion's on a CPU: 5.4 at 256 pixels, 4.0 at 512."""
-_MOST_HEADER = 100 * 2**20  # safetensors' own limit
-_FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 """Of one number, by the name of its torch dtype."""
+_MOST_HEADER = 100 * 2**20  # safetensors' own limit
+_FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 _STEM = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 _WEIGHTLESS = ("Tokenizer", "TokenizerFast", "Scheduler", "ImageProcessor", "FeatureExtractor")
 

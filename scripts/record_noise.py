@@ -6,7 +6,6 @@ Part of `make assets`.
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import json
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 import explainer
-from explainer import models, recorded
+from explainer import fingerprints, models, recorded
 from explainer.parameters import RunParameters
 from explainer.stages import broken, guesses, inside, knobs, noise, swap
 from storybook import captions, dataset
@@ -91,8 +90,7 @@ def learned(snapshots: Path) -> dict[str, object] | None:
 
 def denoiser(weights: Path) -> str:
     """Name the denoiser in a folder. Whatever decodes for it later, it learned as it did."""
-    stored = (weights / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
-    return hashlib.sha256(stored).hexdigest()[:16]
+    return fingerprints.of_file(weights / "unet" / "diffusion_pytorch_model.safetensors")
 
 
 def _keep_learned(snapshots: Path, learner: str) -> None:

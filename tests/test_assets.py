@@ -83,6 +83,10 @@ def test_what_training_showed_stays_while_the_denoiser_does(tmp_path, monkeypatc
     assert recorded.LEARNED.is_file()
     record_noise._keep_learned(tmp_path / "nothing", "another")
     assert not recorded.LEARNED.exists()
+    Image.new("RGB", (64, 16)).save(tmp_path / "00000007.webp")
+    record_noise._keep_learned(tmp_path, "another")
+    assert json.loads(recorded.LEARNED.read_text())["denoiser"] == "another"
+    assert recorded.learned().steps == (7,)
 
 
 @pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")

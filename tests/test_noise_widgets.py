@@ -2,6 +2,7 @@
 
 import re
 import threading
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
@@ -18,6 +19,7 @@ from explainer.runs import RunController
 from explainer.stages import broken, guesses, inside, knobs, noise, swap
 from explainer.stages.guesses import Guesses
 from explainer.turns import Turns
+from storybook.training import SHARES
 from tests.synthetic import make_trace, webp
 from tests.tiny import stable_diffusion
 
@@ -467,6 +469,13 @@ def test_learning_begins_at_the_end_of_the_denoisers_training():
         shown.stage = "cook"
     with pytest.raises(ValueError, match="no losses"):
         widgets.Learning({"denoiser": []})
+
+
+def test_each_stage_of_training_has_words_for_its_error():
+    words = Path(widgets.__file__).with_name("learning.js").read_text("utf-8")
+    told = words.partition("STAGE_WORDS = {")[2].partition("};")[0]
+    for stage in SHARES:
+        assert f"{stage}: " in told
 
 
 def test_a_question_tells_its_answer_after_the_guess():

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explainer import fingerprints
 from explainer.stages import originality
 from explainer.stages.originality import MEASURES, Described, Neighbour
 
@@ -246,9 +247,9 @@ def identity(weights: Path) -> dict[str, dict[str, str]]:
         "world": str(record["world"]),
         "size": str(preset["size"]),
     }
-    encoder = (weights / "image_encoder" / "model.safetensors").read_bytes()
+    encoder = fingerprints.of_file(weights / "image_encoder" / "model.safetensors")
     return {
-        "clip": pictures | {"image_encoder": hashlib.sha256(encoder).hexdigest()[:16]},
+        "clip": pictures | {"image_encoder": encoder},
         "pixels": pictures,
     }
 

@@ -121,8 +121,8 @@ def measure(
         progress: told how far it is.
 
     Returns:
-        What :func:`compare` found; and the pictures that come
-        nearest by ``pixels`` and by ``clip``.
+        What :func:`compare` found; and the pictures that come nearest by ``pixels`` and by
+        ``clip``.
     """
     index = Index.of(trained, clip, lambda done, of: progress("training pictures", done, of))
     count = min(count, len(trained))

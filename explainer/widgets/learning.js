@@ -5,7 +5,7 @@ const STAGE_WORDS = {
   denoiser: "How far the guessed noise is off, weighed by how much noise there is",
   clip: "How badly sentences and pictures are matched (contrastive loss)",
   autoencoder: "How far pictures come back changed (reconstruction loss)",
-  decoder: "The same, half of it from latents that the denoiser drew again; what its critic says is not in it",
+  decoder: "How far decoded pictures are from the drawings, whatever the critic says",
 };
 
 const learning = {

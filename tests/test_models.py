@@ -15,9 +15,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from explainer import fingerprints, models
+from explainer import fingerprints, models, runs
 from explainer.capture import record
 from explainer.models import ModelError, fingerprint, load
+from explainer.parameters import RunParameters
 from tests import tiny
 
 if TYPE_CHECKING:
@@ -226,3 +227,36 @@ def test_the_fingerprint_is_found_within_the_blink_of_an_eye() -> None:
     assert fingerprint(pipe) == first
     assert middle - start < 0.5
     assert time.thread_time() - middle < 0.05
+
+
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [("sd", (30, 7.5)), ("sdxl", (30, 5.0)), ("sd3", (28, 7.0)), ("pixart", (20, 4.5))],
+)
+def test_settings_are_the_pipelines_own(family: str, settings: tuple[int, float]) -> None:
+    pipe = tiny.FAMILIES[family]()
+    assert models.usual_settings(pipe) == settings
+    pipe.register_to_config(_name_or_path="someone/Fast-Turbo")
+    assert models.usual_settings(pipe) == (4, 0.0)
+
+
+def test_the_embedded_models_settings_are_those_of_a_link_that_names_none() -> None:
+    usual = RunParameters(prompt="a fox")
+    pipe = tiny.stable_diffusion()
+    pipe.register_to_config(_name_or_path="storybook")
+    assert models.usual_settings(pipe) == (usual.steps, usual.guidance_scale)
+    trace = record(pipe, "a fox", seed=0, previews=False)
+    assert (trace.steps, trace.guidance_scale) == (usual.steps, usual.guidance_scale)
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_large_pictures_are_previewed_roughly(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = tiny.FAMILIES[family]()
+    assert models.picture_size(pipe) == (16, 16)
+    assert runs.for_views(pipe)["previews"] == {"x0": "full", "noisy": "linear"}
+    monkeypatch.setattr(runs, "LARGE", 15)
+    assert runs.for_views(pipe)["previews"] == {"x0": "linear", "noisy": "linear"}
+
+
+def test_a_flux_without_guidance_inside_needs_few_steps() -> None:
+    assert models.usual_settings(tiny.flux()) == (4, 0.0)

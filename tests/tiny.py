@@ -337,3 +337,13 @@ def save_folder(folder: Path, **options: object) -> Path:
     """Writes a tiny pipeline to `folder` as a hub checkpoint (safetensors); returns the folder."""
     stable_diffusion(**options).save_pretrained(folder)  # type: ignore[arg-type]
     return folder
+
+
+FAMILIES = {
+    "sd": stable_diffusion,
+    "sdxl": stable_diffusion_xl,
+    "sd3": stable_diffusion_3,
+    "flux": flux,
+    "pixart": pixart,
+}
+"""One small pipeline of each kind of denoiser and way to read a prompt."""

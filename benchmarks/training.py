@@ -81,19 +81,19 @@ def _batch(stage: str, preset: Preset) -> int:
     batches = {
         "autoencoder": preset.vae_batch,
         "denoiser": preset.unet_batch,
+        "distillation": preset.distillation_batch,
         "decoder": preset.decoder_batch,
     }
     return batches[stage]
 
 
-def _denoiser(preset: Preset, device: torch.device) -> Stage:
-    return ahead.denoiser_stage(
-        preset, CLIPTokenizer.from_pretrained(WEIGHTS / "tokenizer"), device
-    )
+def _words() -> CLIPTokenizer:
+    return CLIPTokenizer.from_pretrained(WEIGHTS / "tokenizer")
 
 
 STAGES: dict[str, Callable[[Preset, torch.device], Stage]] = {
-    "denoiser": _denoiser,
+    "denoiser": lambda preset, device: ahead.denoiser_stage(preset, _words(), device),
+    "distillation": lambda preset, device: ahead.distillation_stage(preset, _words(), device),
     "autoencoder": ahead.autoencoder_stage,
     "decoder": ahead.decoder_stage,
 }
@@ -128,7 +128,13 @@ def _ready(
     name: str, batch: int, preset: Preset, accelerator: Any, variants: list[str]
 ) -> list[Case]:
     """Build and warm up the eager step and all variants that work on this machine."""
-    sized = replace(preset, vae_batch=batch, unet_batch=batch, decoder_batch=batch)
+    sized = replace(
+        preset,
+        vae_batch=batch,
+        unet_batch=batch,
+        distillation_batch=batch,
+        decoder_batch=batch,
+    )
     cases = []
     for variant, prepare in {"eager": _as_is, **{v: VARIANTS[v] for v in variants}}.items():
         stage = STAGES[name](sized, accelerator.device)

@@ -6,6 +6,7 @@ Part of `make assets`.
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 import explainer
-from explainer import fingerprints, models, recorded
+from explainer import models, recorded
 from explainer.parameters import RunParameters
 from explainer.stages import broken, guesses, inside, knobs, noise, swap
 from storybook import captions, dataset
@@ -89,8 +90,9 @@ def learned(snapshots: Path) -> dict[str, object] | None:
 
 
 def denoiser(weights: Path) -> str:
-    """Name the denoiser in a folder. Whatever decodes for it later, it learned as it did."""
-    return fingerprints.of_file(weights / "unet" / "diffusion_pytorch_model.safetensors")
+    """Name a model's denoiser by how it was trained: whatever was learned later, it was seen so."""
+    stages = json.loads((weights / "training.json").read_text(encoding="utf-8"))["stages"]
+    return hashlib.sha256(json.dumps(stages["denoiser"]).encode()).hexdigest()[:16]
 
 
 def _keep_learned(snapshots: Path, learner: str) -> None:

@@ -26,6 +26,7 @@ from storybook.training import (
     decoder,
     denoiser,
     devices,
+    distillation,
     naming,
     parts,
     perception,
@@ -136,8 +137,8 @@ def test_weights_are_stored_in_half_precision_and_nothing_twice(trained):
             tensors = [file.get_tensor(name) for name in file.keys()]  # noqa: SIM118 - no dict
         assert {tensor.dtype for tensor in tensors} == {torch.float16}
         stored += sum(tensor.numel() for tensor in tensors)
-    # The decoder's stage holds the encoder too, as the autoencoder's did.
-    stages = [stage for stage in parts.STAGES if stage != "autoencoder"]
+    # The decoder's stage holds the encoder too, and distillation's what the denoiser became.
+    stages = [stage for stage in parts.STAGES if stage not in ("autoencoder", "denoiser")]
     learned = [checkpoint.read(trained / "state" / f"{stage}.pt") for stage in stages]
     counted = sum(
         weight.numel()
@@ -191,6 +192,7 @@ def test_the_same_command_goes_on(trained, tmp_path, capsys):
     assert command(folder, "--steps", "1", "--stages", "denoiser") == 0
     assert named() == [], "what captions name is found out only for the pair that learns it"
     assert len(list((folder / "state").glob("perception-*.pt"))) == 1
+    assert "the denoiser is going to change" in capsys.readouterr().out
     assert steps(folder) == {"autoencoder": 2, "clip": 2, "denoiser": 3, "decoder": 2}
     # Counted in all, the same three steps leave one each to the other stages, none to this one.
     # The decoder was made for another encoder then, and has all three to do.
@@ -255,7 +257,7 @@ def test_training_goes_on_from_parts(trained, tmp_path):
     drawn(trained, tmp_path)
     options = ("--from-parts", tmp_path / "parts", "--parts", tmp_path / "more", "--pictures", "32")
     assert command(tmp_path, *options, "--stages", "clip", "--steps", "1") == 0
-    assert steps(tmp_path) == {"autoencoder": 2, "clip": 3, "denoiser": 2, "decoder": 2}
+    assert steps(tmp_path) == dict.fromkeys(parts.STAGES, 2) | {"clip": 3}
     assert record(tmp_path)["preset"]["pictures"] == 32
     assert (tmp_path / "more" / "parts.json").exists()
 
@@ -288,7 +290,7 @@ def test_a_decoder_learns_alone_from_finished_weights(trained, tmp_path):
     drawn(trained, tmp_path)
     options = ("--stages", "decoder", "--steps", "3")
     assert command(tmp_path, "--from-weights", trained / "model", *options) == 0
-    assert steps(tmp_path) == {"autoencoder": 2, "clip": 2, "denoiser": 2, "decoder": 5}
+    assert steps(tmp_path) == dict.fromkeys(parts.STAGES, 2) | {"decoder": 5}
     name = "diffusion_pytorch_model.safetensors"
     old, new = (load_file(folder / "model" / "vae" / name) for folder in (trained, tmp_path))
     for key in old:
@@ -306,7 +308,7 @@ def test_a_model_without_the_last_stage_is_gone_on_with(trained, tmp_path):
     drawn(trained, tmp_path)
     shutil.copytree(trained / "model", tmp_path / "older")
     found = json.loads((tmp_path / "older" / "training.json").read_text())
-    del found["stages"]["decoder"]
+    del found["stages"]["distillation"], found["stages"]["decoder"]
     (tmp_path / "older" / "training.json").write_text(json.dumps(found))
     options = ("--from-weights", tmp_path / "older", "--steps", "1", "--stages")
     assert command(tmp_path, *options, "clip") == 0
@@ -352,12 +354,18 @@ def test_only_a_gpu_compiles_ahead(tmp_path):
 
 
 def test_stages_on_random_data_take_the_recipes_steps(trained, tmp_path, monkeypatch):
+    from transformers import CLIPTokenizer
+
     # The step, not the compiler, is tested.
     monkeypatch.setattr(denoiser.DenoiserStage, "compile", lambda self: None)
     ahead.compile_denoiser(REHEARSAL, trained / "state" / "tokenizer")
     accelerator = devices.accelerator()
-    for made in (ahead.autoencoder_stage, ahead.decoder_stage):
-        stage = made(REHEARSAL, accelerator.device)
+    words = CLIPTokenizer.from_pretrained(trained / "state" / "tokenizer")
+    for stage in (
+        ahead.autoencoder_stage(REHEARSAL, accelerator.device),
+        ahead.distillation_stage(REHEARSAL, words, accelerator.device),
+        ahead.decoder_stage(REHEARSAL, accelerator.device),
+    ):
         assert Trainer(stage, tmp_path, accelerator).step(ahead.DATA, rate=1.0).isfinite()
 
 
@@ -440,11 +448,10 @@ def test_latents_differ_by_what_they_seem_to_show():
     assert found.grad[1].abs().max() > 0 == found.grad[0].abs().max()
 
 
-def test_the_eye_changes_what_the_denoiser_learns_and_not_the_error_that_it_reports():
+def denoiser_stage(eye=None):
+    """Return an untrained denoiser's stage on eight latents."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    torch.manual_seed(0)
-    unet = denoiser.build(REHEARSAL)
     width = REHEARSAL.clip_width
     encoder = CLIPTextModel(
         CLIPTextConfig(
@@ -453,17 +460,77 @@ def test_the_eye_changes_what_the_denoiser_learns_and_not_the_error_that_it_repo
         )
     )  # fmt: skip
     latents, tokens = torch.randn(8, 4, 8, 8), torch.ones(8, 1, 4, dtype=torch.int16)
+    data = denoiser.Captioned(latents, tokens, 0 * tokens[0, 0], encoder)
+    return denoiser.DenoiserStage(denoiser.build(REHEARSAL), data, REHEARSAL, perception=eye)
+
+
+def test_the_eye_changes_what_the_denoiser_learns_and_not_the_error_that_it_reports():
     losses, slopes = [], []
     for eye in (None, perception.Perception(4)):
-        stage = denoiser.DenoiserStage(
-            unet, encoder, latents, tokens, tokens[0, 0], REHEARSAL, perception=eye
-        )
+        torch.manual_seed(0)
+        stage = denoiser_stage(eye)
         assert not any("perception" in name for name in stage.state_dict())
         torch.manual_seed(1)
         losses.append(stage(torch.arange(8)))
-        slopes.append(torch.autograd.grad(losses[-1], unet.conv_out.weight)[0])
+        slopes.append(torch.autograd.grad(losses[-1], stage.model.conv_out.weight)[0])
     assert losses[0] == losses[1]
     assert not torch.allclose(slopes[0], slopes[1], rtol=0.1)
+
+
+def test_a_blind_guess_is_one_without_self_attention():
+    torch.manual_seed(0)
+    teacher = denoiser_stage()
+    stage = distillation.DistillationStage(teacher, REHEARSAL)
+    noisy, timesteps = torch.randn(3, 4, 8, 8), torch.tensor([1, 500, 999])
+    texts, _ = teacher._texts(torch.arange(3))
+    guess, way = stage._taught(noisy, timesteps, texts)
+    asked = teacher.model(noisy, timesteps, texts).sample
+    assert torch.allclose(guess, asked, atol=1e-5)
+    for name, module in teacher.model.named_modules():
+        if name.endswith("attn1"):  # each place attends to itself alone
+            module.set_processor(lambda attn, states, *_, **__: attn.to_out[0](attn.to_v(states)))
+    blind = teacher.model(noisy, timesteps, texts).sample
+    assert torch.allclose(guess - way, blind, atol=1e-5)
+    assert (way.square().mean((1, 2, 3)) > 1e-6).all()
+
+
+def test_a_denoiser_learns_to_mend_its_guesses_where_a_caption_leads_and_amid_a_run():
+    torch.manual_seed(0)
+    stage = distillation.DistillationStage(denoiser_stage(), REHEARSAL)
+    missing = []
+    cases = ((500, False), (250, False), (625, False), (500, True), (100, False), (900, False))
+    for timestep, dropped in cases:
+        stage._timesteps = lambda count, device, t=timestep: torch.full((count,), t)
+        texts = stage._texts(torch.arange(8))[0], torch.full((8,), dropped)
+        stage._texts = lambda _, texts=texts: texts
+        missing.append(stage(torch.arange(8)).item())
+        del stage._texts
+    # The untaught copy misses all that there is to learn, and that is nothing in the end.
+    assert missing == pytest.approx([1.0, 0.25, 0.25, 0.0, 0.0, 0.0], abs=1e-4)
+    del stage._timesteps
+    before = {name: weight.clone() for name, weight in stage._teacher[0].state_dict().items()}
+    optimizer = torch.optim.AdamW(stage.parameters(), 1e-3)
+    losses = []
+    for _ in range(20):
+        torch.manual_seed(1)  # the same noise at the same timesteps
+        losses.append(stage(torch.arange(8)))
+        losses[-1].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(torch.equal(before[k], v) for k, v in stage._teacher[0].state_dict().items())
+
+
+def test_a_finished_denoiser_is_not_distilled_twice(trained, tmp_path, capsys):
+    drawn(trained, tmp_path)
+    options = ("--from-weights", trained / "model", "--steps", "1", "--stages")
+    assert command(tmp_path, *options, "distillation") == 1
+    assert "Train the denoiser on first" in capsys.readouterr().err
+    assert command(tmp_path, *options, "denoiser,distillation") == 0
+    assert steps(tmp_path) == dict.fromkeys(parts.STAGES, 2) | {"denoiser": 3, "distillation": 1}
+    # What another denoiser became is not taken for what this one did.
+    (tmp_path / "state" / "distillation.pt").unlink()
+    assert start.from_model(trained / "model", tmp_path / "state") == []
 
 
 def test_what_a_guess_at_the_noise_implies_is_the_schedulers_own():

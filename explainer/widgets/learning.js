@@ -5,6 +5,7 @@ const STAGE_WORDS = {
   denoiser: "How far the guessed noise is off, weighed by how much noise there is",
   clip: "How badly sentences and pictures are matched (contrastive loss)",
   autoencoder: "How far pictures come back changed (reconstruction loss)",
+  distillation: "How much of the mending is still missing (1: as much as there is to learn)",
   decoder: "How far decoded pictures are from the drawings, whatever the critic says",
 };
 

@@ -156,12 +156,20 @@ counts, too (a perceptual loss on latents).{_finish(training)}
 
 
 def _finish(training: Mapping[str, Any] | None) -> str:
-    if training is None or "decoder" not in training["stages"]:
-        return ""
-    return (
-        " Last, the decoder alone: half of what it decodes was drawn again by the UNet, and\n"
-        "a patch discriminator (an adversarial loss) asks that it looks like a drawing."
-    )
+    stages = training["stages"] if training else {}
+    told = ""
+    if "distillation" in stages:
+        told += (
+            " Then a copy of the UNet learns to give at\n"
+            "once what perturbed-attention guidance would make of its guesses (distillation)."
+        )
+    if "decoder" in stages:
+        told += (
+            " Last, the decoder alone: half of\n"
+            "what it decodes was drawn again by the UNet, and a patch discriminator (an\n"
+            "adversarial loss) asks that it looks like a drawing."
+        )
+    return told
 
 
 def _history(training: Mapping[str, Any] | None) -> str:

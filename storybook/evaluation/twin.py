@@ -57,10 +57,12 @@ def overfitted(
     told = [text for some in captions(count, 1) for text in some]
     stage = denoiser.DenoiserStage(
         copy.deepcopy(pipe.unet),
-        pipe.text_encoder,
-        latents * pipe.vae.config.scaling_factor,
-        torch.from_numpy(ids(pipe.tokenizer, told))[:, None],
-        torch.from_numpy(ids(pipe.tokenizer, [""])[0]),
+        denoiser.Captioned(
+            latents * pipe.vae.config.scaling_factor,
+            torch.from_numpy(ids(pipe.tokenizer, told))[:, None],
+            torch.from_numpy(ids(pipe.tokenizer, [""])[0]),
+            pipe.text_encoder,
+        ),
         next(preset for preset in PRESETS.values() if preset.size == size),
     )
     trainer = Trainer(stage, folder, devices.accelerator(), say=say)

@@ -19,7 +19,13 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 """Where the model that comes with this package lives."""
 MOST_RATE = 10.0
 MOST_PICTURES = 100_000
-SHARES = {"autoencoder": 0.22, "clip": 0.08, "denoiser": 0.55, "decoder": 0.15}
+SHARES = {
+    "autoencoder": 0.22,
+    "clip": 0.08,
+    "denoiser": 0.47,
+    "distillation": 0.1,
+    "decoder": 0.13,
+}
 """How a total time is divided among the stages."""
 
 ALLOCATOR = {

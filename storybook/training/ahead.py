@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from transformers import CLIPTokenizer
 
-from storybook.training import autoencoder, clip, decoder, denoiser, devices, export
+from storybook.training import autoencoder, clip, decoder, denoiser, devices, distillation, export
 from storybook.training.loop import Trainer
 from storybook.training.perception import Perception
 from storybook.training.presets import Preset
@@ -48,13 +48,22 @@ def denoiser_stage(
     tokens = torch.randint(0, len(words), shape, dtype=torch.int16, device=device)
     return denoiser.DenoiserStage(
         denoiser.build(preset).to(memory_format=torch.channels_last),
-        export.text_encoder(pair).to(device),
-        torch.randn(DATA, channels, side, side, device=device).half(),
-        tokens,
-        tokens[0, 0],
+        denoiser.Captioned(
+            torch.randn(DATA, channels, side, side, device=device).half(),
+            tokens,
+            tokens[0, 0],
+            export.text_encoder(pair).to(device),
+        ),
         preset,
         perception=Perception(channels).to(device),
     )
+
+
+def distillation_stage(
+    preset: Preset, words: CLIPTokenizer, device: torch.device
+) -> distillation.DistillationStage:
+    """Return an untrained denoiser's stage of learning from itself, on random data."""
+    return distillation.DistillationStage(denoiser_stage(preset, words, device), preset)
 
 
 def compile_denoiser(preset: Preset, tokenizer: Path) -> None:

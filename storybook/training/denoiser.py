@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
@@ -103,15 +104,32 @@ def implied(
     return clean.clamp(-MOST_LATENT, MOST_LATENT)
 
 
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """Latents with their captions, and who reads these.
+
+    Args:
+        latents: shape (n, channels, h, w), standardised.
+        tokens: token ids, shape (n, captions, context).
+        empty: token ids of the empty prompt, shape (context,).
+        text_encoder: frozen here; no stage that holds it so trains or saves it.
+    """
+
+    latents: torch.Tensor
+    tokens: torch.Tensor
+    empty: torch.Tensor
+    text_encoder: CLIPTextModel
+
+    def __post_init__(self) -> None:
+        self.text_encoder.requires_grad_(False).eval()
+
+
 class DenoiserStage(Stage):
     """Noise is added to latents at random timesteps; the UNet says which.
 
     Args:
         unet: the denoiser.
-        text_encoder: the frozen text encoder.
-        latents: shape (n, channels, h, w), standardised.
-        tokens: token ids, shape (n, captions, context).
-        empty: token ids of the empty prompt, shape (context,).
+        data: what it learns from.
         preset: batch size and rate.
         perception: if given, it counts too how far from the true picture the implied one looks.
         show: called with the step at snapshots.
@@ -122,10 +140,7 @@ class DenoiserStage(Stage):
     def __init__(
         self,
         unet: UNet2DConditionModel,
-        text_encoder: CLIPTextModel,
-        latents: torch.Tensor,
-        tokens: torch.Tensor,
-        empty: torch.Tensor,
+        data: Captioned,
         preset: Preset,
         *,
         perception: Perception | None = None,
@@ -135,13 +150,10 @@ class DenoiserStage(Stage):
         self.model: UNet2DConditionModel = unet
         self.batch_size, self.learning_rate = preset.unet_batch, preset.unet_rate
         self._scheduler = noise_scheduler()
-        # In a tuple, so that what is frozen is neither trained nor saved with the stage.
-        self._frozen = (text_encoder.requires_grad_(False).eval(),)
         self._difference = perception.requires_grad_(False).difference if perception else None
-        self._latents, self._tokens = latents, tokens
-        self._empty = empty.to(tokens.device).long()
+        self.data = data
         self._show = show
-        if latents.device.type == "cpu":
+        if data.latents.device.type == "cpu":
             # Measured on two cores: the eager processor trains faster than fused attention.
             unet.set_attn_processor(AttnProcessor())
 
@@ -151,13 +163,9 @@ class DenoiserStage(Stage):
         Its gradient is also that of how the picture behind it looks, see
         :mod:`storybook.training.perception`.
         """
-        device = indices.device
-        clean = self._latents[indices.to(self._latents.device)].to(device).float()
-        clean = clean.to(memory_format=torch.channels_last)
-        noise = torch.randn_like(clean)
-        timesteps = self._timesteps(len(clean), device)
-        noisy = self._scheduler.add_noise(clean, noise, timesteps)
-        found = self.model(noisy, timesteps, self._texts(indices)).sample.float()
+        clean, noise, noisy, timesteps = self._noised(indices)
+        texts, _ = self._texts(indices)
+        found = self.model(noisy, timesteps, texts).sample.float()
         snr = compute_snr(self._scheduler, timesteps)
         error = ((found - noise).square().mean((1, 2, 3)) * loss_weight(snr)).mean()
         if self._difference is None:
@@ -168,17 +176,28 @@ class DenoiserStage(Stage):
         # Only its gradient: the value stays the noise error's, which curves can be compared by.
         return error + PERCEPTION_WEIGHT * (seen - seen.detach())
 
+    def _noised(self, indices: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return clean latents, noise, the one in the other, each at its timestep, and these."""
+        device = indices.device
+        latents = self.data.latents
+        clean = latents[indices.to(latents.device)].to(device).float()
+        clean = clean.to(memory_format=torch.channels_last)
+        noise = torch.randn_like(clean)
+        timesteps = self._timesteps(len(clean), device)
+        return clean, noise, self._scheduler.add_noise(clean, noise, timesteps), timesteps
+
     def _timesteps(self, count: int, device: torch.device) -> torch.Tensor:
         """Draw timesteps evenly over the schedule, which steadies the loss of a small batch."""
         spread = torch.arange(count, device=device) / count + torch.rand((), device=device)
         return (spread % 1 * self._scheduler.config.num_train_timesteps).long()
 
-    def _texts(self, indices: torch.Tensor) -> torch.Tensor:
-        tokens = chosen(self._tokens, indices)
+    def _texts(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the captions' states, and which captions were left out, shape (n,)."""
+        tokens = chosen(self.data.tokens, indices)
         dropped = torch.rand(len(tokens), 1, device=tokens.device) < DROP_CAPTION
         # Chosen by where, not by an index: that would make a GPU wait for the processor.
-        tokens = torch.where(dropped, self._empty.to(tokens.device), tokens)
-        return self._states(tokens)
+        tokens = torch.where(dropped, self.data.empty.to(tokens), tokens)
+        return self._states(tokens), dropped[:, 0]
 
     def led_and_free(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return the states that guide a batch: of its captions, then of as many empty ones.
@@ -189,12 +208,12 @@ class DenoiserStage(Stage):
         Returns:
             Shape (2n, context, width).
         """
-        empty = self._empty.to(tokens.device).expand_as(tokens)
+        empty = self.data.empty.to(tokens).expand_as(tokens)
         return self._states(torch.cat([tokens, empty]))
 
     @torch.no_grad()
     def _states(self, tokens: torch.Tensor) -> torch.Tensor:
-        return self._frozen[0](tokens).last_hidden_state
+        return self.data.text_encoder(tokens).last_hidden_state
 
     def compile(self) -> None:
         """Compile the UNet in place, and the look at what it implies."""

@@ -28,7 +28,7 @@ from storybook.training import checkpoint
 PART_BYTES = 14_500_000
 MOST_PARTS = 7
 MANIFEST = "parts.json"
-STAGES = ("autoencoder", "clip", "denoiser", "decoder")
+STAGES = ("autoencoder", "clip", "denoiser", "distillation", "decoder")
 _CARRIED = ("tokenizer/*", "snapshots/*.webp")
 
 

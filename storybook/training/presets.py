@@ -31,7 +31,9 @@ class Preset:
     unet_batch: int
     unet_rate: float
     perception_steps: int
+    distillation_batch: int
     decoder_batch: int
+    distillation_rate: float = 2e-4
     decoder_rate: float = 2e-4
     captions_per_picture: int = 4
 
@@ -59,6 +61,7 @@ CPU_128 = Preset(
     unet_batch=32,
     unet_rate=5e-4,
     perception_steps=2000,
+    distillation_batch=16,
     decoder_batch=4,
 )
 GPU_128 = replace(
@@ -67,6 +70,7 @@ GPU_128 = replace(
     clip_batch=1024,
     unet_batch=256,
     unet_rate=8e-4,
+    distillation_batch=128,
     decoder_batch=32,
 )
 """The same model in the batches that fill a GPU."""
@@ -93,6 +97,7 @@ GPU_256 = Preset(
     unet_batch=256,
     unet_rate=8e-4,
     perception_steps=1300,
+    distillation_batch=128,
     decoder_batch=16,
 )
 REHEARSAL = Preset(
@@ -118,6 +123,7 @@ REHEARSAL = Preset(
     unet_batch=8,
     unet_rate=1e-3,
     perception_steps=2,
+    distillation_batch=4,
     decoder_batch=4,
 )
 PRESETS = {"128": CPU_128, "128-gpu": GPU_128, "256": GPU_256, "rehearsal": REHEARSAL}

@@ -1,4 +1,4 @@
-"""The whole recipe in order: draw, four stages of training, one folder of weights."""
+"""The whole recipe in order: draw, five stages of training, one folder of weights."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from storybook.training import (
     decoder,
     denoiser,
     devices,
+    distillation,
     export,
     naming,
     parts,
@@ -35,7 +36,7 @@ from storybook.training import (
 )
 from storybook.training.checkpoint import Progress
 from storybook.training.data import ids, keep, named, resident, texts, tokens
-from storybook.training.loop import Budget, Stage, Trainer
+from storybook.training.loop import Budget, Stage, Trainer, TrainingStopped
 from storybook.training.presets import Preset
 from storybook.world import WORLD_VERSION, scene
 
@@ -107,10 +108,13 @@ class Recipe:
         latents = resident(latents.numpy(), self.accelerator.device)
         eye = self._perception(latents, version)
         stage = self._denoiser_stage(vae, pair, eye, latents, tokens, words)
-        progress = [vae_progress, pair_progress, self._train(stage, len(latents))]
+        self._drop_outdated_distillation()
+        progress = {"autoencoder": vae_progress, "clip": pair_progress}
+        progress["denoiser"] = self._train(stage, len(latents))
+        if self._wanted("distillation"):
+            stage, progress["distillation"] = self._distillation(stage)
         if self._wanted("decoder"):
-            vae, decoder_progress = self._decoder(vae, stage, pictures, latents, tokens, version)
-            progress.append(decoder_progress)
+            vae, progress["decoder"] = self._decoder(vae, stage, pictures, latents, tokens, version)
         self._save(vae, stage.model, pair, words, progress)
 
     def _wanted(self, stage: str) -> bool:
@@ -244,14 +248,36 @@ class Recipe:
         unet = denoiser.build(self.preset).to(memory_format=torch.channels_last)
         return denoiser.DenoiserStage(
             unet,
-            encoder,
-            latents,
-            tokens,
-            torch.from_numpy(ids(words, [""])[0]),
+            denoiser.Captioned(latents, tokens, torch.from_numpy(ids(words, [""])[0]), encoder),
             self.preset,
             perception=eye,
             show=lambda step: self._show(export.pipeline(vae, unet, encoder, words), step),
         )
+
+    def _drop_outdated_distillation(self) -> None:
+        """Forget what was learned from a denoiser that is about to change."""
+        path = self.state / "distillation.pt"
+        with self.accelerator.main_process_first():
+            if path.exists() and self._trains("denoiser"):
+                self._say("distillation: the denoiser is going to change, so it starts anew")
+                path.unlink()
+
+    def _distillation(
+        self, teacher: denoiser.DenoiserStage
+    ) -> tuple[distillation.DistillationStage, Progress]:
+        path = self.state / "distillation.pt"
+        if (
+            self._trains("distillation")
+            and path.exists()
+            and not distillation.learned_here(path, teacher.model)
+        ):
+            raise TrainingStopped(
+                "Training stopped: a finished model holds what its denoiser became by "
+                "distillation, not the one that taught it. Train the denoiser on first: "
+                "--stages denoiser,distillation"
+            )
+        stage = distillation.DistillationStage(teacher, self.preset)
+        return stage, self._train(stage, self.preset.pictures)
 
     def _drop_outdated_decoder(self, vae: AutoencoderKL) -> None:
         """Forget a decoder that was made for another encoder's latents."""
@@ -308,12 +334,11 @@ class Recipe:
         unet: UNet2DConditionModel,
         pair: CLIPModel,
         words: CLIPTokenizer,
-        progress: list[Progress],
+        progress: dict[str, Progress],
     ) -> None:
         if not self.accelerator.is_main_process:
             return
-        record = self._record(dict(zip(parts.STAGES, progress, strict=False)))
-        export.save(self.out, vae, unet, pair, words, record)
+        export.save(self.out, vae, unet, pair, words, self._record(progress))
         self._say(f"saved the model to {self.out}")
         if self.parts:
             parts.pack(self.out, self.parts, snapshots=self.state / "snapshots")

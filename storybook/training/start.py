@@ -67,6 +67,8 @@ def from_model(folder: Path, state: Path) -> list[str]:
         "clip": _pair(folder, record["logit_scale"]),
         "denoiser": UNet2DConditionModel.from_pretrained(folder, subfolder="unet"),
     }
+    if "distillation" in record["stages"]:
+        models["distillation"] = models["denoiser"]
     if "decoder" in record["stages"]:
         models["decoder"] = models["autoencoder"]
     slim = {
@@ -80,11 +82,20 @@ def _take(slim: dict[str, dict[str, Any]], tokenizer: Path, state: Path) -> list
     taken = [
         stage for stage, found in slim.items() if checkpoint.further(state / f"{stage}.pt", found)
     ]
+    if "distillation" in taken and _denoiser_went_on(slim, state):
+        taken.remove("distillation")
     if "clip" in taken or not (state / "tokenizer").exists():
         shutil.copytree(tokenizer, state / "tokenizer", dirs_exist_ok=True)
     for stage in taken:
         checkpoint.write(state / f"{stage}.pt", slim[stage])
     return taken
+
+
+def _denoiser_went_on(slim: dict[str, dict[str, Any]], state: Path) -> bool:
+    """Tell whether the state's denoiser is no longer the one that these distilled."""
+    path = state / "denoiser.pt"
+    there = Progress.from_json(slim["denoiser"]["progress"]).step
+    return path.exists() and checkpoint.progress(path).step > there
 
 
 def _pair(folder: Path, logit_scale: float) -> CLIPModel:

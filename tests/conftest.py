@@ -1,9 +1,11 @@
 """For all tests: several at once, and nothing of theirs among what the user keeps."""
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -38,3 +40,17 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("TMPDIR", temporary)
         patch.setattr(tempfile, "tempdir", temporary)
         yield
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small Stable Diffusion, which no test changes."""
+    from tests import tiny  # and with it torch, which must find the setting above
+
+    return tiny.save_folder(tmp_path_factory.mktemp("models") / "tiny-model")
+
+
+@pytest.fixture
+def folder(original: Path, tmp_path: Path) -> Path:
+    """A copy of it to damage."""
+    return Path(shutil.copytree(original, tmp_path / "tiny-model"))

@@ -34,16 +34,6 @@ def values_of(pipe: Any) -> int:
     return sum({one.data_ptr(): one.numel() for one in kept if one.is_floating_point()}.values())
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.save_folder(tmp_path_factory.mktemp("models") / "tiny-model")
-
-
-@pytest.fixture
-def folder(original: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(original, tmp_path / "tiny-model"))
-
-
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 def test_the_heads_of_the_files_tell_what_is_loaded(family: str, tmp_path: Path) -> None:
     pipe = tiny.FAMILIES[family]()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,20 +10,9 @@ from explainer import measuring, memory, models
 from explainer.measuring import Needs, Part
 from explainer.memory import Machine
 from explainer.models import ModelError
-from tests import tiny
 
 GB = 10**9
 pytestmark = pytest.mark.filterwarnings("ignore:.*torchvision")
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.save_folder(tmp_path_factory.mktemp("models") / "tiny-model")
-
-
-@pytest.fixture
-def folder(original: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(original, tmp_path / "tiny-model"))
 
 
 def big(pipeline: str = "StableDiffusionXLPipeline") -> Needs:

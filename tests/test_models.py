@@ -28,17 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:.*torchvision")
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.save_folder(tmp_path_factory.mktemp("models") / "tiny-model")
-
-
-@pytest.fixture
-def folder(original: Path, tmp_path: Path) -> Path:
-    """A copy to damage."""
-    return Path(shutil.copytree(original, tmp_path / "tiny-model"))
-
-
 def edit_index(folder: Path, **changes: Any) -> None:
     path = folder / "model_index.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))

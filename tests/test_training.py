@@ -200,6 +200,9 @@ def test_the_same_command_goes_on(trained, tmp_path, capsys):
     assert "the encoder has changed" in capsys.readouterr().out
     assert steps(folder) == dict.fromkeys(parts.STAGES, 3)
     assert len(named()) == 1
+    learned = digests(folder / "state")
+    assert command(folder, "--steps", "3", "--in-all") == 0
+    assert digests(folder / "state") == learned, "all had been done, and nothing is forgotten"
 
 
 def test_a_killed_run_is_taken_up(trained, tmp_path):

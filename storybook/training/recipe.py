@@ -23,6 +23,7 @@ from storybook.illustrator import draw
 from storybook.training import (
     ahead,
     autoencoder,
+    checkpoint,
     clip,
     decoder,
     denoiser,
@@ -233,7 +234,13 @@ class Recipe:
         return stage.model
 
     def _trains(self, stage: str) -> bool:
-        return stage in self.budgets and self.budgets[stage].share_spent(0, 0) < 1
+        """Tell whether the stage has anything left of its budget."""
+        if (budget := self.budgets.get(stage)) is None:
+            return False
+        path, done = self.state / f"{stage}.pt", Progress()
+        if budget.in_all and path.exists():
+            done = checkpoint.progress(path)
+        return budget.share_spent(done.seconds, done.step) < 1
 
     def _denoiser_stage(
         self,

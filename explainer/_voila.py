@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ from explainer.cache import TraceCache
 MESSAGES = ("comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request")
 """All that a page asks its kernel. Voilà's own list also lets a page shut kernels down."""
 PRUNE_MS = 60_000
+_seat: ContextVar[object] = ContextVar("seat", default=None)
+"""The seat that the present request was promised."""
 
 
 class Seats(TornadoVoilaHandler):
@@ -32,7 +37,8 @@ class Seats(TornadoVoilaHandler):
             # Asking for it sets the cookie, without which a page that is left could not say so, and
             # would keep its kernel. Voilà asks only once the headers are gone.
             _ = self.xsrf_token
-            await super().get(path)
+            with self.settings["seat_promised"]():
+                await super().get(path)
             return
         self.set_status(503)
         self.set_header("Retry-After", "60")
@@ -53,31 +59,51 @@ class Pages(Voila):
         settings: dict[str, Any] = super().init_settings()
         self.kernel_manager.allowed_message_types = list(MESSAGES)
         self._remember_readers()
-        return settings | {"seats": self.readers, "seats_taken": self.seats_taken}
+        return settings | {
+            "seats": self.readers,
+            "seats_taken": self.seats_taken,
+            "seat_promised": self.seat_promised,
+        }
 
     def _remember_readers(self) -> None:
         """Note which kernels went to readers; those that stand ready were started otherwise."""
         manager = self.kernel_manager
         self._given: set[str] = set()
+        self._promised: set[object] = set()
         start, take = manager.start_kernel, manager.get_rendered_notebook
 
         async def start_kernel(*args: Any, **kwargs: Any) -> str:
             kernel: str = await ensure_async(start(*args, **kwargs))
-            self._given.add(kernel)
+            self._give(kernel)
             return kernel
 
         async def get_rendered_notebook(*args: Any, **kwargs: Any) -> tuple[Any, Any, str]:
             task, rendered, kernel = await take(*args, **kwargs)
-            self._given.add(kernel)
+            self._give(kernel)
             return task, rendered, kernel
 
         manager.start_kernel = start_kernel
         manager.get_rendered_notebook = get_rendered_notebook
 
+    def _give(self, kernel: str) -> None:
+        self._given.add(kernel)
+        self._promised.discard(_seat.get())
+
+    @contextmanager
+    def seat_promised(self) -> Iterator[None]:
+        """Count a seat as taken until the request has its kernel, which takes a while to start."""
+        seat = object()
+        self._promised.add(seat)
+        _seat.set(seat)
+        try:
+            yield
+        finally:
+            self._promised.discard(seat)
+
     def seats_taken(self) -> int:
-        """Return how many kernels run for readers."""
+        """Return how many kernels run for readers or are promised to them."""
         self._given.intersection_update(self.kernel_manager.list_kernel_ids())
-        return len(self._given)
+        return len(self._given) + len(self._promised)
 
     def init_handlers(self) -> list[Any]:
         """Return Voilà's handlers behind the one for the root, less what no page asks for."""

@@ -14,7 +14,7 @@ import re
 from contextlib import suppress
 from functools import cache
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from explainer import fingerprints, measuring, memory
@@ -157,8 +157,10 @@ def is_folder(source: str) -> bool:
     """Tells whether a folder is meant, rather than a hub id.
 
     Raises:
-        ModelError: It is neither.
+        ModelError: It is neither, or this server's limits do not have it: whether there is such a
+            path is then not looked at.
     """
+    _refuse_beyond_limits(source)
     return _local_folder(source) is not None
 
 
@@ -166,8 +168,9 @@ def usual_settings(pipe: Any) -> tuple[int, float]:
     """Returns the steps and the guidance scale that a pipeline was made for.
 
     A storybook model, embedded or trained anew, has the defaults of `RunParameters`. Distilled
-    models, which need few steps and no guidance, are known by their config or their name; otherwise
-    it is the pipeline's own default, of at most 30 steps.
+    models, which need few steps and no guidance, are known by their config or their own name,
+    whatever the folders above it are called; otherwise it is the pipeline's own default, of at most
+    30 steps.
     """
     name = str(pipe.config.get("_name_or_path") or "")
     if name == EMBEDDED or (Path(name) / _TRAINING).is_file():
@@ -179,8 +182,9 @@ def usual_settings(pipe: Any) -> tuple[int, float]:
     if type(pipe).__name__.startswith("LatentConsistency"):
         return steps, guidance  # its guidance is told to the denoiser, not computed
     denoiser = getattr(pipe, "transformer", None) or pipe.unet
+    own_name = PurePath(name).name.lower()
     distilled = denoiser.config.get("guidance_embeds") is False or any(
-        word in name.lower() for word in ("turbo", "schnell", "lightning", "hyper")
+        word in own_name for word in ("turbo", "schnell", "lightning", "hyper")
     )
     return (4, 0.0) if distilled else (steps, guidance)
 

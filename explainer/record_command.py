@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
     from explainer.batch import Line, Outcome
+    from explainer.gallery import Entry
     from explainer.trace import Trace
 
 INTERRUPTED = 130
@@ -102,6 +103,8 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         parser.error("give either a prompt or --prompts FILE")
     if options.gallery and (options.prompts is not None or options.output is not None):
         parser.error("--gallery takes one prompt, and names its files itself")
+    if options.gallery and options.no_previews:
+        parser.error("--gallery shows every step: leave --no-previews out")
     if options.prompts is not None:
         return _record_list(options)
     wanted = _parameters(options, options.prompt)
@@ -270,12 +273,13 @@ def _record_for_gallery(options: argparse.Namespace, wanted: RunParameters) -> i
         )
     hub_id = options.hub_id or options.model
     licence = options.licence or _licence(models, hub_id)
-    trace = _draw(options, wanted)
     name = gallery.name_of(hub_id, wanted.prompt)
     entry = gallery.Entry(
         name=name, model=hub_id, licence=licence, hardware=_hardware(), by=options.by
     )
-    path, about = gallery.hand_in(entry, trace)
+    gallery.check(entry, gallery.FOLDER)
+    trace = _draw(options, wanted)
+    path, about = _handed_in(entry, trace)
     print(f"{path} {_facts(trace, path)}")
     print(about)
     print(
@@ -283,6 +287,18 @@ def _record_for_gallery(options: argparse.Namespace, wanted: RunParameters) -> i
         "shared?\nThen commit both files and open a pull request: docs/gallery.md says how."
     )
     return 0
+
+
+def _handed_in(entry: Entry, trace: Trace) -> tuple[Path, Path]:
+    """What `gallery.hand_in` returns; a run that it does not take is kept in this folder."""
+    from explainer import gallery
+
+    try:
+        return gallery.hand_in(entry, trace, gallery.FOLDER)
+    except ValueError as error:
+        kept = Path(f"{entry.name}.trace")
+        trace.save(kept)
+        raise gallery.GalleryError(f"{error}\nThe run itself is kept in {kept}.") from error
 
 
 def _licence(models: Any, hub_id: str) -> str:

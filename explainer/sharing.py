@@ -35,7 +35,7 @@ LINE = 20
 
 
 def parameters_of(trace: Trace) -> RunParameters:
-    """Returns what asks for this run; its scheduler only where the embedded model has another.
+    """Returns what asks for this run; its scheduler too, but for the embedded model's own.
 
     Raises:
         ParameterError: It was recorded otherwise than one may ask for, such as with 1000 steps.
@@ -46,7 +46,7 @@ def parameters_of(trace: Trace) -> RunParameters:
         seed=trace.seed or 0,
         steps=trace.steps,
         guidance_scale=trace.guidance_scale,
-        scheduler=None if trace.scheduler == _usual_scheduler() else trace.scheduler,
+        scheduler=None if _has_usual_scheduler(trace) else trace.scheduler,
         weights=tuple(trace.weights.items()),
     )
 
@@ -173,6 +173,13 @@ def _font(style: str, size: int) -> ImageFont.FreeTypeFont:
 
     path = Path(get_data_path()) / "fonts" / "ttf" / f"DejaVu{style}.ttf"
     return ImageFont.truetype(path, size)
+
+
+def _has_usual_scheduler(trace: Trace) -> bool:
+    """Whether it goes without saying; of another model nobody knows here which one it has."""
+    from explainer.models import embedded_fingerprint
+
+    return trace.fingerprint == embedded_fingerprint() and trace.scheduler == _usual_scheduler()
 
 
 @cache

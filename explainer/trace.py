@@ -268,9 +268,17 @@ class Trace:
         """Writes the trace to one file, which appears whole or not at all.
 
         Raises:
-            TraceError: The file cannot be written; nothing is left behind.
+            TraceError: The file cannot be written, or is so large that `load` would refuse it;
+                nothing is left behind.
         """
-        _write_atomically(Path(path), self.to_bytes())
+        data = self.to_bytes()
+        if len(data) > MAX_FILE_BYTES:
+            raise TraceError(
+                f"{path}: the run takes {len(data) / 2**20:.0f} MB; traces have at most "
+                f"{MAX_FILE_BYTES // 2**20} MB. Record fewer steps, or without attention; nothing "
+                "was written."
+            )
+        _write_atomically(Path(path), data)
 
     def to_bytes(self) -> bytes:
         """The file that `save` writes."""
@@ -300,7 +308,7 @@ class Trace:
                 f"{path}: this is no trace, or only a part of one ({error}). Copy or download it "
                 "again, or record it anew."
             ) from error
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise TraceError(
                 f"{path}: the file contradicts its own format ({error!r}). Record it anew."
             ) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explainer import batch, cli, gallery, measuring, models
+from explainer import batch, cli, gallery, measuring, models, record_command
 from explainer.capture import record
 from explainer.parameters import RunParameters
 from explainer.trace import Trace
@@ -306,7 +306,7 @@ def test_a_damaged_entry_is_named(tmp_path):
 
 
 def test_the_command_hands_a_run_in(model, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(gallery.hand_in, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(gallery, "FOLDER", tmp_path)
     arguments = ["record", "A fox, in the snow!", "--gallery", "--steps", "2", "--model"]
     arguments += [str(model), "--hub-id", "someone/Tiny-1.0", "--licence", "openrail"]
     assert cli.main(arguments) == 0
@@ -322,8 +322,28 @@ def test_the_command_hands_a_run_in(model, tmp_path, monkeypatch, capsys):
 
     assert cli.main(["record", "a fox", "--gallery"]) == 2
     assert "Name a big one with --model" in capsys.readouterr().err
-    assert cli.main([*arguments[:-2], "--licence", ""]) == 2
-    assert "Its licence is not known" in capsys.readouterr().err
+    monkeypatch.setattr(record_command, "_draw", None)
+    for changes, problem in (
+        ([], "tiny-1.0-a-fox-in-the-snow.trace already"),
+        (["--licence", "none"], "Its licence is not known"),
+        (["--hub-id", "tiny"], "Name it by its hub id"),
+    ):
+        assert cli.main([*arguments, *changes]) == 2
+        assert problem in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main([*arguments, "--no-previews"])
+
+
+def test_a_run_that_is_not_taken_is_kept(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(gallery, "FOLDER", tmp_path / "gallery")
+    monkeypatch.setattr(record_command, "_draw", lambda *_: overflowed())
+    monkeypatch.chdir(tmp_path)
+    arguments = ["record", "a fox", "--gallery", "--hub-id", "someone/tiny", "--licence", "mit"]
+    assert cli.main([*arguments, "--model", str(model)]) == 2
+    told = capsys.readouterr().err
+    assert "not all finite" in told
+    assert "kept in tiny-a-fox.trace" in told
+    assert Trace.load(tmp_path / "tiny-a-fox.trace").prompt == make_trace().prompt
 
 
 def test_the_hub_is_asked_for_a_licence_that_is_not_given(model, tmp_path, monkeypatch, capsys):
@@ -336,7 +356,7 @@ def test_the_hub_is_asked_for_a_licence_that_is_not_given(model, tmp_path, monke
         return replace(measuring.PUBLISHED[0], licence="openrail")
 
     monkeypatch.setattr(models, "measure", measure)
-    monkeypatch.setattr(gallery.hand_in, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(gallery, "FOLDER", tmp_path)
     arguments = ["record", "a fox", "--gallery", "--steps", "1", "--model", str(model)]
     assert cli.main([*arguments, "--hub-id", "someone/tiny"]) == 0
     assert gallery.entries(tmp_path)[0].licence == "openrail"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from explainer.capture import Recorder, RunError, record
+from explainer.capture import recorder as recorder_module
 from explainer.capture.previews import webp
 from explainer.capture.x0 import clean_latents, noise_level
 from explainer.models import usual_settings
@@ -286,6 +288,11 @@ def test_a_generator_that_was_used_before_names_no_run(pipe: Any) -> None:
     assert recorder.trace.seed is None
 
 
+def test_a_generator_on_a_gpu_names_no_run() -> None:
+    generator = SimpleNamespace(device=torch.device("cuda"), initial_seed=lambda: 5)
+    assert recorder_module._seed(generator) is None
+
+
 def test_embeddings_and_latents_instead_of_words_and_pictures(pipe: Any) -> None:
     embeddings = torch.randn(1, 5, 32)
     with Recorder(pipe, previews=False) as recorder:
@@ -328,6 +335,7 @@ def test_a_cancelled_run_ends_within_a_step_and_leaves_a_valid_trace(pipe: Any) 
 
 
 def test_nothing_stays_behind_after_an_error(pipe: Any) -> None:
+    pipe(PROMPT, num_inference_steps=1)  # sets attributes of the pipeline's own
     before = attributes(pipe)
 
     def fail(*_: object) -> None:

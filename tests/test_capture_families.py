@@ -219,6 +219,12 @@ def test_guidance_is_what_the_paper_says(pipes: dict[str, Any], family: str) -> 
     )
 
 
+def test_guidance_is_known_where_it_changes_nothing(pipes: dict[str, Any]) -> None:
+    options = {"guidance_scale": 4.0, "negative_prompt": PROMPT, "previews": False}
+    trace = record(pipes["pixart"], PROMPT, seed=7, steps=2, **options, **OPTIONS["pixart"])
+    assert trace.guidance_scale == 4.0
+
+
 def test_guidance_in_two_calls(pipes: dict[str, Any]) -> None:
     """Flux asks for the prompt first and for the negative one second."""
     pipe = with_scheduler(pipes["flux"], "FlowMatchEulerDiscreteScheduler")

@@ -130,6 +130,22 @@ def test_going_on_differently(pipe: Any, change: dict[str, Any]) -> None:
     assert np.abs(again.latents[-1] - trace.latents[-1]).max() > 1e-4
 
 
+def test_predictions_that_nobody_made_are_not_there(pipe: Any) -> None:
+    trace = recorded(pipe, "stable_diffusion", guidance_scale=1.0)
+    again = resume(pipe, trace, 3, guidance_scale=5.0)
+    assert again.guidance_scale == 5.0
+    assert again.noise_cond is None
+    assert again.noise_uncond is None
+    np.testing.assert_array_equal(again.noise[:3], trace.noise[:3])
+
+
+def test_guidance_is_known_though_the_first_step_was_not_computed(built: dict[str, Any]) -> None:
+    pipe = with_scheduler(built["pixart"], "DPMSolverMultistepScheduler")
+    trace = recorded(pipe, "pixart")
+    again = resume(pipe, trace, 5, guidance_scale=3.0, **OPTIONS["pixart"])
+    assert again.guidance_scale == 3.0
+
+
 def test_attention_of_the_steps_taken_over_is_the_recorded_one(pipe: Any) -> None:
     trace = recorded(pipe, "stable_diffusion", attention=True)
     same = resume(pipe, trace, 5, attention=True).attention["4x4"]
@@ -169,7 +185,7 @@ def test_one_step_with_every_head(pipe: Any) -> None:
     trace = recorded(pipe, "stable_diffusion", attention=True)
     again = replay(pipe, trace, 5)
     assert again.latents.tobytes() == trace.latents[6].tobytes()
-    np.testing.assert_array_equal(again.noise.astype(np.float16), trace.noise[5])
+    np.testing.assert_array_equal(again.noise, trace.noise[5])
     layers = [name for name, _ in pipe.unet.named_modules() if name.endswith("attn2")]
     assert sorted(again.attention) == sorted(layers)
     mean = np.mean([maps.mean(0) for maps in again.attention.values()], axis=0)

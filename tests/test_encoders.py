@@ -79,5 +79,15 @@ def test_a_sentence_becomes_one_vector_where_the_encoder_makes_one(pipe):
         np.testing.assert_allclose(encoder.embed([SENTENCE])[0], wanted, atol=1e-5)
 
 
+def test_asking_leaves_the_tokenizer_of_a_run_that_goes_on_alone(pipe):
+    for encoder in encoders.encoders_of(pipe, LENGTHS):
+        tokenizer = getattr(pipe, encoder._how.tokenizer)
+        # As a run sets it just before it uses it.
+        tokenizer(SENTENCE, padding="max_length", max_length=9, truncation=True)
+        encoder.encode(SENTENCE)
+        backend = tokenizer.backend_tokenizer
+        assert backend.padding["length"] == backend.truncation["max_length"] == 9
+
+
 def options(pipe):
     return {"use_resolution_binning": False} if type(pipe).__name__.startswith("PixArt") else {}

@@ -242,6 +242,21 @@ def test_the_reach_of_a_cell_is_shown_as_measured(controller):
     np.testing.assert_array_equal(frame(shown, "reach")[..., 0], wanted)
 
 
+def test_what_was_asked_of_the_former_run_is_dropped(controller):
+    trace, other = tiny_trace(), tiny_trace(seed=8)
+    brush = widgets.Brush(trace, controller=controller)
+    channels = widgets.Channels(trace, other, controller=controller)
+    tasks = {brush: brush.paint(latent.Stroke("noise", ((0, 0),))), channels: channels.ask()}
+    brush.show(other)
+    channels.show(other, trace)
+    for shown, task in tasks.items():
+        before = shown._frames
+        assert task.wait(SECONDS)
+        assert task.state == "cancelled"
+        shown._answer(task.work(stable_diffusion(), task))
+        assert shown._frames == before
+
+
 def test_without_a_controller_nothing_is_painted():
     shown = widgets.Brush(tiny_trace())
     for act in (

@@ -227,6 +227,8 @@ def test_settings_are_the_pipelines_own(family: str, settings: tuple[int, float]
     assert models.usual_settings(pipe) == settings
     pipe.register_to_config(_name_or_path="someone/Fast-Turbo")
     assert models.usual_settings(pipe) == (4, 0.0)
+    pipe.register_to_config(_name_or_path="/home/hyperion/turbo/sd15")
+    assert models.usual_settings(pipe) == settings
 
 
 def test_the_embedded_models_settings_are_those_of_a_link_that_names_none() -> None:

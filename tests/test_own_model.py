@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from explainer.runs import RunController
 from explainer.stages import walk
 from explainer.trace import MAX_FILE_BYTES, Trace, TraceError
 from explainer.turns import Turns
-from explainer.widgets import ModelPicker, TraceFile, ViewMenu, Views
+from explainer.widgets import ModelPicker, TraceFile, ViewMenu, Views, model_picker
 from explainer.widgets.model_picker import Loaded
 from explainer.widgets.offers import VIEWS, named
 from explainer.widgets.subjects import Subject
@@ -526,6 +527,20 @@ def waited_for(picker: ModelPicker, ended: Any) -> None:
     assert ended(picker), picker.notice
 
 
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What every load waits for."""
+    opened, load = threading.Event(), model_picker._load
+    monkeypatch.setattr(
+        model_picker, "_load", lambda *given: load(*given) if opened.wait(SECONDS) else None
+    )
+    return opened
+
+
+def let_go(controller: RunController) -> bool:
+    return not controller._thread.is_alive() and controller._pipe is None
+
+
 def test_what_fits_is_said_before_anything_is_loaded(folder: Any, plenty: None) -> None:
     picker = ModelPicker()
     measured(picker, folder)
@@ -607,12 +622,17 @@ def test_a_damaged_model_is_told_in_the_page(folder: Any, plenty: None) -> None:
         picker.load(0)
 
 
-def test_a_model_that_breaks_between_measuring_and_loading(folder: Any, plenty: None) -> None:
+def test_a_model_that_breaks_between_measuring_and_loading(
+    folder: Any, plenty: None, gate: threading.Event
+) -> None:
     picker = ModelPicker()
     measured(picker, folder)
     shutil.rmtree(folder / "text_encoder")
     picker.load(0)
+    coming = picker._coming
+    gate.set()
     waited_for(picker, lambda picker: picker.notice)
+    waited_for(picker, lambda _: let_go(coming))
     assert "cannot be loaded" in picker.notice
     assert picker._status["state"] == "idle"
     assert picker.loaded is None
@@ -626,6 +646,28 @@ def test_loading_that_is_cancelled_leaves_nothing(folder: Any, plenty: None) -> 
     assert task.wait(SECONDS)
     assert picker._status["state"] == "idle"
     assert picker.loaded is None
+
+
+@pytest.mark.parametrize("wish", ["load", "look"])
+def test_another_wish_lets_go_of_what_is_loading(
+    wish: str, folder: Any, plenty: None, gate: threading.Event
+) -> None:
+    picker = ModelPicker()
+    measured(picker, folder)
+    picker.load(0)
+    former = picker._coming
+    if wish == "load":
+        picker.load(1)
+        assert picker._coming not in {None, former}
+    else:
+        measured(picker, folder)
+        assert picker._facts["model"] == str(folder)
+    gate.set()
+    waited_for(picker, lambda _: let_go(former))
+    if wish == "load":
+        waited_for(picker, lambda picker: picker.loaded is not None)
+        assert picker.loaded.controller is not former
+        picker.loaded.controller.close()
 
 
 # What the pages say of the gallery

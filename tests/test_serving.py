@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -218,7 +219,9 @@ def test_nothing_of_a_reader_is_logged_or_kept(tmp_path):
 def test_a_reader_for_whom_there_is_no_room_is_told_when_to_come_again(tmp_path):
     with served(tmp_path, "--readers", "1") as (address, _):
         place = f"{address}voila/render/00_first.ipynb"
-        assert get(place)[0] == 200
+        with ThreadPoolExecutor(2) as readers:
+            answers = list(readers.map(get, [place, place]))
+        assert sorted(status for status, _, _ in answers) == [200, 503]
         status, headers, text = get(place)
         assert status == 503
         assert headers["Retry-After"]
@@ -277,7 +280,7 @@ def test_a_run_over_the_limit_is_refused_with_the_limit(monkeypatch):
     assert refused.value.parameter == "steps"
 
 
-@pytest.mark.parametrize("ask", [models.load, models.measure])
+@pytest.mark.parametrize("ask", [models.load, models.measure, models.is_folder])
 def test_a_model_that_is_not_on_the_list_is_neither_loaded_nor_asked_for(monkeypatch, ask):
     monkeypatch.setenv(VARIABLE, Limits(models=("some/model",)).to_environment()[VARIABLE])
     with pytest.raises(models.ModelError, match="It has: storybook, some/model"):

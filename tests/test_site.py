@@ -115,6 +115,12 @@ def test_a_page_asks_only_for_what_lies_beside_it(exported):
     assert "http" not in policy
 
 
+def test_the_frame_leads_only_to_pages_that_are_there():
+    frame = writing.frame_for([Page("00_overview", "Overview"), Page("03_latent", "Latent")])
+    assert set(re.findall(r'href="(\w+)\.html', frame)) == {"00_overview", "03_latent"}
+    assert len(re.findall("<li data-part=", frame)) == 5  # the pipeline is named as a whole
+
+
 def test_a_former_export_is_written_over_and_nothing_else(notebooks, exported, tmp_path):
     folder = exported[0]
     (folder / "CNAME").write_text("mine")

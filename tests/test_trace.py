@@ -227,6 +227,17 @@ def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path: Path) -> 
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+def test_what_could_not_be_loaded_again_is_not_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path)
+    before = path.read_bytes()
+    monkeypatch.setattr(trace_module, "MAX_FILE_BYTES", 1000)
+    with pytest.raises(TraceError, match="Record fewer steps, or without attention"):
+        make(prompt="a bear").save(path)
+    assert path.read_bytes() == before
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TraceError, match=r"cannot be written .* Choose another folder"):
@@ -335,6 +346,8 @@ def test_tensors_that_contradict_each_other(
         ("frame_bytes", {"x0": [-1, 5]}),
         ("frame_bytes", {"x1": [1]}),
         ("frame_bytes", {"x0": None}),
+        ("frame_bytes", []),
+        ("weights", []),
     ],
 )
 def test_fields_that_cannot_be_true(tmp_path: Path, field: str, value: object) -> None:

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from diffusers import EulerAncestralDiscreteScheduler
 from PIL import Image
 
 from explainer.capture import record
@@ -66,6 +67,18 @@ def test_between_noises_ends_are_the_runs_of_the_seeds(pipe):
         near(found.pictures[STRAIGHT][place], np.asarray(run.image()))
     with pytest.raises(ValueError, match="another seed"):
         walk.between_noises(pipe, BASE, 3)
+
+
+def test_noise_that_the_scheduler_adds_is_the_first_runs_at_every_place():
+    pipe = tiny.stable_diffusion()
+    pipe.scheduler = EulerAncestralDiscreteScheduler.from_config(pipe.scheduler.config)
+    run = record(pipe, BASE.prompt, seed=3, steps=2, guidance_scale=3.0, previews=False)
+    walks = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        walks.append(walk.between_noises(pipe, BASE, 4))
+    assert walks[0].pictures == walks[1].pictures
+    near(walks[0].pictures[STRAIGHT][0], np.asarray(run.image()))
 
 
 def test_between_prompts_ends_are_the_runs_of_the_prompts(pipe):

@@ -187,10 +187,11 @@ def _text(log: Log, pipe: Any, family: Family) -> dict[str, Any]:
 def _read(pipe: Any, reader: Reader, text: Text) -> tuple[Reading, list[NDArray[np.float16]]]:
     read = tokens.text_of(pipe, reader, text.given) or ""
     length = tokens.length_of(pipe, reader, text.given)
-    words, truncated = tokens.read_tokens(getattr(pipe, reader.tokenizer), read, length)
+    tokenizer = getattr(pipe, reader.tokenizer)
+    words, truncated = tokens.read_tokens(tokenizer, read, length)
     if reader.cleaned:
         words = tokens.placed(words, read, text.prompt or "")
-    states, pooled = tokens.encode(pipe, reader, read, length)
+    states, pooled = tokens.encode(pipe, reader, tokenizer, read, length)
     hidden = [_half(state) for state in states]
     vector = np.zeros(0, np.float32) if pooled is None else pooled.float().cpu().numpy()
     return Reading(reader.encoder, words, truncated, hidden[-1].copy(), vector), hidden

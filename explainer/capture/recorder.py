@@ -376,13 +376,17 @@ def _same(one: torch.Tensor | None, other: torch.Tensor) -> bool:
 
 
 def _seed(generator: Any) -> int | None:
-    """The generator's seed, unless numbers were already drawn from it: then none names the run."""
+    """The generator's seed, unless numbers were already drawn from it: then none names the run.
+
+    Nor does one of a generator elsewhere than on the CPU, which makes other noise of the same seed
+    than `record` does.
+    """
     import torch
 
     if isinstance(generator, list):
         generator = generator[0]
-    if generator is None:
+    if generator is None or generator.device.type != "cpu":
         return None
     seed = int(generator.initial_seed())
-    fresh = torch.Generator(generator.device).manual_seed(seed)
+    fresh = torch.Generator().manual_seed(seed)
     return seed if torch.equal(fresh.get_state(), generator.get_state()) else None

@@ -61,7 +61,8 @@ def resume(
     """Goes on from a step of a recorded run; what is not given stays as it was recorded.
 
     With nothing changed, the same latents come out to the bit. The trace that is returned begins
-    with the recorded steps.
+    with the recorded steps. Where those have no predictions of both halves, for guidance was off,
+    it has none at all.
 
     Args:
         pipe: The pipeline that the trace was recorded with.
@@ -99,6 +100,7 @@ def resume(
     exact = not changed and scheduler is None
     start = _Start(trace, step, None if new_noise else state, exact=exact)
     named = trace.seed if seed is None else seed
+    guidance = float(trace.guidance_scale if guidance_scale is None else guidance_scale)
     recorder = Recorder(
         pipe,
         previews=previews,
@@ -125,11 +127,13 @@ def resume(
         pipe(
             trace.prompt if prompt is None else prompt,
             num_inference_steps=trace.steps,
-            guidance_scale=trace.guidance_scale if guidance_scale is None else guidance_scale,
+            guidance_scale=guidance,
             generator=torch.Generator("cpu").manual_seed(0 if named is None else named),
             **options,
         )
-    return _joined(trace, replace(recorder.trace, weights=weights), start)
+    # A silent denoiser says nothing that a guidance scale could be read off.
+    told = replace(recorder.trace, weights=weights, guidance_scale=guidance)
+    return _joined(trace, told, start)
 
 
 @dataclass(frozen=True)
@@ -137,10 +141,11 @@ class Replayed:
     """One step of a recorded run, computed again. Arrays are of the first picture.
 
     Attributes:
-        noise: (C, h, w) The prediction that the scheduler was given, in full precision.
-        noise_uncond: (C, h, w) Prediction for the negative prompt; None with guidance off.
-        noise_cond: (C, h, w) Prediction for the prompt; None with guidance off.
-        latents: (C, h, w) What the step led to.
+        noise: (C, h, w) float16. The prediction that the scheduler was given.
+        noise_uncond: (C, h, w) float16. Prediction for the negative prompt; None with guidance off,
+            and where the trace has none.
+        noise_cond: (C, h, w) float16. Prediction for the prompt; None likewise.
+        latents: (C, h, w) in the run's own dtype (bfloat16 as float32). What the step led to.
         attention: Layer -> (heads, read tokens, h, w) float32, every head on its own.
         self_attention: Layer -> (heads, h w, h, w) float32, of the layers that were asked for;
             `[head, k, y, x]` is the share that place (y, x) gives to place k.
@@ -345,10 +350,12 @@ def _joined(trace: Trace, again: Trace, start: _Start) -> Trace:
     sources = start.sources[: again.calls]
     if not sources:
         return again
-    names = ["noise", "x0"]
-    if trace.noise_cond is not None and again.noise_cond is not None:
-        names += ["noise_uncond", "noise_cond"]
+    names, halves = ["noise", "x0"], ["noise_uncond", "noise_cond"]
     arrays: dict[str, Any] = {}
+    if trace.noise_cond is not None and again.noise_cond is not None:
+        names += halves
+    else:  # what the silent denoiser returned was no prediction
+        arrays |= dict.fromkeys(halves)
     for name in names:
         now = getattr(again, name).copy()
         now[: len(sources)] = getattr(trace, name)[sources]

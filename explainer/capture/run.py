@@ -120,7 +120,10 @@ def record(
             generator=torch.Generator("cpu").manual_seed(seed),
             **options,
         )
-    return replace(recorder.trace, weights=dict(weights or {}))
+    # Off two predictions that are equal, as with the prompt itself to avoid, no scale can be read.
+    return replace(
+        recorder.trace, weights=dict(weights or {}), guidance_scale=float(guidance_scale)
+    )
 
 
 def _check_size(pipe: Any, width: int | None, height: int | None) -> None:

@@ -40,11 +40,9 @@ def first(prompt: str | list[str] | None) -> str | None:
 
 def length_of(pipe: Any, reader: Reader, given: Mapping[str, Any]) -> int:
     """How many tokens a reader reads, padding included."""
-    return int(given[reader.length] if reader.length else _tokenizer(pipe, reader).model_max_length)
-
-
-def _tokenizer(pipe: Any, reader: Reader) -> Any:
-    return getattr(pipe, reader.tokenizer)
+    if reader.length:
+        return int(given[reader.length])
+    return int(getattr(pipe, reader.tokenizer).model_max_length)
 
 
 def read_tokens(tokenizer: Any, prompt: str, length: int) -> tuple[tuple[Token, ...], str]:
@@ -129,9 +127,16 @@ def _cut_off(tokenizer: Any, prompt: str, read: list[int | None]) -> str:
 
 
 def encode(
-    pipe: Any, reader: Reader, prompt: str, length: int
+    pipe: Any, reader: Reader, tokenizer: Any, prompt: str, length: int
 ) -> tuple[list[torch.Tensor], torch.Tensor | None]:
     """Runs the text encoder once more, on the tokens that the pipeline gave it.
+
+    Args:
+        pipe: The pipeline.
+        reader: One of its readers.
+        tokenizer: The reader's own; a copy of it where a run may go on meanwhile.
+        prompt: Any text.
+        length: Number of tokens that the model reads.
 
     Returns:
         Hidden states, each (tokens, width), the last one after the final layer norm, and the
@@ -139,7 +144,7 @@ def encode(
     """
     text_encoder = getattr(pipe, reader.encoder)
     device = pipe._execution_device  # noqa: SLF001 - where offloaded models run
-    inputs = _tokenizer(pipe, reader)(
+    inputs = tokenizer(
         prompt, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
     ).to(device)
     masked = reader.masked or getattr(text_encoder.config, "use_attention_mask", False)

@@ -16,7 +16,7 @@ import numpy as np
 
 from explainer.trace import Trace, TraceError
 
-__all__ = ["Entry", "GalleryError", "entries", "hand_in", "name_of", "problems"]
+__all__ = ["Entry", "GalleryError", "check", "entries", "hand_in", "name_of", "problems"]
 
 FOLDER = Path(__file__).parent
 MOST_BYTES = 19 * 2**20
@@ -76,8 +76,33 @@ def name_of(model: str, prompt: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", "-".join(words)).strip("-.")[:72].rstrip("-.")
 
 
+def check(entry: Entry, folder: Path = FOLDER) -> None:
+    """Tells before a run is drawn what speaks against it, whatever it will be like.
+
+    Raises:
+        GalleryError: Something does; the message has it all. Or there is such a run already.
+    """
+    _refuse(_problems_of_entry(entry))
+    _free_paths(entry, folder)
+
+
 def problems(entry: Entry, trace: Trace) -> list[str]:
     """Tells what speaks against a run, each with what to do; an empty list if nothing does."""
+    return [*_problems_of_entry(entry), *_problems_of_trace(trace)]
+
+
+def _problems_of_entry(entry: Entry) -> list[str]:
+    checks = {
+        f"The model is {entry.model!r}. Name it by its hub id, such as 'stabilityai/sdxl-turbo', "
+        "so that others can load it: --hub-id.": bool(_HUB_ID.fullmatch(entry.model)),
+        "Its licence is not known. Look it up on the model's page and give it with --licence.": (
+            entry.licence.strip().lower() not in {"", "unknown", "none"}
+        ),
+    }
+    return [problem for problem, is_fine in checks.items() if not is_fine]
+
+
+def _problems_of_trace(trace: Trace) -> list[str]:
     size = len(trace.to_bytes())
     arrays = (trace.latents, trace.noise, trace.x0)
     checks = {
@@ -86,11 +111,6 @@ def problems(entry: Entry, trace: Trace) -> list[str]:
         <= trace.frames.keys(),
         "No prompt and seed name it, so that nobody could repeat it. Record a prompt and a seed.": (
             bool(trace.prompt.strip()) and trace.seed is not None
-        ),
-        f"The model is {entry.model!r}. Name it by its hub id, such as 'stabilityai/sdxl-turbo', "
-        "so that others can load it: --hub-id.": bool(_HUB_ID.fullmatch(entry.model)),
-        "Its licence is not known. Look it up on the model's page and give it with --licence.": (
-            entry.licence.strip().lower() not in {"", "unknown", "none"}
         ),
         f"It takes {size / 2**20:.1f} MB; at most {MOST_BYTES / 2**20:.0f} MB are taken. Record "
         "fewer steps or a smaller picture.": size <= MOST_BYTES,
@@ -116,15 +136,8 @@ def hand_in(entry: Entry, trace: Trace, folder: Path = FOLDER) -> tuple[Path, Pa
         GalleryError: Something does; the message has it all. Or there is such a run already.
         TraceError: A file cannot be written, because the disk is full for instance.
     """
-    found = problems(entry, trace)
-    if found:
-        raise GalleryError("It cannot be handed in yet.\n" + "\n".join(f"- {one}" for one in found))
-    paths = folder / f"{entry.name}.trace", folder / f"{entry.name}.json"
-    taken = [path.name for path in paths if path.exists()]
-    if taken:
-        raise GalleryError(
-            f"{folder} has {taken[0]} already. Remove it first, or record another prompt."
-        )
+    _refuse(problems(entry, trace))
+    paths = _free_paths(entry, folder)
     trace.save(paths[0])
     known = {name: value for name, value in asdict(entry).items() if name != "name"}
     try:
@@ -132,4 +145,19 @@ def hand_in(entry: Entry, trace: Trace, folder: Path = FOLDER) -> tuple[Path, Pa
     except OSError as error:
         paths[0].unlink(missing_ok=True)
         raise TraceError(f"{paths[1]}: cannot be written ({error.strerror}).") from error
+    return paths
+
+
+def _refuse(found: list[str]) -> None:
+    if found:
+        raise GalleryError("It cannot be handed in yet.\n" + "\n".join(f"- {one}" for one in found))
+
+
+def _free_paths(entry: Entry, folder: Path) -> tuple[Path, Path]:
+    paths = folder / f"{entry.name}.trace", folder / f"{entry.name}.json"
+    taken = [path.name for path in paths if path.exists()]
+    if taken:
+        raise GalleryError(
+            f"{folder} has {taken[0]} already. Remove it first, or record another prompt."
+        )
     return paths

@@ -3,17 +3,23 @@
 
 const runs = document.querySelector(".runs");
 const toldOfRuns = document.querySelector(".runs-told");
+let wantedRun = null; // the one chosen last: an earlier one may arrive after it
 
 function chooseRun(number) {
+  wantedRun = number;
   const script = document.createElement("script");
   script.src = `${runs.dataset.folder}/${number}.js`;
-  script.onerror = () => (toldOfRuns.textContent = `This run could not be fetched: ${script.src} is missing. Is the site complete?`);
+  script.onerror = () => {
+    script.remove();
+    if (number === wantedRun) toldOfRuns.textContent = `This run could not be fetched: ${script.src} is missing. Is the site complete?`;
+  };
   script.onload = () => script.remove();
   toldOfRuns.textContent = "Fetching the run…";
   document.body.append(script);
 }
 
 window.showRun = (number, made, bundle) => {
+  if (String(number) !== wantedRun) return;
   if (made !== runs.dataset.made) {
     toldOfRuns.textContent = "This run was recorded for another version of this page. Reload the page.";
     return;

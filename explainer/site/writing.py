@@ -127,7 +127,8 @@ def export(
 def frame_for(pages: list[Page]) -> str:
     """Return what stands before a page's text: the way to the others.
 
-    The explainer's own frame leads to the pages that are there; other notebooks get a plain list.
+    The explainer's own frame leads to the pages that are there, and its pipeline names the others
+    without a link; other notebooks get a plain list.
     """
     names = {page.name for page in pages}
     own = look.page_names()
@@ -140,6 +141,7 @@ def frame_for(pages: list[Page]) -> str:
     frame = look.frame(".html")
     for missing in set(own) - names:
         frame = re.sub(rf'<li><a href="{missing}\.html".*?</li>', "", frame)
+        frame = re.sub(rf'<a href="{missing}\.html[^"]*"', "<a", frame)
     if recorded_runs.NAME in names:
         item = (
             f'<li><a href="{recorded_runs.NAME}.html" data-parts="text noise guide latent decoder">'

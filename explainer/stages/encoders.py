@@ -1,12 +1,15 @@
 """Encoders: a loaded pipeline's text encoders, asked as the embedded model's numpy one is asked.
 
 Whatever the family: CLIP (Radford et al. 2021) or T5 (Raffel et al. 2020). Nothing is hooked in and
-nothing is switched over, so that a run may go on meanwhile. Attention is computed from the states
+nothing is switched over, and sentences are cut with a copy of the tokenizer, since a call of one
+changes its settings: so a run may go on meanwhile. Only a run of an offloaded pipeline may not: as
+its denoiser begins, it takes the text encoder off the GPU. Attention is computed from the states
 between the layers with the encoder's own weights; the encoder itself never gives it away.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +47,8 @@ class PipelineReader:
 class PipelineEncoder:
     """One text encoder of a loaded pipeline; see `clip.TextEncoder`.
 
+    Make it while the pipeline is not at work, as in the run controller's thread.
+
     Attributes:
         name: Its name in the pipeline.
         reader: Cuts sentences.
@@ -54,7 +59,10 @@ class PipelineEncoder:
         self._pipe, self._how = pipe, reader
         self._encoder: Any = getattr(pipe, reader.encoder)
         self.name = reader.encoder
-        self.reader = PipelineReader(getattr(pipe, reader.tokenizer), length)
+        # A call sets up padding and truncation first: one in the midst of a run's own call would
+        # have that run encode its prompt unpadded.
+        self._tokenizer = copy.deepcopy(getattr(pipe, reader.tokenizer))
+        self.reader = PipelineReader(self._tokenizer, length)
         self.pools = hasattr(_body(self._encoder), "embeddings")
 
     def encode(self, sentence: str) -> EncodedText:
@@ -64,7 +72,7 @@ class PipelineEncoder:
         tokens, truncated = self.reader.read(sentence)
         count = sum(token.kind != "padding" for token in tokens)
         with torch.no_grad():
-            states, pooled = run_encoder(self._pipe, self._how, sentence, self.reader.length)
+            states, pooled = self._run(sentence)
             ids = torch.tensor([token.id for token in tokens], device=states[0].device)
             rows, places = self._rows(ids[:count])
             maps = self._attention(states[:-1], [token.kind != "padding" for token in tokens])
@@ -89,11 +97,11 @@ class PipelineEncoder:
         if not self.pools:
             raise ValueError(f"{self.name} makes no one vector of a sentence.")
         with torch.no_grad():
-            pooled = [
-                run_encoder(self._pipe, self._how, sentence, self.reader.length)[1]
-                for sentence in sentences
-            ]
+            pooled = [self._run(sentence)[1] for sentence in sentences]
         return np.stack([_unit(_array(vector)) for vector in pooled if vector is not None])
+
+    def _run(self, sentence: str) -> tuple[list[torch.Tensor], torch.Tensor | None]:
+        return run_encoder(self._pipe, self._how, self._tokenizer, sentence, self.reader.length)
 
     def _rows(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What each token is at first, and what is added for its place: zeros of T5."""

@@ -93,6 +93,8 @@ def between_noises(
 ) -> Walk | None:
     """Draws from what lies between the noises of two seeds.
 
+    The noise that some schedulers add in every step is everywhere that of the first seed.
+
     Raises:
         ValueError: both seeds are the same.
     """
@@ -112,7 +114,9 @@ def between_noises(
 
     def draw(state: Latents, done: int) -> Picture | None:
         latents = family.from_image(pipe, torch.from_numpy(state).to(dtype))
-        return drawn(pipe, base, done, watch, latents=latents, **texts)
+        dice = torch.Generator("cpu").manual_seed(base.seed)
+        torch.randn(shape, generator=dice, dtype=dtype)  # a run begins with drawing its own noise
+        return drawn(pipe, base, done, watch, generator=dice, latents=latents, **texts)
 
     return _both_ways(ends[0], ends[1], draw, watch, base.steps)
 

@@ -29,8 +29,8 @@ function icon(path, filled = false) {
 }
 
 /** A box for a sentence: it grows with it, and Enter sends its form, as in a field of one line. */
-function sentenceBox({ value = "", class: name = "", ...props }) {
-  const box = h("textarea", { rows: 1, autocomplete: "off", ...props, class: `ex-sentence ${name}`.trim() });
+function sentenceBox({ value = "", class: name = "ex-text-field", ...props }) {
+  const box = h("textarea", { rows: 1, autocomplete: "off", ...props, class: `ex-sentence ${name}` });
   box.value = value;
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || event.ctrlKey || event.metaKey) return;
@@ -240,10 +240,10 @@ class View {
     return ask;
   }
 
-  /** Tell a screen reader, once things have come to rest. */
-  say(text) {
+  /** Tell a screen reader, once things have come to rest; of a node, what it says by then. */
+  say(what) {
     clearTimeout(this.saying);
-    this.saying = setTimeout(() => (this.spoken.textContent = text), 400);
+    this.saying = setTimeout(() => (this.spoken.textContent = what.textContent ?? what), 400);
   }
 
   showNotice() {

@@ -21,6 +21,7 @@ const brush = {
     const strength = h("span", { class: "ex-small ex-number" });
     const wide = h("button", { class: "ex-button ex-button-quiet", type: "button", text: "wide brush", "aria-pressed": "true", onclick: () => ((radius = 1 - radius), ask()) });
     const layers = h("div", { class: "ex-brush-row", role: "group", "aria-label": "Channel on show" });
+    const scale = h("span");
     const undo = h("button", { class: "ex-button", type: "button", text: "Undo", onclick: () => send({ what: "undo" }) });
     root.append(
       h("div", { class: "ex-brush-row", role: "group", "aria-label": "Brush" }, ...toolButtons),
@@ -34,6 +35,7 @@ const brush = {
     else root.append(onlyLive("Painting"));
     let tool = "noise";
     let channel = 0;
+    let channelButtons = [];
     let radius = 1;
     let source = null;
     let start = null;
@@ -144,7 +146,16 @@ const brush = {
     }
 
     function channelButton(c) {
-      return h("button", { class: "ex-button ex-button-quiet ex-number", type: "button", text: String(c + 1), "aria-pressed": String(c === channel), onclick: () => ((channel = c), ask()) });
+      return h("button", { class: "ex-button ex-button-quiet ex-number", type: "button", text: String(c + 1), onclick: () => ((channel = c), ask()) });
+    }
+
+    /** Made anew only for another number of channels: the button that is pressed must stay. */
+    function showChannels(depth) {
+      if (channelButtons.length !== depth) {
+        channelButtons = Array.from({ length: depth }, (_, c) => channelButton(c));
+        layers.replaceChildren(h("span", { class: "ex-small", text: "Channel" }), ...channelButtons, scale);
+      }
+      channelButtons.forEach((button, c) => button.setAttribute("aria-pressed", String(c === channel)));
     }
 
     function draw() {
@@ -176,7 +187,8 @@ const brush = {
       help.textContent = `${BRUSHES.find(([name]) => name === tool)[1]}: ${BRUSHES.find(([name]) => name === tool)[2]}.`;
       strength.textContent = `${amount.value}`;
       told.textContent = `${strokes} ${strokes === 1 ? "stroke" : "strokes"} · row ${cursor.row + 1}, column ${cursor.column + 1}: ${signed((levels[from + cursor.row * width + cursor.column] / 127.5 - 1) * limit)}`;
-      layers.replaceChildren(h("span", { class: "ex-small", text: "Channel" }), ...Array.from({ length: depth }, (_, c) => channelButton(c)), legend(limit));
+      showChannels(depth);
+      scale.replaceChildren(legend(limit));
     }
   },
 };

@@ -44,6 +44,7 @@ class Brush(Asking, scripts=("cells", "asking", "brush")):
 
     def show(self, trace: Trace) -> None:
         """Replace the run on show by another; nothing is painted on it."""
+        self.cancel()
         self._clean = trace.latents[-1].astype(np.float32)
         self._limit = pixels.limit_of(self._clean)
         self._before = self._after = trace.picture
@@ -88,11 +89,11 @@ class Brush(Asking, scripts=("cells", "asking", "brush")):
             ValueError: There is no such cell.
             RuntimeError: There is no controller.
         """
-        values = self.latents
+        clean, values = self._clean, self.latents
         if not latent.inside(values, row, column):
             raise ValueError("That was outside the picture. Ask one of the coloured cells.")
 
-        def work(pipe: Any, task: Task) -> tuple[str, Any]:
+        def work(pipe: Any, task: Task) -> tuple[latent.Latents, str, Any]:
             found = latent.reach(
                 pipe,
                 values,
@@ -101,7 +102,7 @@ class Brush(Asking, scripts=("cells", "asking", "brush")):
                 on_channel=lambda done: task.update(step=done),
                 cancelled=task.asked_to_stop,
             )
-            return "reach", (row, column, found)
+            return clean, "reach", (row, column, found)
 
         return self._begin(work, len(values))
 
@@ -113,13 +114,13 @@ class Brush(Asking, scripts=("cells", "asking", "brush")):
         return f"latents of {channels} channels, {height} × {width} cells, {painted}"
 
     def _decode(self) -> Task:
-        values = self.latents
+        clean, values = self._clean, self.latents
         self._tell()
 
-        def work(pipe: Any, task: Task) -> tuple[str, Any]:
+        def work(pipe: Any, task: Task) -> tuple[latent.Latents, str, Any]:
             picture = pixels.lossless(latent.decode(pipe, values))
             task.update(step=1)
-            return "picture", picture
+            return clean, "picture", picture
 
         return self._begin(work, 1)
 
@@ -148,7 +149,9 @@ class Brush(Asking, scripts=("cells", "asking", "brush")):
             raise ValueError("This stroke could not be read. Paint again.") from error
 
     def _answer(self, result: Any) -> None:
-        kind, found = result
+        clean, kind, found = result
+        if clean is not self._clean:  # done at the moment when another run came
+            return
         if kind == "picture":
             self._after = found
         else:

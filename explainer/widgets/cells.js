@@ -53,6 +53,27 @@ function cellUnder(event, canvas, columns, rows) {
   return { x, y, i: y * columns + x };
 }
 
+/**
+ * Let pointer and arrow keys choose a cell of a canvas, to be read out. `size()` gives its columns and
+ * rows, `at()` the cell chosen now or null; `choose` takes the next {x, y, i}, or null once it is left.
+ */
+function readCells(view, canvas, reading, { size, at, choose }) {
+  canvas.tabIndex = 0;
+  canvas.addEventListener("pointermove", (event) => choose(cellUnder(event, canvas, ...size())));
+  for (const left of ["pointerleave", "blur"]) canvas.addEventListener(left, () => choose(null));
+  canvas.addEventListener("keydown", (event) => {
+    const move = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [columns, rows] = size();
+    const from = at() ?? { x: -move[0], y: -move[1] };
+    const [x, y] = [clamp(from.x + move[0], 0, columns - 1), clamp(from.y + move[1], 0, rows - 1)];
+    choose({ x, y, i: y * columns + x });
+    view.say(reading);
+  });
+}
+
 /** Frame one cell so that it stands out on any colour. */
 function frameCell(canvas, i, columns, rows) {
   const context = canvas.getContext("2d");

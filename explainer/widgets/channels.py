@@ -58,6 +58,7 @@ class Channels(Asking, scripts=("cells", "asking", "channels")):
         first, second = (one.latents[-1].astype(np.float32) for one in (trace, other))
         channels, height, width = first.shape
         latent.mixed(first, second, [1.0] * channels, [False] * channels)
+        self.cancel()
         self._first, self._second = first, second
         limit = pixels.limit_of(np.stack([first, second]))
         self._pictures = [trace.picture, other.picture]
@@ -78,13 +79,13 @@ class Channels(Asking, scripts=("cells", "asking", "channels")):
         Raises:
             RuntimeError: There is no controller.
         """
-        gains, swapped = list(self.gains), list(self.swapped)
-        wanted = latent.mixed(self._first, self._second, gains, swapped)
+        first, gains, swapped = self._first, list(self.gains), list(self.swapped)
+        wanted = latent.mixed(first, self._second, gains, swapped)
 
-        def work(pipe: Any, task: Task) -> tuple[list[float], list[bool], bytes]:
+        def work(pipe: Any, task: Task) -> tuple[latent.Latents, list[float], list[bool], bytes]:
             picture = pixels.lossless(latent.decode(pipe, wanted))
             task.update(step=1)
-            return gains, swapped, picture
+            return first, gains, swapped, picture
 
         return self._begin(work, 1)
 
@@ -112,7 +113,9 @@ class Channels(Asking, scripts=("cells", "asking", "channels")):
         self.ask()
 
     def _answer(self, result: Any) -> None:
-        gains, swapped, picture = result
+        first, gains, swapped, picture = result
+        if first is not self._first:  # done at the moment when other runs came
+            return
         with self.hold_sync():
             self._draw(picture)
             self._facts = {**self._facts, "shown": {"gains": gains, "swapped": swapped}}

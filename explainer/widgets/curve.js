@@ -27,7 +27,7 @@ function curveSlider({ label, from, to }) {
   );
   const dot = h("span", { class: "ex-curve-dot", "aria-hidden": "true" });
   const stem = h("span", { class: "ex-curve-stem", "aria-hidden": "true" });
-  const range = h("input", { type: "range", min: 0, step: 1, "aria-label": label });
+  const range = h("input", { class: "ex-unseen", type: "range", min: 0, step: 1, "aria-label": label });
   const low = h("span", { text: from });
   const high = h("span", { text: to });
   const node = h(

@@ -50,7 +50,7 @@ const fingerprint = {
       event.preventDefault();
       event.stopPropagation();
       point(at === null ? 0 : clamp(at + moves[event.key], 0, values.length - 1));
-      view.say(reading.textContent);
+      view.say(reading);
     }
 
     function point(i) {

@@ -82,6 +82,7 @@ function promptField(view, title = "Describe a picture", live = true) {
   const matcher = () => wordMatcher(view.model.get("known_words") ?? []);
   let match = matcher();
   let said = "";
+  let noted = "";
   const asked = new Set();
 
   function mark() {
@@ -98,10 +99,22 @@ function promptField(view, title = "Describe a picture", live = true) {
     mirror.append(`${text.slice(from)}\u200b`);
     const list = [...new Set(strange.map(({ word }) => word))];
     lookUp(list);
-    note.hidden = !list.length;
-    note.replaceChildren("Not met in training: ", ...list.flatMap((word, i) => [i ? ", " : "", ...told(word)]));
+    showNote(list);
     if (list.length && list.join() !== said) view.say(`Not met in training: ${list.join(", ")}`);
     said = list.join();
+  }
+
+  /** Made anew only for other words: a suggestion that is being pressed, or has the focus, must stay. */
+  function showNote(list) {
+    const key = JSON.stringify(list.map((word) => [word, nearTo(word)]));
+    if (key === noted) return;
+    noted = key;
+    note.hidden = !list.length;
+    note.replaceChildren("Not met in training: ", ...list.flatMap((word, i) => [i ? ", " : "", ...told(word)]));
+  }
+
+  function nearTo(word) {
+    return view.model.get("_nearest")?.[word];
   }
 
   /** Python, while it is there, knows what is nearest to a word. */
@@ -113,7 +126,7 @@ function promptField(view, title = "Describe a picture", live = true) {
   }
 
   function told(word) {
-    const near = view.model.get("_nearest")?.[word];
+    const near = nearTo(word);
     const strong = h("strong", { text: word });
     if (!near) return [strong];
     return [strong, " (try ", h("button", { class: "ex-button ex-button-quiet ex-try", type: "button", text: near, "aria-label": `Put “${near}” for “${word}”`, onclick: () => put(word, near) }), ")"];
@@ -127,7 +140,11 @@ function promptField(view, title = "Describe a picture", live = true) {
     mark();
   }
 
-  for (const event of ["input", "keyup", "click", "blur", "ex-set"]) box.addEventListener(event, mark);
+  for (const event of ["input", "keyup", "click", "ex-set"]) box.addEventListener(event, mark);
+  // Who goes from the box to a suggestion leaves a word too, but the list waits until the focus is gone.
+  for (const node of [box, note]) {
+    node.addEventListener("focusout", ({ relatedTarget }) => note.contains(relatedTarget) || mark());
+  }
   view.watch("_nearest", mark);
   view.watch("known_words", () => {
     match = matcher();

@@ -31,16 +31,18 @@ const latentGrid = {
     function tile(channel) {
       const canvas = h("canvas", { class: "ex-cells", role: "img" });
       const node = h("figure", {}, canvas, h("figcaption", { class: "ex-small", text: `channel ${channel + 1}` }));
-      canvas.addEventListener("pointermove", (event) => {
-        const { width, height } = model.get("_shape");
-        pointed = { channel, ...cellUnder(event, canvas, width, height) };
-        ask();
-      });
-      canvas.addEventListener("pointerleave", () => {
-        pointed = null;
-        ask();
-      });
+      readCells(view, canvas, reading, { size: gridSize, at: () => pointed, choose: (cell) => point(cell && { channel, ...cell }) });
       return { canvas, node };
+    }
+
+    function gridSize() {
+      const { width, height } = model.get("_shape");
+      return [width, height];
+    }
+
+    function point(cell) {
+      pointed = cell;
+      ask();
     }
 
     function draw() {
@@ -55,7 +57,8 @@ const latentGrid = {
       tiles.forEach(({ canvas }, c) => {
         canvas.style.aspectRatio = `${width} / ${height}`;
         paint(canvas, cellPicture(width, height, (i) => levels[(k * channels + c) * size + i]), true);
-        canvas.setAttribute("aria-label", `Channel ${c + 1} of the latents after step ${k} of ${total}`);
+        if (pointed?.channel === c) frameCell(canvas, pointed.i, width, height);
+        canvas.setAttribute("aria-label", `Channel ${c + 1} of the latents after step ${k} of ${total}. Arrow keys read its cells.`);
       });
       reading.textContent = pointed
         ? `Channel ${pointed.channel + 1}, row ${pointed.y + 1}, column ${pointed.x + 1}: ${signed(value(pointed.channel, pointed.i))}`

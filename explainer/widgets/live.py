@@ -71,4 +71,5 @@ class Live(Widget):
         try:
             self._asked(content)
         except ValueError as error:
+            self.notify("")  # the page has closed it by itself: the same words twice must be news
             self.notify(str(error), error=True)

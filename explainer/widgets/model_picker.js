@@ -3,6 +3,7 @@
 const modelPicker = {
   mount(view) {
     const { model, root } = view;
+    root.classList.add("ex-picker"); // by which the tour finds it, also where it is a recording
     if (typeof model.send !== "function") return root.append(onlyLive("Loading a model of your own"));
     const box = h("input", { class: "ex-input ex-picker-box", type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
     const source = field("source", "A hub id or a folder on this computer", "Nothing is fetched and nothing loaded yet.", box);
@@ -12,13 +13,16 @@ const modelPicker = {
     const hub = h("div", { class: "ex-picker-hub", hidden: true });
     const found = h("div", { class: "ex-picker-found", hidden: true });
     const bar = h("progress", { class: "ex-ask-bar ex-picker-bar", max: 1, "aria-label": "Progress" });
-    const told = h("span", { class: "ex-small ex-number", role: "status" });
+    const told = h("span", { class: "ex-small ex-number" });
     const cancel = h("button", { class: "ex-button", type: "button", text: "Cancel", onclick: () => model.send({ type: "cancel" }) });
     const waiting = h("div", { class: "ex-picker-waiting", hidden: true }, told, bar, cancel);
     root.append(form, hub, found, waiting);
     box.addEventListener("input", keep);
     view.watch("source", () => (source.text = model.get("source")));
-    view.watch("_facts", load);
+    view.watch("_facts", () => {
+      load();
+      if (model.get("_facts").model) view.say(`${model.get("_facts").model} is measured.`);
+    });
     view.watch("_status", show);
     chips.replaceChildren(...model.get("_examples").map(example));
     source.text = model.get("source");
@@ -114,6 +118,7 @@ const modelPicker = {
     function show() {
       const { state, share, seconds } = model.get("_status");
       const busy = state !== "idle";
+      const begun = busy && waiting.hidden;
       waiting.hidden = !busy;
       look.disabled = busy;
       for (const one of found.querySelectorAll("button")) one.disabled = busy || one.closest("[data-fits=false]") !== null;
@@ -122,6 +127,7 @@ const modelPicker = {
       const words = { measuring: "Reading the heads of the files…", waiting: "Waiting for a turn at the processor…", loading: "Loading…" };
       const fetched = share === null || share >= 1 ? "" : ` ${Math.round(100 * share)} % fetched`;
       told.textContent = busy ? `${words[state]}${fetched}${seconds > 2 ? ` ${seconds} s` : ""}` : "";
+      if (begun) view.say(told.textContent);
     }
   },
 };

@@ -98,6 +98,8 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
     def look(self, source: str, *, ask_hub: bool = False) -> threading.Thread | None:
         """Measure a model in the background, and show what it takes.
 
+        What is still being loaded is dropped for it.
+
         Args:
             source: A hub id or a folder.
             ask_hub: Whether the hub may be asked. Without it a hub id is only recognised.
@@ -121,10 +123,13 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
         if not local and not ask_hub:
             self._facts = {"ask_hub": source}
             return None
+        self.cancel()
         return self._start("measuring", lambda wish: self._measure(source, wish))
 
     def load(self, way: int) -> Task:
         """Load the model that was measured last; `loaded` is set once it is there.
+
+        What is still being loaded is dropped for it.
 
         Args:
             way: Which of the ways on show.
@@ -137,6 +142,7 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
         chosen, needs = self._ways[way], self._needs
         if not chosen.fits:
             raise ValueError(f"It does not fit {chosen.words}. Choose a way that does.")
+        self.cancel()
         self._release()
         self.notify("")
         controller = RunController(lambda: _load(needs.model, chosen))
@@ -154,10 +160,7 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
         """Forget what is measured or loaded now; what is half loaded is let go once it is there."""
         with self._lock:
             self._wish += 1
-            coming, self._coming = self._coming, None
-            self._status = IDLE
-        if coming is not None:
-            threading.Thread(target=coming.close, daemon=True).start()
+            self._drop()
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""
@@ -224,8 +227,16 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
     def _end(self, wish: int, problem: str) -> None:
         with self._lock:
             if wish == self._wish:
-                self._coming, self._status = None, IDLE
+                self._drop()
                 self.notify(problem, error=True)
+
+    def _drop(self) -> None:
+        """Close what is being loaded; call it with the lock held."""
+        coming, self._coming = self._coming, None
+        self._status = IDLE
+        if coming is not None:
+            # Closing waits for the thread that loads, which may take long, or be the one that asks.
+            threading.Thread(target=coming.close, daemon=True).start()
 
     def _release(self) -> None:
         """Let go of the model in memory, and of what the GPU keeps of it."""

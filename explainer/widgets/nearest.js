@@ -32,7 +32,8 @@ const nearest = {
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     let thumbs = [];
-    view.watch(["_facts", "chosen"], load);
+    view.watch("_facts", load);
+    view.watch("chosen", tell);
     load();
 
     function take(picture) {
@@ -53,7 +54,6 @@ const nearest = {
         : `For these weights there is no index yet. Asked for the nearest, your computer first draws all ${trained.toLocaleString("en")} training pictures again. That takes some minutes, once; cancelled, it goes on where it stopped.`;
       ownText.replaceChildren(h("strong", { text: "The picture" }), h("span", { class: "ex-small", text: title }));
       tell();
-      ask();
     }
 
     function row(measure, { found, marks, suspicious, nearer }) {
@@ -83,11 +83,10 @@ const nearest = {
     function choose(measure, place) {
       model.set("chosen", [measure, place]);
       model.save_changes();
-      tell();
-      ask();
     }
 
     function tell() {
+      ask();
       const [measure, place] = model.get("chosen");
       const one = model.get("_facts").scales[measure]?.found[place];
       for (const thumb of thumbs) thumb.button.setAttribute("aria-pressed", String(thumb.measure === measure && thumb.place === place));

@@ -24,13 +24,13 @@ const nearness = {
     let canvases = [];
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
-    view.watch(["measure", "group", "shown"], load);
+    view.watch(["measure", "shown"], load);
+    view.watch("group", showGroup);
     load();
 
     function set(name, value) {
       model.set(name, value);
       model.save_changes();
-      load();
     }
 
     function load() {
@@ -42,7 +42,15 @@ const nearness = {
       const limit = model.get("_limits")[measure];
       near.replaceChildren(...rows.map((one) => row(one, measure, end, limit, true)), axis(end));
       among.replaceChildren(...others.map((one) => row(one, measure, wider, null, false)), axis(wider));
-      showPairs(measure);
+      showGroup();
+    }
+
+    /** The rows stay, and with them the focus on the one that was chosen. */
+    function showGroup() {
+      for (const row of near.querySelectorAll("[data-group]")) {
+        row.querySelector("button").setAttribute("aria-pressed", String(row.dataset.group === model.get("group")));
+      }
+      showPairs(model.get("measure"));
     }
 
     /** What models drew waits for a guess; what it is held against does not. */
@@ -56,7 +64,7 @@ const nearness = {
       const middle = [...values].sort((a, b) => a - b)[values.length >> 1];
       const told = covered ? "guess first" : `middle one ${middle.toFixed(3)}${limit === null ? "" : suspicious(values, limit)}`;
       const title = chooses
-        ? h("button", { class: "ex-button ex-button-quiet ex-nearness-pick", type: "button", "aria-pressed": String(model.get("group") === one.name), text: `${values.length} ${one.title}`, disabled: covered, onclick: () => set("group", one.name) })
+        ? h("button", { class: "ex-button ex-button-quiet ex-nearness-pick", type: "button", text: `${values.length} ${one.title}`, disabled: covered, onclick: () => set("group", one.name) })
         : h("span", { class: "ex-nearness-name", text: `${values.length} ${one.title}` });
       return h(
         "div",

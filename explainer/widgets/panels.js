@@ -39,6 +39,7 @@ const panels = {
       bits = new DataView(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength);
       shown = layout.pictures.map(picture);
       pictures.replaceChildren(...shown.map(({ node }) => node));
+      pointed = null;
       tiles = layout.panels.map(tile);
       grid.replaceChildren(...tiles.map(({ node }) => node));
       channel = Math.min(channel, layout.shape[1] - 1);
@@ -76,18 +77,10 @@ const panels = {
       });
     }
 
-    function tile({ name, meaning, limit }, i) {
+    function tile({ name, meaning, limit }) {
       const canvas = h("canvas", { class: "ex-cells", role: "img" });
       const size = h("span", { class: "ex-small ex-number" });
-      canvas.addEventListener("pointermove", (event) => {
-        const [, , height, width] = layout.shape;
-        pointed = { panel: i, ...cellUnder(event, canvas, width, height) };
-        ask();
-      });
-      canvas.addEventListener("pointerleave", () => {
-        pointed = null;
-        ask();
-      });
+      readCells(view, canvas, reading, { size: gridSize, at: () => pointed, choose: point });
       const caption = h(
         "figcaption",
         {},
@@ -97,6 +90,16 @@ const panels = {
         legend(limit),
       );
       return { canvas, size, node: h("figure", {}, canvas, caption) };
+    }
+
+    function gridSize() {
+      const [, , height, width] = layout.shape;
+      return [width, height];
+    }
+
+    function point(cell) {
+      pointed = cell;
+      ask();
     }
 
     function value(panel, k, cell) {
@@ -123,8 +126,9 @@ const panels = {
         const level = (cell) => clamp(Math.round(127.5 + (127.5 * value(i, k, cell)) / limit), 0, 255);
         canvas.style.aspectRatio = `${width} / ${height}`;
         paint(canvas, cellPicture(width, height, level), true);
+        if (pointed) frameCell(canvas, pointed.i, width, height);
         size.textContent = `RMS ${rms[k].toFixed(3)}`;
-        canvas.setAttribute("aria-label", `${name}, channel ${channel + 1}, ${where}, ${size.textContent}`);
+        canvas.setAttribute("aria-label", `${name}, channel ${channel + 1}, ${where}, ${size.textContent}. Arrow keys read its cells.`);
       });
       [...channels.querySelectorAll("button")].forEach((button, c) =>
         button.setAttribute("aria-pressed", String(c === channel)),

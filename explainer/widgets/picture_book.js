@@ -24,10 +24,10 @@ const pictureBook = {
     root.append(head, title, pages, faces, waits, h("div", { class: "ex-book-scroll", tabindex: 0, role: "region", "aria-label": "Books compared" }, table));
     const form = model.get("_form");
     const name = sentenceBox({ maxlength: form.longest });
-    const story = h("textarea", { rows: 6, maxlength: form.longest });
+    const story = h("textarea", { class: "ex-text-field", rows: 6, maxlength: form.longest });
     const phrase = sentenceBox({ maxlength: form.longest });
     const figure = sentenceBox({ maxlength: form.longest, placeholder: "one word of the story" });
-    const seed = h("input", { type: "text", inputmode: "numeric", class: "ex-number" });
+    const seed = h("input", { type: "text", inputmode: "numeric", class: "ex-text-field ex-number" });
     if (canAsk(view)) {
       const save = h("button", { class: "ex-button", type: "button", text: "Save this book as PDF", onclick: keep });
       const fields = h(

@@ -1,4 +1,5 @@
-// The plot: curves as SVG, drawn for the width there is; the point nearest to the pointer is read out.
+// The plot: curves as SVG, drawn for the width there is; a point is read out that the pointer is near or
+// the arrow keys have come to.
 
 const PLOT_EDGE = { left: 46, right: 10, top: 10, bottom: 40 };
 const PLOT_DASHES = ["", "5 4", "1 4"];
@@ -20,23 +21,38 @@ function plotTicks(low, high) {
 const plot = {
   mount(view) {
     const { model, root } = view;
-    const svg = h("svg:svg", { class: "ex-plot", role: "img" });
+    const svg = h("svg:svg", { class: "ex-plot", role: "img", tabindex: 0 });
     const key = h("p", { class: "ex-plot-key ex-small" });
     const reading = h("p", { class: "ex-small ex-number ex-plot-reading" });
     const waits = h("p", { class: "ex-small", hidden: true });
     root.append(waits, key, svg, reading);
     let pointed = null;
+    let walked = null;
     const ask = view.redraw(draw);
     view.watch(["_curves", "position", "shown"], ask);
-    svg.addEventListener("pointermove", (event) => {
-      pointed = { x: event.offsetX, y: event.offsetY };
-      ask();
-    });
-    svg.addEventListener("pointerleave", () => {
-      pointed = null;
-      ask();
-    });
+    svg.addEventListener("pointermove", (event) => read({ x: event.offsetX, y: event.offsetY }, null));
+    for (const left of ["pointerleave", "blur"]) svg.addEventListener(left, () => read(null, null));
+    svg.addEventListener("keydown", walk);
     ask();
+
+    function read(at, point) {
+      pointed = at;
+      walked = point;
+      ask();
+    }
+
+    /** Left and right go from point to point, up and down to the other curves. */
+    function walk(event) {
+      const move = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
+      if (!move) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const curves = Object.values(model.get("_curves"));
+      const from = walked ?? { i: -move[0], k: -move[1] };
+      const i = clamp(from.i + move[0], 0, curves.length - 1);
+      read(null, { i, k: clamp(from.k + move[1], 0, curves[i].length - 1) });
+      view.say(reading);
+    }
 
     function ranges(curves, width, height) {
       const all = Object.values(curves).flat();
@@ -66,7 +82,7 @@ const plot = {
       const tall = words.equal ? clamp(0.62 * full, 220, 420) : clamp(0.42 * full, 190, 320);
       svg.setAttribute("height", tall);
       svg.setAttribute("viewBox", `0 0 ${full} ${tall}`);
-      svg.setAttribute("aria-label", `${words.y} by ${words.x}: ${Object.keys(curves).join(", ")}`);
+      svg.setAttribute("aria-label", `${words.y} by ${words.x}: ${Object.keys(curves).join(", ")}. Arrow keys read the points.`);
       const [width, height] = [full - PLOT_EDGE.left - PLOT_EDGE.right, tall - PLOT_EDGE.top - PLOT_EDGE.bottom];
       const [across, up] = ranges(curves, width, height);
       const x = (value) => PLOT_EDGE.left + (width * (value - across[0])) / (across[1] - across[0]);
@@ -75,7 +91,7 @@ const plot = {
       Object.values(curves).forEach((points, i) => nodes.push(...lineOf(points, i, x, y)));
       svg.replaceChildren(...nodes);
       key.replaceChildren(...Object.keys(curves).map(keyOf));
-      read(curves, words, x, y);
+      showReading(curves, words, x, y);
     }
 
     function axes(words, across, up, x, y, full, tall) {
@@ -108,13 +124,12 @@ const plot = {
       return h("span", {}, h("svg:svg", { width: 26, height: 12, "aria-hidden": "true" }, line), ` ${name}`);
     }
 
-    function read(curves, words, x, y) {
+    function showReading(curves, words, x, y) {
+      const all = Object.entries(curves).flatMap(([name, points], i) => points.map(([a, b], k) => ({ name, a, b, i, k })));
       const away = ({ a, b }) => Math.hypot(x(a) - pointed.x, y(b) - pointed.y);
       const near = pointed
-        ? Object.entries(curves)
-            .flatMap(([name, points]) => points.map(([a, b], k) => ({ name, a, b, k })))
-            .reduce((best, point) => (away(point) < away(best) ? point : best))
-        : null;
+        ? all.reduce((best, point) => (away(point) < away(best) ? point : best))
+        : all.find(({ i, k }) => i === walked?.i && k === walked?.k);
       reading.textContent = near
         ? `${near.name}, point ${near.k + 1}: ${plotNumber(near.a)}, ${plotNumber(near.b)}`
         : `Upwards: ${words.y}. Point at a curve to read it.`;

@@ -7,7 +7,7 @@ const roundTrips = {
     const upload = uploadButton(() => model.get("_facts").size, take, (text) => view.notify({ kind: "error", text }));
     const canvas = h("canvas", { role: "img", class: "ex-trips-picture" });
     const line = h("span", { class: "ex-trips-line", "aria-hidden": "true" });
-    const range = h("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": "Wipe between before and after", oninput: () => ask() });
+    const range = h("input", { class: "ex-unseen", type: "range", min: 0, max: 100, value: 50, "aria-label": "Wipe between before and after", oninput: () => ask() });
     const error = h("canvas", { role: "img", class: "ex-trips-picture" });
     const errorText = h("figcaption", { class: "ex-small ex-number" });
     const measured = h("p", { class: "ex-trips-measured ex-number" });
@@ -34,7 +34,9 @@ const roundTrips = {
     } else root.append(onlyLive("A picture of your own"));
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
-    view.watch(["_facts", "chosen"], load);
+    let buttons = [];
+    view.watch("_facts", load);
+    view.watch("chosen", showChosen);
     load();
 
     function take(picture) {
@@ -45,20 +47,20 @@ const roundTrips = {
 
     function load() {
       const { rows } = model.get("_facts");
-      choices.replaceChildren(
-        ...rows.map(({ title }) =>
-          h("button", { class: "ex-button", type: "button", text: title, "aria-pressed": String(title === model.get("chosen")), onclick: () => choose(title) }),
-        ),
-        ...(live ? [upload] : []),
-      );
+      buttons = rows.map(({ title }) => h("button", { class: "ex-button", type: "button", text: title, onclick: () => choose(title) }));
+      choices.replaceChildren(...buttons, ...(live ? [upload] : []));
       table.replaceChildren(...rows.filter(({ done }) => done).map(({ title, ...row }) => h("p", { class: "ex-small ex-number", text: `${title}: ${inMeasures(row)}` })));
+      showChosen();
+    }
+
+    function showChosen() {
+      for (const button of buttons) button.setAttribute("aria-pressed", String(button.textContent === model.get("chosen")));
       ask();
     }
 
     function choose(title) {
       model.set("chosen", title);
       model.save_changes();
-      load();
     }
 
     function draw() {

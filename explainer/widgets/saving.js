@@ -58,7 +58,7 @@ function saveFile({ name, mime }, buffers) {
 function saveMenu(view, words = "Save this run") {
   const { model } = view;
   if (typeof model.send !== "function") return null;
-  const told = h("p", { class: "ex-small", role: "status" });
+  const told = h("p", { class: "ex-small" });
   const buttons = Object.entries(SAVE_KINDS).map(([kind, [text, title]]) =>
     h("button", { class: "ex-button", type: "button", title, text, onclick: () => save(kind, text) }),
   );
@@ -77,14 +77,20 @@ function saveMenu(view, words = "Save this run") {
 
   function save(kind, text) {
     waiting = text;
-    told.replaceChildren(`${text}: being made… `, stop);
+    tell(`${text}: being made… `, stop);
     model.send({ type: "save", kind });
   }
 
   function giveUp() {
     waiting = "";
-    told.textContent = "Stopped.";
+    tell("Stopped.");
     model.send({ type: "stop saving" });
+  }
+
+  /** Show and say how it stands; the steps between, which are many, are only shown. */
+  function tell(text, ...beside) {
+    told.replaceChildren(text, ...beside);
+    view.say(text);
   }
 
   /** Only the view in which the reader asked saves the file. */
@@ -95,7 +101,6 @@ function saveMenu(view, words = "Save this run") {
       return;
     }
     waiting = "";
-    if (message.type === "unsaved") return (told.textContent = message.text);
-    told.textContent = saveFile(message, buffers);
+    tell(message.type === "unsaved" ? message.text : saveFile(message, buffers));
   }
 }

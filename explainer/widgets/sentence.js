@@ -8,7 +8,7 @@ const sentence = {
     const live = typeof model.send === "function";
     const prompt = promptField(view, "Write a sentence", live);
     const shelves = h("div", { class: "ex-shelves" });
-    const facts = h("p", { class: "ex-sentence-facts ex-number", role: "status" });
+    const facts = h("p", { class: "ex-sentence-facts ex-number" });
     root.append(prompt.node, live ? shelves : onlyLive("A sentence of your own"), facts);
     tokenRow.mount(view);
     prompt.control.addEventListener("input", () => write(prompt.text));

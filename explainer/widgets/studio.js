@@ -207,10 +207,12 @@ const studio = {
       }
       if (wrong) return pointAt(...wrong);
       view.notify({});
-      model.send({ type: "generate", query: String(new URLSearchParams(fields.map(({ name, text }) => [name, text]))) });
+      panel.cancel.disabled = false;
       asked = true;
       clearTimeout(answer);
       answer = setTimeout(noAnswer, ANSWER_MS);
+      // Last, since a page that draws by itself answers before this returns.
+      model.send({ type: "generate", query: String(new URLSearchParams(fields.map(({ name, text }) => [name, text]))) });
     }
 
     /**

@@ -15,7 +15,7 @@ const styles = {
     const waits = h("p", { class: "ex-small", text: "The distances wait for your guess." });
     root.append(empty, grid, said, h("div", { class: "ex-styles-below" }, sums, h("div", {}, slot, waits, hint)));
     const sentence = sentenceBox({ maxlength: model.get("_form").longest });
-    const seed = h("input", { type: "text", inputmode: "numeric", class: "ex-number" });
+    const seed = h("input", { type: "text", inputmode: "numeric", class: "ex-text-field ex-number" });
     if (canAsk(view)) {
       const send = (event) => {
         event.preventDefault();
@@ -36,7 +36,8 @@ const styles = {
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     view.watch(["position", "_frames"], ask);
-    view.watch(["_facts", "_waiting", "chosen", "shown"], load);
+    view.watch(["_facts", "chosen", "shown"], load);
+    view.watch("_waiting", showWaiting);
     view.watch("_form", fill);
     fill();
     load();
@@ -48,15 +49,22 @@ const styles = {
 
     function load() {
       const { titles = [] } = model.get("_facts");
-      const waiting = model.get("_waiting");
-      empty.hidden = titles.length + waiting.length > 0;
       // The focus stays on the picture that was chosen.
       const focus = cells.findIndex(({ button }) => button === document.activeElement);
       if (cells.length !== titles.length || cells.some(({ title }, i) => title !== titles[i])) cells = titles.map(cell);
-      grid.replaceChildren(...cells.map(({ node }) => node), ...seriesWaiting(waiting));
+      grid.replaceChildren(...cells.map(({ node }) => node));
       if (focus >= 0) cells[focus]?.button.focus();
+      showWaiting();
       measure();
       ask();
+    }
+
+    /** Told at every step of a run, in which the reader may be sliding: nothing else is touched. */
+    function showWaiting() {
+      const waiting = model.get("_waiting");
+      empty.hidden = cells.length + waiting.length > 0;
+      for (const node of grid.querySelectorAll(".ex-series-waiting")) node.remove();
+      grid.append(...seriesWaiting(waiting));
     }
 
     function cell(title, i) {

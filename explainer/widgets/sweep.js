@@ -15,8 +15,8 @@ const sweep = {
         },
       }),
     );
-    const prompt = sentenceBox({ class: "ex-sweep-prompt", "aria-label": "Prompt", maxlength: model.get("_longest") });
-    const seed = h("input", { class: "ex-sweep-seed ex-number", type: "text", inputmode: "numeric" });
+    const prompt = sentenceBox({ class: "ex-text-field ex-sweep-prompt", "aria-label": "Prompt", maxlength: model.get("_longest") });
+    const seed = h("input", { class: "ex-text-field ex-sweep-seed ex-number", type: "text", inputmode: "numeric" });
     const form = h("form", { class: "ex-sweep-form", onsubmit: ask }, prompt, h("label", { class: "ex-sweep-named ex-small" }, "Seed ", seed), seriesButtons(view, "Draw them"));
     const grid = h("ul", { class: "ex-sweep" });
     const measure = h("button", {

@@ -69,7 +69,7 @@ const tokenLayers = {
       event.preventDefault();
       event.stopPropagation();
       point(at === null ? 0 : clamp(at + moves[event.key], 0, state.width - 1));
-      view.say(reading.textContent);
+      view.say(reading);
     }
 
     function chip(token, i) {

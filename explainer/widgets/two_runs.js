@@ -11,6 +11,7 @@ const twoRuns = {
     const negative = field("negative", "What the changed one should avoid", "Guidance leads away from these words", sentenceBox({ class: "ex-input", disabled: !live }));
     let weights = {};
     let chosen = null;
+    let typed = false; // since the last drawing was asked for: runs that come in do not erase it
     const draw = h("button", { class: "ex-button ex-button-main", type: "button", text: "Draw both", onclick: send });
     const link = linkCopier(view, "Copy link to the changed run");
     const panel = progressPanel(() => model.send({ type: "cancel" }));
@@ -49,6 +50,7 @@ const twoRuns = {
       model.set("step", Number(range.value));
       model.save_changes();
     });
+    for (const one of [...fields, negative]) one.control.addEventListener("input", () => (typed = true));
     fields[0].control.addEventListener("input", showWords);
     view.watch(["step", "shown"], ask);
     view.watch(["_prompts", "_facts", "_weights", "_negative"], show);
@@ -56,12 +58,16 @@ const twoRuns = {
     show();
     showStatus();
 
-    function show() {
+    function fill() {
       model.get("_prompts").forEach((prompt, i) => (fields[i].text = prompt));
       negative.text = model.get("_negative");
       weights = { ...model.get("_weights") };
       showWords();
       showWeights();
+    }
+
+    function show() {
+      if (!typed) fill();
       const { words, others, count, apart, unfinished, width, height } = model.get("_facts");
       for (const canvas of canvases) canvas.style.aspectRatio = `${width} / ${height}`;
       const all = [...words.flatMap(changeOf), ...others.map((text, i) => h("ins", { text: i || words.length ? `; ${text}` : text }))];
@@ -106,8 +112,7 @@ const twoRuns = {
       const [before, after] = [fields[0].text.slice(0, chosen.start).trimEnd(), fields[0].text.slice(chosen.end).trimStart()];
       const middle = [before, text].filter(Boolean).join(" ");
       fields[1].text = /^[,.;!?]/.test(after) || !after ? middle + after : [middle, after].filter(Boolean).join(" ");
-      delete weights[chosen.word];
-      showWeights();
+      weighAs(chosen.word, 1);
     }
 
     function takeAway() {
@@ -121,8 +126,13 @@ const twoRuns = {
     function weigh(weight) {
       // What is weighed must be there, also where it was taken away before.
       if (!wordMatcher([])(fields[1].text).some(({ word }) => word === chosen.word)) fields[1].text = fields[0].text;
-      if (weight === 1) delete weights[chosen.word];
-      else weights[chosen.word] = weight;
+      weighAs(chosen.word, weight);
+    }
+
+    function weighAs(word, weight) {
+      typed = true;
+      if (weight === 1) delete weights[word];
+      else weights[word] = weight;
       showWeights();
     }
 
@@ -136,8 +146,7 @@ const twoRuns = {
     }
 
     function undo(word) {
-      delete weights[word];
-      showWeights();
+      weighAs(word, 1);
       if (chosen?.word === word) change.show(change.word, 1);
     }
 
@@ -146,6 +155,7 @@ const twoRuns = {
       // From the last to the first, so that the first one that is empty has the focus in the end.
       if ([...fields].reverse().filter((one) => one.isEmpty()).length) return;
       view.notify({});
+      typed = false;
       model.send({ type: "draw", first, second, negative: negative.text, weights });
     }
 

@@ -8,13 +8,14 @@ const viewMenu = {
     const about = h("p", { class: "ex-small ex-number" });
     const stages = h("div", { class: "ex-menu-stages" });
     const bar = h("progress", { class: "ex-ask-bar", max: 1, "aria-label": "Progress" });
-    const told = h("span", { class: "ex-small ex-number", role: "status" });
+    const told = h("span", { class: "ex-small ex-number" });
     const cancel = h("button", { class: "ex-button", type: "button", text: "Cancel", onclick: () => model.send({ type: "cancel" }) });
     const waiting = h("div", { class: "ex-ask", hidden: true }, told, bar, cancel);
     root.append(h("div", {}, prompt, about), stages, waiting);
     if (!live) root.append(onlyLive("Another view"));
     view.watch(["_stages", "_facts"], load);
     view.watch(["chosen", "_asking", "_status"], show);
+    view.watch("chosen", () => view.say(`${model.get("chosen")} is on show.`));
     load();
 
     function load() {
@@ -57,10 +58,12 @@ const viewMenu = {
       for (const one of stages.querySelectorAll(".ex-menu-view")) {
         one.setAttribute("aria-pressed", String(one.dataset.view === chosen));
       }
+      const begun = busy && waiting.hidden;
       waiting.hidden = !busy;
       bar.value = total ? step / total : 0;
       const where = state === "queued" ? "waiting" : step ? `${step} of ${total}` : "waking the model";
       told.textContent = busy ? `${model.get("_asking")}: ${where}` : "";
+      if (begun) view.say(told.textContent);
     }
   },
 };

@@ -20,6 +20,7 @@ const wordMaps = {
     const draw = h("button", { class: "ex-button", type: "button", text: "Draw this sentence", onclick: sendDraw });
     const panel = progressPanel(() => model.send({ type: "cancel" }));
     panel.canvas.hidden = true;
+    const reading = h("p", { class: "ex-small ex-number ex-words-reading" });
     const row = h("ul", { class: "ex-tokens ex-words", "aria-label": "Point at a word" });
     const layers = h("div", { class: "ex-chips", role: "group", "aria-label": "Layers, by the size of their maps" });
     const looked = figure("looked");
@@ -27,9 +28,8 @@ const wordMaps = {
     const other = figure("other");
     const question = h("div", { class: "ex-words-guess" });
     const range = h("input", { class: "ex-runs-range", type: "range", min: 0, step: 1, "aria-label": "Step of the run" });
-    const reading = h("p", { class: "ex-small ex-number ex-words-reading" });
     const link = linkCopier(view);
-    const verdict = h("p", { class: "ex-words-verdict", role: "status" });
+    const verdict = h("p", { class: "ex-words-verdict" });
     root.append(
       h("div", { class: "ex-words-form" }, own.node, live ? h("div", {}, draw) : onlyLive("Drawing a sentence of your own"), panel.node, view.noticeArea),
       h("p", { class: "ex-title ex-words-lead", text: "Point at a word, or choose one with the Tab key" }),
@@ -47,14 +47,19 @@ const wordMaps = {
     let changes = [];
     let hovered = null;
     let place = null;
+    let typed = false; // since the last drawing was asked for: runs that come in do not erase it
+    let unspoken = null;
     const guessed = new Map();
     const ask = view.redraw(paintAll);
     const frames = new Frames(model, view.signal, ask);
     range.addEventListener("input", () => set("step", Number(range.value)));
     view.watch(["_attention", "_sizes", "_words", "_count", "_prompt"], later);
     view.watch(["_missing", "_changes"], later);
-    view.watch("sentence", () => (own.text = model.get("sentence")));
-    own.control.addEventListener("input", () => set("sentence", own.text));
+    view.watch("sentence", () => typed || (own.text = model.get("sentence")));
+    own.control.addEventListener("input", () => {
+      typed = true;
+      set("sentence", own.text);
+    });
     view.watch(["word", "step", "size"], show);
     view.watch("_status", showStatus);
     let loading = 0;
@@ -75,11 +80,7 @@ const wordMaps = {
       const title = h("figcaption", { class: "ex-title" });
       const canvas = h("canvas", { class: "ex-words-canvas", role: "img", "data-part": name });
       if (name !== "other") {
-        canvas.tabIndex = 0;
-        canvas.addEventListener("pointermove", (event) => point(cellUnder(event, canvas, ...gridOf(name))));
-        canvas.addEventListener("pointerleave", () => point(null));
-        canvas.addEventListener("blur", () => point(null));
-        canvas.addEventListener("keydown", (event) => walk(event, name));
+        readCells(view, canvas, reading, { size: () => gridOf(name), at: () => place, choose: (cell) => point(cell, name) });
       }
       const note = h("span", { class: "ex-small ex-number" });
       return { title, canvas, note, node: h("figure", {}, title, canvas, note) };
@@ -90,24 +91,9 @@ const wordMaps = {
       return [columns, rows];
     }
 
-    function walk(event, name) {
-      const moves = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
-      if (!(event.key in moves)) return;
-      event.preventDefault();
-      event.stopPropagation();
+    function point(cell, name) {
       const [columns, rows] = gridOf(name);
-      const { x, y } = place ?? { x: -moves[event.key][0], y: -moves[event.key][1] };
-      const next = { x: clamp(x + moves[event.key][0], 0, columns - 1), y: clamp(y + moves[event.key][1], 0, rows - 1) };
-      point({ ...next, columns, rows });
-      view.say(reading.textContent);
-    }
-
-    function point(cell) {
-      if (cell && cell.columns === undefined) {
-        const [columns, rows] = gridOf("looked");
-        Object.assign(cell, { columns, rows });
-      }
-      place = cell;
+      place = cell && { ...cell, columns, rows };
       ask();
     }
 
@@ -223,6 +209,7 @@ const wordMaps = {
 
     function guess(i, text) {
       guessed.set(i, text);
+      unspoken = i;
       if (model.get("_missing").some((one) => one.word === i)) return show();
       model.send({ type: "remove", word: i });
     }
@@ -230,6 +217,7 @@ const wordMaps = {
     function sendDraw() {
       if (own.isEmpty()) return;
       view.notify({});
+      typed = false;
       guessed.clear();
       model.send({ type: "draw", prompt: own.text });
     }
@@ -358,6 +346,10 @@ const wordMaps = {
         known ? `At step ${k}, looking up and change agree with a correlation of ${found.toFixed(2).replace("-", "−")} over all places: 1 would be the same places, 0 no relation. ` : "",
         `In the end the two pictures are ${shown.picture_rms} grey levels of 255 apart.`,
       );
+      // It changes with every step and word, and is read out only where it answers a guess.
+      if (unspoken !== i) return;
+      unspoken = null;
+      view.say(verdict.textContent);
     }
   },
 };

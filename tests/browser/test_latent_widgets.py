@@ -6,7 +6,7 @@ import pytest
 from explainer.stages import cost, latent
 from explainer.widgets import Brush, Channels, Compression, RoundTrips, Sketch, Walks
 from explainer.widgets.host import static_page
-from tests.browser.canvases import until
+from tests.browser.canvases import refreshed, until
 from tests.synthetic import make_trace
 from tests.test_latent_widgets import made_walk, tiny_trace
 
@@ -59,8 +59,10 @@ def test_the_wipe_shows_before_on_the_left_and_after_on_the_right(open_page):
     page.wait_for_selector("[aria-valuetext='70 % before']")
     until(page, lambda: canvas.evaluate(row), [40, 40, 200].__eq__)
     assert "white 160 of 255" in page.inner_text(".ex-trips")
-    page.click("text=other")
+    page.focus("button:text-is('other')")
+    page.keyboard.press("Enter")
     page.wait_for_selector("text=other: not sent through yet")
+    assert page.get_attribute(":focus", "aria-pressed") == "true"
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
@@ -102,6 +104,8 @@ def test_the_brush_paints_what_the_pointer_goes_over(listening):
     page.click("text=wide brush")
     page.click("text=Shift")
     page.click(".ex-brush-row button:text-is('3')")
+    refreshed(page)
+    assert page.evaluate("document.activeElement.textContent") == "3"
     box = page.locator(".ex-brush-grid").bounding_box()
     cell = box["width"] / 8
     page.mouse.move(box["x"] + 1.5 * cell, box["y"] + 6.5 * cell)

@@ -217,6 +217,9 @@ def test_the_anatomy_reads_out_the_traces_numbers(open_page):
     assert f"Their difference {'−' if value < 0 else '+'}{abs(value):.2f}" in page.inner_text(
         ".ex-panels-reading"
     )
+    page.focus(".ex-cells >> nth=0")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("text=Row 3, column 7")
 
 
 def test_the_guesses_stand_beside_the_noise(open_page):
@@ -367,6 +370,11 @@ def test_a_plot_marks_and_reads_its_points(open_page):
     mark = page.locator(".ex-plot-mark").bounding_box()
     page.mouse.move(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
     page.wait_for_selector("text=loss, point 2: 1, 10")
+    page.mouse.move(0, 0)
+    page.focus(".ex-plot")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_selector("text=loss, point 3: 2, 5")
     ticks = [
         float(text)
         for text in page.locator(".ex-plot text[text-anchor=end]").all_text_contents()[:-1]

@@ -34,6 +34,7 @@ def test_the_nearest_are_shown_and_one_is_put_beside_the_picture(open_page, weig
     page.wait_for_selector(".ex-nearest strong:has-text('Training picture 11')")
     assert page.evaluate("models[0].get('chosen')") == ["pixels", 4]
     assert page.get_attribute(".ex-nearest-pick >> nth=9", "aria-pressed") == "true"
+    assert page.evaluate("document.activeElement.ariaPressed") == "true"
     assert page.evaluate(NO_WIDER)
 
 
@@ -92,6 +93,7 @@ def test_dots_wait_for_a_guess_and_the_pairs_follow_the_row(open_page):
     page.focus(".ex-nearness-row[data-group=twin] button")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=The nearest of the pictures by the twin")
+    assert page.evaluate("document.activeElement.ariaPressed") == "true"
     assert page.locator(".ex-nearness-pairs li").count() == 2
     page.click("text=By pixels")
     page.wait_for_function("document.querySelectorAll('.ex-nearness-pairs li').length === 1")

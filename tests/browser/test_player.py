@@ -191,6 +191,12 @@ def test_the_smaller_widgets_and_a_link_between_two(open_page):
     value = f"{trace.pooled_embedding[1]:+.2f}".replace("-", "−")
     page.wait_for_selector(f"text=Number 2: {value}")
 
+    page.focus(".ex-latents canvas")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector("text=Channel 1, row 2, column 1:")
+    page.wait_for_selector(".ex-spoken:has-text('Channel 1, row 2, column 1:')", state="attached")
+
     assert page.is_visible(f"text=Latents after step 4 of {STEPS}")
     page.focus("input[type=range]")
     page.keyboard.press("ArrowRight")
@@ -210,4 +216,5 @@ def test_an_animation_shows_how_far_it_is_and_can_be_given_up(open_page):
         {"type": "stop saving"},
     ]
     page.evaluate("models[0].tell('msg:custom', { type: 'file', name: 'x', mime: '' }, [])")
-    assert page.inner_text(".ex-save [role=status]") == "Stopped."
+    assert page.inner_text(".ex-save > p") == "Stopped."
+    page.wait_for_selector(".ex-spoken:text-is('Stopped.')", state="attached")

@@ -182,6 +182,19 @@ def test_a_run_of_the_gallery_is_fetched_when_it_is_chosen(browser, runs, served
         page.wait_for_selector("text=Latents after step 0 of 5")
 
 
+def test_of_two_runs_the_one_chosen_last_is_shown_whichever_comes_last(browser, runs):
+    with visit(browser, f"{runs[1]}gallery.html") as page:
+        held = []
+        page.route("**/runs/1.js", lambda route: held.append(route))  # noqa: PLW0108 - not a builtin
+        page.click(".runs button >> nth=1")
+        page.click(".runs button >> nth=0")
+        page.wait_for_selector(".runs-told:empty", state="attached")
+        held[0].continue_()
+        page.wait_for_selector("script[src*='runs/']", state="detached")
+        assert page.is_visible("text=Step 3 of 3")
+        assert page.get_attribute(".runs button >> nth=0", "aria-pressed") == "true"
+
+
 def test_a_run_of_another_version_or_none_is_told_and_what_was_shown_stays(browser, runs, tmp_path):
     folder, _ = runs
     for path in folder.rglob("*"):
@@ -201,6 +214,30 @@ def test_a_run_of_another_version_or_none_is_told_and_what_was_shown_stays(brows
         page.click(".runs button >> nth=0")
         page.wait_for_selector("text=could not be fetched")
         assert page.is_visible("text=Step 3 of 3")
+
+
+@needs_weights
+@pytest.mark.parametrize(
+    ("name", "step", "part"),
+    [("01_text", 6, ".ex-words-form"), ("06_your_own_model", 18, ".ex-only-live")],
+)
+def test_the_tour_comes_to_parts_that_are_far_or_only_recorded(browser, exported, name, step, part):
+    address = address_of(exported, name, served=False)
+    with visit(browser, f"{address}?tour={step}") as page:
+        page.wait_for_selector(f".tour-here {part}")
+        assert page.locator(".tour-count:visible").count() == 1  # nothing is still being made
+
+
+def test_the_tour_passes_over_pages_that_are_not_there(browser, tmp_path):
+    pages = [Page("00_overview", "Overview"), Page("03_latent", "Latent")]
+    look.copy_assets(tmp_path / writing.ASSETS)
+    for page in pages:
+        page.body = f"<h1>{page.title}</h1>"
+        writing._write(page, writing.frame_for(pages), writing.live_words("", page), tmp_path)
+    with visit(browser, f"{(tmp_path / '00_overview.html').as_uri()}?tour=3") as page:
+        page.click(".tour-next")
+        page.wait_for_url("**/03_latent.html?tour=4")
+        page.wait_for_selector(".tour >> text=Channel by channel")
 
 
 def write_long_page(folder):

@@ -18,6 +18,7 @@ from explainer.runs import RunController
 from explainer.trace import Trace
 from explainer.widgets import Studio, TokenRow, TwoRuns
 from explainer.widgets.host import static_page
+from tests.browser.attended import attended
 from tests.synthetic import make_trace, webp
 
 ROOT = Path(__file__).parents[2]
@@ -212,11 +213,16 @@ def test_words_that_training_never_showed_are_marked(page):
 
 
 def test_the_nearest_known_wording_is_offered_and_taken(page):
-    fill(page, prompt="a fox while snowing, watercolour")
-    page.locator(".ex-field-seed input").focus()
+    # Straight from the box, where the last word is not judged as long as the caret is behind it.
+    fill(page, prompt="a fox while snowing, watercolour zzyzx")
     page.click(".ex-unknown-note button:text-is('snow')")
-    assert page.input_value("textarea") == "a fox while snow, watercolour"
-    assert page.inner_text(".ex-unknown-note") == "Not met in training: while"
+    assert page.input_value("textarea") == "a fox while snow, watercolour zzyzx"
+    assert page.inner_text(".ex-unknown-note") == "Not met in training: while, zzyzx"
+    fill(page, prompt="a snowing fox zzyzx")
+    page.wait_for_selector(".ex-unknown-note button:text-is('snow')")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.input_value("textarea") == "a snow fox zzyzx"
 
 
 @pytest.mark.parametrize(
@@ -282,6 +288,28 @@ def test_without_a_kernel_the_page_says_so_and_the_player_works(open_page):
     page.focus(".ex-track input")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector(".ex-player-step:text-is('Step 5 of 10')")
+
+
+RUNNING = "models[0].set('_status', { state: 'running', step: 1, total: 9, elapsed: 1 })"
+
+
+def test_what_is_asked_for_in_place_of_a_cancelled_run_can_be_cancelled_too(open_page):
+    page = open_page(attended(Studio(RunController(fingerprint="none"), trace=make_trace())))
+    page.evaluate(RUNNING)
+    page.click("text=Cancel")
+    page.click("text=Generate this instead")
+    assert page.is_enabled("text=Cancel")
+    assert [one["type"] for one in page.evaluate("sent")] == ["cancel", "generate"]
+
+
+def test_whoever_answers_at_once_is_not_said_to_be_silent(open_page):
+    page = open_page(attended(Studio(RunController(fingerprint="none"), trace=make_trace())))
+    page.evaluate(f"void (models[0].send = () => {RUNNING})")
+    page.clock.install()
+    page.click("text=Generate")
+    page.wait_for_selector("text=Drawing: step 1 of 9")
+    page.clock.run_for(10_000)
+    assert not page.is_visible("text=Python has not answered")
 
 
 def test_every_label_leads_to_the_field_of_its_own_widget(open_page):

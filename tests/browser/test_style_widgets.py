@@ -57,6 +57,8 @@ def test_styles_are_slid_through_and_measured_against_the_chosen_one(listening):
     spread = np.sqrt((np.stack(same_noise).astype(float).std(axis=0) ** 2).mean(axis=-1))
     page.wait_for_selector(f"text=where they differ; white: {spread.max():.0f} of 255")
     page.focus(".ex-curve input")
+    for waiting in ([{"title": "ink", "share": 0.5}], []):  # a run goes on under the hand
+        page.evaluate("waiting => models[0].set('_waiting', waiting)", waiting)
     page.keyboard.press("ArrowLeft")
     page.wait_for_selector(".ex-style-said:has-text('After step 4 of 9')")
     assert "6.00 away" in cells.nth(2).inner_text()

@@ -234,6 +234,9 @@ def test_what_the_reader_changed_is_what_python_is_asked_for(open_page, pair):
         "type": "draw", "first": sentence, "second": sentence,
         "negative": "trees", "weights": {"snow": 0.5},
     }]  # fmt: skip
+    page.fill("textarea >> nth=0", "an owl")
+    page.evaluate("models[0].set('_prompts', ['a fox', 'a fox'])")
+    assert page.input_value("textarea >> nth=0") == "an owl"  # typed while the others were drawn
 
 
 def test_every_change_is_named_above_the_pictures(open_page):
@@ -293,12 +296,24 @@ def test_the_effect_of_a_word_is_shown_after_the_guess(open_page):
     found = words.agreement(words.attention_of(trace)["8x8"][1, 1], words.change(trace, other)[1])
     told = page.inner_text(".ex-words-verdict").replace("−", "-")
     assert told.startswith("You said: somewhere else.")
+    page.wait_for_selector(".ex-spoken:has-text('You said: somewhere else.')", state="attached")
     assert f"a correlation of {found:.2f} over all places" in told
     top = words.change(trace, other)[1].max()
     assert f"bright {top:.2f} apart" in page.inner_text(".ex-words-pictures")
     page.focus(".ex-words-scrub input")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("text=/At step 2, looking up/")
+
+
+def test_a_run_that_comes_in_erases_nothing_that_was_typed_since_it_was_asked_for(open_page):
+    shown = widgets.WordMaps(RunController(fingerprint="none"), attentive())
+    page = open_page(attended(shown))
+    page.fill("textarea", "an owl")
+    page.evaluate("models[0].set('sentence', 'a fox')")
+    assert page.input_value("textarea") == "an owl"
+    page.click("text=Draw this sentence")
+    page.evaluate("models[0].set('sentence', 'a bear')")
+    assert page.input_value("textarea") == "a bear"
 
 
 def test_a_run_without_attention_says_how_to_get_it(open_page):

@@ -103,7 +103,7 @@
 
   function carry(query) {
     const run = runOf(query);
-    for (const link of document.querySelectorAll(":is(.frame-list, .pipeline, .page-turn) a")) {
+    for (const link of document.querySelectorAll(":is(.frame-list, .pipeline, .page-turn) a[href]")) {
       const url = new URL(link.href);
       url.search = run;
       link.href = url;

@@ -4,7 +4,7 @@
 (() => {
   "use strict";
 
-  const STEPS = [
+  const ALL = [
     {
       page: "00_overview",
       at: ".ex:has(.ex-tokens)",
@@ -126,7 +126,7 @@
     },
     {
       page: "06_your_own_model",
-      at: ".ex:has(.ex-picker-form)",
+      at: ".ex-picker",
       title: "The same, only bigger",
       text: "The views work on other models too. What one takes is measured before anything of it is loaded.",
       try: "Choose a model, and see whether it would fit this computer.",
@@ -140,13 +140,17 @@
     },
   ];
   const WAIT_MS = 60_000;
+  const COMING = "This part is still being made…";
 
   const links = [...document.querySelectorAll(".frame-list a")];
   const fileOf = (link) => new URL(link.href).pathname.split("/").pop();
   const pageOf = (link) => fileOf(link).split(".")[0];
   const here = links.find((link) => link.hasAttribute("aria-current"));
+  // A site may be exported without some of the pages.
+  const STEPS = ALL.filter(({ page }) => links.some((link) => pageOf(link) === page));
   let place = -1;
   let waiting = null;
+  let patience = 0;
 
   const part = (tag, props, ...children) => {
     const node = Object.assign(document.createElement(tag), props);
@@ -157,7 +161,7 @@
   const title = part("p", { className: "tour-title" });
   const text = part("p", {});
   const task = part("p", { className: "tour-try" });
-  const coming = part("p", { className: "tour-count", hidden: true, textContent: "This part is still being made…" });
+  const coming = part("p", { className: "tour-count", hidden: true });
   const back = part("button", { type: "button", className: "frame-button", textContent: "Back", onclick: () => go(place - 1) });
   const next = part("button", { type: "button", className: "frame-button tour-next", onclick: () => go(place + 1) });
   const end = part("button", { type: "button", className: "frame-button tour-end", textContent: "End the tour", onclick: stop });
@@ -211,21 +215,37 @@
 
   /** Mark the part as soon as it is there: a served page makes its parts one after another. */
   function find(selector) {
-    waiting?.disconnect();
+    stopWaiting();
+    coming.textContent = COMING;
     const mark = () => {
       const found = document.querySelector(selector);
       coming.hidden = Boolean(found);
-      if (!found) return false;
+      if (!found) {
+        comeNear();
+        return false;
+      }
       found.classList.add("tour-here");
       for (let node = found; node; node = node.parentElement?.closest("details")) node.open = true;
       found.scrollIntoView({ block: "start", behavior: "instant" });
       return true;
     };
     if (mark()) return;
-    const seen = new MutationObserver(() => mark() && seen.disconnect());
-    seen.observe(document.querySelector(".page"), { subtree: true, childList: true });
-    waiting = seen;
-    setTimeout(() => seen.disconnect(), WAIT_MS);
+    waiting = new MutationObserver(() => mark() && stopWaiting());
+    waiting.observe(document.querySelector(".page"), { subtree: true, childList: true });
+    patience = setTimeout(() => {
+      stopWaiting();
+      coming.textContent = "This part did not come. Go on to the next, or reload the page.";
+    }, WAIT_MS);
+  }
+
+  /** An exported page makes its large parts only when somebody comes near them, one after another. */
+  function comeNear() {
+    document.querySelector("[id^=widget-]:empty")?.scrollIntoView({ block: "start", behavior: "instant" });
+  }
+
+  function stopWaiting() {
+    waiting?.disconnect();
+    clearTimeout(patience);
   }
 
   function unmark() {
@@ -233,7 +253,7 @@
   }
 
   function stop() {
-    waiting?.disconnect();
+    stopWaiting();
     unmark();
     card.hidden = true;
     nameStep(null);

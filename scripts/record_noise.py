@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -74,10 +74,16 @@ def _text(image: Image.Image, quality: int = 90) -> str:
     return base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def learned(snapshots: Path) -> dict[str, object] | None:
-    """Take the strips that training kept apart, some of them, evenly over their order."""
+def learned(snapshots: Path, steps: int) -> dict[str, object] | None:
+    """Take the strips that training kept apart, some of them, evenly over their order.
+
+    Args:
+        snapshots: The folder of the strips, each named by its step.
+        steps: How long the denoiser was trained. A training ends with a strip, so others were left
+            by another training.
+    """
     strips = sorted(snapshots.glob("*.webp"))
-    if not strips:
+    if not strips or int(strips[-1].stem) != steps:
         return None
     chosen = np.linspace(0, len(strips) - 1, min(CHECKPOINTS, len(strips))).round().astype(int)
     kept = [strips[i] for i in chosen]
@@ -91,13 +97,18 @@ def learned(snapshots: Path) -> dict[str, object] | None:
 
 def denoiser(weights: Path) -> str:
     """Name a model's denoiser by how it was trained: whatever was learned later, it was seen so."""
-    stages = json.loads((weights / "training.json").read_text(encoding="utf-8"))["stages"]
-    return hashlib.sha256(json.dumps(stages["denoiser"]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(_training(weights)).encode()).hexdigest()[:16]
 
 
-def _keep_learned(snapshots: Path, learner: str) -> None:
+def _training(weights: Path) -> dict[str, Any]:
+    record = json.loads((weights / "training.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = record["stages"]["denoiser"]
+    return found
+
+
+def _keep_learned(snapshots: Path, weights: Path) -> None:
     """Write what training showed; where nothing is at hand, what is of this denoiser stays."""
-    kept = learned(snapshots)
+    kept, learner = learned(snapshots, _training(weights)["steps"]), denoiser(weights)
     if kept is not None:
         _write(recorded.LEARNED, {"denoiser": learner} | kept)
     elif recorded.LEARNED.is_file():
@@ -154,7 +165,7 @@ def write(pipe: DiffusionPipeline, base: RunParameters, size: int, snapshots: Pa
     """Write all of it where the page looks for it."""
     made_with = {"fingerprint": models.fingerprint(pipe)}
     _write(recorded.NOISE, made_with | {"experiments": experiments(pipe, base)})
-    _keep_learned(snapshots, denoiser(models.embedded_folder()))
+    _keep_learned(snapshots, models.embedded_folder())
     swapped(pipe, base).save(recorded.SWAP)
     looked(pipe, base).save(recorded.INSIDE)
     guessed(pipe, size).save(recorded.GUESSES)

@@ -22,6 +22,7 @@ and, if that machine has no libGL and libEGL, which skia-python loads, in the sa
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -46,7 +47,8 @@ def main() -> int:
     if status is None:
         print("Still training: the same command shows how it goes on.", flush=True)
         return 0
-    (state / "status").unlink()  # the next call starts anew, from the checkpoints
+    for name in ("status", "pid"):  # the next call starts anew, from the checkpoints
+        (state / name).unlink(missing_ok=True)
     print("Finished." if status == 0 else f"It ended with status {status}.", flush=True)
     return status
 
@@ -83,8 +85,9 @@ def _start(options: argparse.Namespace, train_options: list[str], state: Path) -
     if options.from_parts:
         command += ["--from-parts", str(options.from_parts.resolve())]
     # The shell notes how it ended, which the call that started it may not live to see.
-    script = 'echo $$ > "$0/pid"; "$@" > "$0/log" 2>&1; echo $? > "$0/status"'
-    subprocess.Popen(
+    script = '"$@" > "$0/log" 2>&1; echo $? > "$0/status"'
+    (state / "log").unlink(missing_ok=True)  # an older one would be shown as this one's beginning
+    process = subprocess.Popen(
         ["/bin/sh", "-c", script, str(state), *command],
         cwd=REPOSITORY,
         env=environment,
@@ -93,8 +96,7 @@ def _start(options: argparse.Namespace, train_options: list[str], state: Path) -
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while not (state / "pid").exists():
-        time.sleep(0.05)
+    (state / "pid").write_text(str(process.pid))
 
 
 def _environment(wheels: Path | None, state: Path) -> dict[str, str]:
@@ -171,14 +173,14 @@ def _bring(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     outdated = set(target.glob("storybook-*.tar.*"))
     try:
-        names = manifest.read_bytes()
-        fresh = [path for path in source.glob("storybook-*.tar.*") if path.name in names.decode()]
+        content = manifest.read_bytes()
+        fresh = {target / name for name in json.loads(content)}
         for path in fresh:
-            shutil.copy2(path, target)
+            shutil.copy2(source / path.name, path)
     except FileNotFoundError:  # replaced by newer ones just now
         return
-    there.write_bytes(names)
-    for path in outdated - {target / path.name for path in fresh}:
+    there.write_bytes(content)
+    for path in outdated - fresh:
         path.unlink()
 
 

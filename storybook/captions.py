@@ -6,8 +6,8 @@ ever met (:func:`known_words`).
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -175,7 +175,8 @@ def caption(scene: Scene, dice: Dice) -> Caption:
         text = _with_style(text, scene, said, dice)
     if dice.chance(0.2):
         text = text[0].upper() + text[1:] + dice.pick((".", ""))
-    return Caption(text, frozenset(said))
+    # A colour is always said of a garment.
+    return Caption(text, frozenset(said | ({"garment"} if "colour" in said else set())))
 
 
 def _said(scene: Scene, dice: Dice) -> set[str]:
@@ -318,29 +319,25 @@ def captions_for(shown: Scene, count: int) -> list[Caption]:
     return [caption(shown, dice.split(str(i))) for i in range(count)]
 
 
-def heldout_prompts(count: int, *, unseen: bool | None = None) -> list[tuple[Caption, Scene]]:
+def heldout_prompts(
+    count: int, *, first: int = 0, unseen: bool | None = None
+) -> list[tuple[Caption, Scene]]:
     """Return captions of scenes that training never sees, with the scenes.
 
     Args:
         count: how many.
+        first: the number of the first held-out scene that may be among them.
         unseen: only scenes with (True) or without (False) a pair that training never shows;
             None takes them as they come.
     """
     found: list[tuple[Caption, Scene]] = []
-    for number in _numbers():
+    for number in itertools.count(first):
         if len(found) == count:
             break
         shown = scene(number, "heldout")
         if unseen is None or shown.is_unseen() == unseen:
             found.append((captions_for(shown, 1)[0], shown))
     return found
-
-
-def _numbers() -> Iterator[int]:
-    number = 0
-    while True:
-        yield number
-        number += 1
 
 
 def words(text: str) -> list[str]:

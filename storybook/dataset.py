@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from storybook.captions import captions_of
+from storybook.captions import Caption, captions_of
 from storybook.illustrator import draw
-from storybook.world import WORLD_VERSION, scene
+from storybook.world import WORLD_VERSION, Scene, scene
 
 PICTURES = 100_000
 """How many pictures the training set has: numbers 0 to 99,999."""
@@ -34,8 +34,6 @@ def picture(number: int, size: int) -> np.ndarray:
 def anew(number: int, size: int, take: int = 0) -> np.ndarray:
     """Draw once more what training picture ``number``'s first caption says; no training saw it.
 
-    Whatever the caption leaves open is that of a held-out scene with the same figure.
-
     Args:
         number: of the training picture.
         size: width and height in pixels.
@@ -44,11 +42,24 @@ def anew(number: int, size: int, take: int = 0) -> np.ndarray:
     Returns:
         uint8, shape (size, size, 3), RGB.
     """
-    told, shown = captions_of(number, 1)[0], scene(number)
-    heldout = (scene(i, "heldout") for i in itertools.count(number))
+    return draw(retold(captions_of(number, 1)[0], scene(number), number, take), size)
+
+
+def retold(told: Caption, shown: Scene, first: int, take: int = 0) -> Scene:
+    """Return another scene that a caption fits as well, one that no training saw.
+
+    Whatever the caption leaves open is that of a held-out scene with the same figure.
+
+    Args:
+        told: the caption.
+        shown: the scene that it is a caption of.
+        first: the number of the first held-out scene that may give the rest.
+        take: another scene for each.
+    """
+    heldout = (scene(i, "heldout") for i in itertools.count(first))
     alike = (one for one in heldout if one.who == shown.who)
     open_things = next(itertools.islice(alike, take, None))
-    return draw(replace(open_things, **{name: getattr(shown, name) for name in told.names}), size)
+    return replace(open_things, **{name: getattr(shown, name) for name in told.names})
 
 
 def pictures(

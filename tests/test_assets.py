@@ -77,15 +77,27 @@ def test_what_training_showed_is_of_this_denoiser_and_small():
 
 
 def test_what_training_showed_stays_while_the_denoiser_does(tmp_path, monkeypatch):
+    def trained(steps):
+        folder = tmp_path / f"{steps} steps"
+        folder.mkdir()
+        (folder / "training.json").write_text(
+            json.dumps({"stages": {"denoiser": {"steps": steps}}})
+        )
+        return folder
+
     monkeypatch.setattr(recorded, "LEARNED", tmp_path / "learned.json")
-    recorded.LEARNED.write_text('{"denoiser": "this one"}')
-    record_noise._keep_learned(tmp_path / "nothing", "this one")
+    this, another = trained(5), trained(7)
+    recorded.LEARNED.write_text(json.dumps({"denoiser": record_noise.denoiser(this)}))
+    record_noise._keep_learned(tmp_path / "nothing", this)
     assert recorded.LEARNED.is_file()
-    record_noise._keep_learned(tmp_path / "nothing", "another")
-    assert not recorded.LEARNED.exists()
     Image.new("RGB", (64, 16)).save(tmp_path / "00000007.webp")
-    record_noise._keep_learned(tmp_path, "another")
-    assert json.loads(recorded.LEARNED.read_text())["denoiser"] == "another"
+    before = recorded.LEARNED.read_text()
+    record_noise._keep_learned(tmp_path, this)
+    assert recorded.LEARNED.read_text() == before, "the strips are another training's"
+    record_noise._keep_learned(tmp_path / "nothing", another)
+    assert not recorded.LEARNED.exists()
+    record_noise._keep_learned(tmp_path, another)
+    assert json.loads(recorded.LEARNED.read_text())["denoiser"] == record_noise.denoiser(another)
     assert recorded.learned().steps == (7,)
 
 
@@ -121,13 +133,14 @@ def test_checkpoints_are_taken_evenly_and_cut_into_their_pictures(tmp_path):
         strip = np.full((16, 64, 3), 250, np.uint8)
         strip[:, 16:32] = step * 2 // 3
         Image.fromarray(strip).save(tmp_path / f"{step:08d}.webp", lossless=True)
-    found = record_noise.learned(tmp_path)
+    found = record_noise.learned(tmp_path, 290)
     assert found["steps"] == [0, 30, 50, 80, 110, 130, 160, 180, 210, 240, 260, 290]
     assert len(found["prompts"]) == len(found["pictures"]) == 4
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(found["pictures"][1][4]))))
     assert picture.shape == (16, 16, 3)
     assert abs(int(picture.mean()) - 73) < 5
-    assert record_noise.learned(tmp_path / "nothing") is None
+    assert record_noise.learned(tmp_path, 280) is None
+    assert record_noise.learned(tmp_path / "nothing", 290) is None
 
 
 def test_the_still_fades_from_the_picture_to_static():

@@ -50,6 +50,7 @@ def test_unknown_words_come_in_order_and_once():
         ("style", captions.STYLE),
         ("action", captions.ACTION),
         ("colour", captions.COLOUR),
+        ("garment", captions.GARMENT),
         ("mood", captions.MOOD),
         ("skin", captions.SKIN),
         ("hair", captions.HAIR),
@@ -112,6 +113,7 @@ def test_held_out_prompts_are_sorted_into_seen_and_unseen():
     for unseen in (True, False):
         found = heldout_prompts(20, unseen=unseen)
         assert [shown.is_unseen() for _, shown in found] == [unseen] * 20
+        assert heldout_prompts(5, first=found[2][1].number // 2, unseen=unseen) == found[2:7]
     mixed = heldout_prompts(3)
     assert [shown.number for _, shown in mixed] == [1, 3, 5]
     assert mixed == heldout_prompts(3)

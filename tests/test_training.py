@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import train_on_gpu
 
 from storybook import training
 from storybook.captions import captions_of
@@ -181,6 +183,18 @@ def test_snapshots_show_the_denoiser_from_beginning_to_end(trained):
         assert strip.size == (4 * REHEARSAL.size, REHEARSAL.size)
 
 
+def test_a_snapshot_removes_later_ones_of_another_denoiser(tmp_path):
+    def shown(step):
+        picture = SimpleNamespace(images=np.zeros((4, 8, 8, 3)))
+        recipe.Recipe(REHEARSAL, tmp_path, tmp_path, {})._show(lambda *_, **__: picture, step)
+        return sorted(path.stem for path in (tmp_path / "snapshots").iterdir())
+
+    assert shown(7) == ["00000007"]
+    assert shown(9) == ["00000007", "00000009"]
+    assert shown(8) == ["00000007", "00000008"]
+    assert shown(0) == ["00000000"]
+
+
 def test_the_same_command_goes_on(trained, tmp_path, capsys):
     folder = tmp_path / "again"
     shutil.copytree(trained, folder)
@@ -194,15 +208,34 @@ def test_the_same_command_goes_on(trained, tmp_path, capsys):
     assert len(list((folder / "state").glob("perception-*.pt"))) == 1
     assert "the denoiser is going to change" in capsys.readouterr().out
     assert steps(folder) == {"autoencoder": 2, "clip": 2, "denoiser": 3, "decoder": 2}
-    # Counted in all, the same three steps leave one each to the other stages, none to this one.
-    # The decoder was made for another encoder then, and has all three to do.
-    assert command(folder, "--steps", "3", "--in-all") == 0
+    # Counted in all, four steps leave two each to the other stages, one to this one.
+    # The decoder was made for another encoder then, and has all four to do.
+    assert command(folder, "--steps", "4", "--in-all") == 0
     assert "the encoder has changed" in capsys.readouterr().out
-    assert steps(folder) == dict.fromkeys(parts.STAGES, 3)
+    assert steps(folder) == dict.fromkeys(parts.STAGES, 4)
     assert len(named()) == 1
     learned = digests(folder / "state")
-    assert command(folder, "--steps", "3", "--in-all") == 0
+    assert command(folder, "--steps", "4", "--in-all") == 0
     assert digests(folder / "state") == learned, "all had been done, and nothing is forgotten"
+
+
+def test_a_denoiser_is_not_shipped_with_other_encoders(trained, tmp_path, capsys):
+    folder = tmp_path / "again"
+    shutil.copytree(trained, folder)
+    shipped, path = digests(folder / "model"), folder / "state" / "denoiser.pt"
+    assert command(folder, "--steps", "1", "--stages", "clip") == 1
+    assert "the denoiser learned by" in capsys.readouterr().err
+    assert digests(folder / "model") == shipped
+    older = checkpoint.read(path)
+    del older["origin"]
+    checkpoint.write(path, older)
+    assert command(folder, "--steps", "0") == 0, "what it learned by is not known"
+    path.unlink()
+    assert command(folder, "--steps", "0", "--from-weights", trained / "model") == 1
+    assert "the denoiser learned by" in capsys.readouterr().err
+    assert command(folder, "--steps", "1", "--stages", "denoiser") == 0
+    assert steps(folder) == {"autoencoder": 2, "clip": 3, "denoiser": 3, "decoder": 2}
+    assert command(folder, "--steps", "0") == 0
 
 
 def test_a_killed_run_is_taken_up(trained, tmp_path):
@@ -252,16 +285,24 @@ def test_a_state_in_parts_keeps_averages_and_progress(trained, tmp_path):
         averages = whole["ema"]["shadow_params"]
         for weight, average in zip(found["stage"].values(), averages, strict=True):
             assert torch.allclose(weight.float(), average, rtol=1e-3, atol=1e-6)
+    snapshots = tmp_path / "state" / "snapshots"
+    assert digests(snapshots) == digests(trained / "state" / "snapshots")
+    (snapshots / "00000000.webp").unlink()
     assert start.from_parts(tmp_path / "parts", tmp_path / "state") == []
+    assert not (snapshots / "00000000.webp").exists(), "only a denoiser's own are taken with it"
+    (tmp_path / "state" / "denoiser.pt").unlink()
+    (snapshots / "00000009.webp").touch()
+    assert start.from_parts(tmp_path / "parts", tmp_path / "state") == ["denoiser"]
+    assert digests(snapshots) == digests(trained / "state" / "snapshots")
 
 
 def test_training_goes_on_from_parts(trained, tmp_path):
     parts.pack(trained / "state", tmp_path / "parts")
     drawn(trained, tmp_path)
     options = ("--from-parts", tmp_path / "parts", "--parts", tmp_path / "more", "--pictures", "32")
-    assert command(tmp_path, *options, "--stages", "clip", "--steps", "1") == 0
-    assert steps(tmp_path) == dict.fromkeys(parts.STAGES, 2) | {"clip": 3}
-    assert record(tmp_path)["preset"]["pictures"] == 32
+    assert command(tmp_path, *options, "--stages", "decoder", "--steps", "1") == 0
+    assert steps(tmp_path) == dict.fromkeys(parts.STAGES, 2) | {"decoder": 3}
+    assert record(tmp_path)["preset"]["pictures"] == REHEARSAL.pictures, "not of this call alone"
     assert (tmp_path / "more" / "parts.json").exists()
 
 
@@ -314,10 +355,11 @@ def test_a_model_without_the_last_stage_is_gone_on_with(trained, tmp_path):
     del found["stages"]["distillation"], found["stages"]["decoder"]
     (tmp_path / "older" / "training.json").write_text(json.dumps(found))
     options = ("--from-weights", tmp_path / "older", "--steps", "1", "--stages")
-    assert command(tmp_path, *options, "clip") == 0
-    assert steps(tmp_path) == {"autoencoder": 2, "clip": 3, "denoiser": 2}
+    assert command(tmp_path, *options, "denoiser", "--pictures", "32") == 0
+    assert steps(tmp_path) == {"autoencoder": 2, "clip": 2, "denoiser": 3}
+    assert record(tmp_path)["preset"]["pictures"] == REHEARSAL.pictures, "of all calls together"
     assert command(tmp_path, *options, "decoder") == 0
-    assert steps(tmp_path) == {"autoencoder": 2, "clip": 3, "denoiser": 2, "decoder": 1}
+    assert steps(tmp_path) == {"autoencoder": 2, "clip": 2, "denoiser": 3, "decoder": 1}
 
 
 def test_a_gpu_trains_while_the_other_pictures_are_drawn(tmp_path, monkeypatch, capsys):
@@ -340,6 +382,11 @@ def test_only_a_gpu_starts_before_all_pictures_are_drawn(tmp_path):
 
     assert enough("cuda", 1) == recipe.FIRST_PICTURES < PRESETS["128"].pictures
     assert enough("cpu", 1) == enough("cuda", 0) == PRESETS["128"].pictures
+    note = tmp_path / "pictures-128.json"
+    note.write_text(json.dumps({"world": WORLD_VERSION, "drawn": 5000}))
+    assert enough("cuda", 1) == 5000
+    note.write_text(json.dumps({"world": WORLD_VERSION - 1, "drawn": 5000}))
+    assert enough("cuda", 1) == recipe.FIRST_PICTURES
 
 
 def test_only_a_gpu_compiles_ahead(tmp_path):
@@ -595,6 +642,16 @@ def test_a_perfect_denoiser_draws_the_same_again():
     assert begun[-1] > 850
 
 
+def test_what_is_drawn_again_is_named_by_all_that_draws_it():
+    stage = denoiser_stage()
+    names = {decoder.version(stage, "latents"), decoder.version(stage, "other latents")}
+    for part in (stage.model, stage.data.text_encoder):
+        with torch.no_grad():
+            next(part.parameters()).add_(1)
+        names.add(decoder.version(stage, "latents"))
+    assert len(names) == 4
+
+
 def test_some_pictures_are_drawn_again_each_once():
     numbers = decoder.redrawn_numbers(60_000)
     assert len(numbers) == len(set(numbers.tolist())) == decoder.REDRAWN
@@ -709,11 +766,12 @@ class Target(Stage):
     def __init__(self, bad_step=None):
         super().__init__()
         self.model = torch.nn.Linear(1, 4)
-        self.forwards, self.bad_step, self.seen = 0, bad_step, []
+        self.forwards, self.bad_step, self.seen, self.noise = 0, bad_step, [], []
 
     def forward(self, indices):
         self.forwards += 1
         self.seen.append(indices.tolist())
+        self.noise.append(torch.rand(()).item())
         loss = (self.model(torch.ones(1, 1)) - 3).square().mean()
         return loss * (float("nan") if self.forwards == self.bad_step else 1.0)
 
@@ -730,6 +788,7 @@ def test_training_learns_and_averages(tmp_path, accelerator):
     done = Trainer(stage, tmp_path, accelerator).fit(10, Budget(steps=400))
     assert done.step == 400
     assert done.pictures == 800
+    assert done.among == 10
     assert done.losses[0][1] > 1
     assert done.losses[-1][1] < 0.01
     average = Trainer(Target(), tmp_path, accelerator).ema.shadow_params
@@ -746,6 +805,45 @@ def test_a_resumed_call_sees_the_pictures_that_come_next(tmp_path, accelerator):
     for half in halves:
         Trainer(half, tmp_path / "halves", accelerator).fit(1000, Budget(steps=3))
     assert halves[0].seen + halves[1].seen == whole.seen
+
+
+def test_no_call_repeats_anothers_noise_but_a_repeated_training_does(tmp_path, accelerator):
+    def noise(folder, seed=0):
+        stage = Target()
+        Trainer(stage, tmp_path / folder, accelerator, seed=seed).fit(10, Budget(steps=3))
+        return stage.noise
+
+    first, resumed = noise("first"), noise("first")
+    assert not set(first) & set(resumed)
+    assert noise("again") == first
+    assert not set(noise("other seed", 1)) & set(first)
+
+
+def test_one_seeds_pictures_are_not_anothers_some_steps_later(tmp_path, accelerator):
+    def pictures(seed, steps):
+        trainer = Trainer(Target(), tmp_path, accelerator, seed=seed)
+        found = []
+        for trainer.done.step in steps:
+            found += trainer._indices(10**9).tolist()
+        return set(found)
+
+    assert not pictures(0, range(2000)) & pictures(1, range(10))
+
+
+def test_initial_weights_are_the_seeds_alone(trained, tmp_path):
+    from transformers import CLIPTokenizer
+
+    words = CLIPTokenizer.from_pretrained(trained / "state" / "tokenizer")
+    pictures = torch.zeros(2, REHEARSAL.size, REHEARSAL.size, 3, dtype=torch.uint8)
+    tokens = torch.zeros(2, 1, 8, dtype=torch.int16)
+
+    def weights(seed, thrown):
+        torch.manual_seed(thrown)  # wherever an earlier stage left torch's dice
+        begun = recipe.Recipe(REHEARSAL, tmp_path, tmp_path, {}, seed=seed)
+        return begun._clip(pictures, tokens, words)[0].text_projection.weight
+
+    assert torch.equal(weights(0, 1), weights(0, 2))
+    assert not torch.equal(weights(0, 1), weights(1, 1))
 
 
 def test_a_loss_that_is_no_number_stops_with_the_checkpoint_safe(tmp_path, accelerator):
@@ -798,11 +896,37 @@ def test_another_presets_checkpoint_is_refused_by_name(tmp_path, accelerator):
     other.model = torch.nn.Linear(1, 5)
     with pytest.raises(TrainingStopped, match="does not fit this preset"):
         Trainer(other, tmp_path, accelerator)
+    with pytest.raises(TrainingStopped, match="does not fit this preset"):
+        Trainer(target_with_heads(), tmp_path, accelerator)  # which its optimizer knows nothing of
+
+
+def target_with_heads():
+    stage = Target()
+    stage.naming = naming.Naming(8, 4)
+    return stage
+
+
+def decoder_with_critic():
+    return decoder.DecoderStage(autoencoder.build(REHEARSAL), None, None, None, REHEARSAL)
+
+
+@pytest.mark.parametrize("build", [target_with_heads, decoder_with_critic])
+def test_what_taught_a_model_may_be_missing_and_nothing_of_the_model(build, tmp_path, accelerator):
+    stage = build()
+    state = checkpoint.slim_from_model(stage.model, Progress())
+    checkpoint.write(tmp_path / f"{stage.name}.pt", state)
+    Trainer(build(), tmp_path, accelerator)
+    state["stage"].popitem()
+    checkpoint.write(tmp_path / f"{stage.name}.pt", state)
+    with pytest.raises(TrainingStopped, match="does not fit this preset"):
+        Trainer(build(), tmp_path, accelerator)
 
 
 def test_a_progress_survives_its_text():
-    done = Progress(3, 1.5, 12, [(3, 0.25)], ["an abacus"])
+    done = Progress(3, 1.5, 12, [(3, 0.25)], ["an abacus"], 100)
     assert Progress.from_json(done.to_json()) == done
+    older = '[3, 1.5, 12, [[3, 0.25]], ["an abacus"]]'
+    assert Progress.from_json(older) == replace(done, among=0)
 
 
 def test_a_curve_keeps_its_beginning_over_many_calls():
@@ -848,6 +972,43 @@ def test_senseless_options_are_refused(tmp_path, wrong, message):
     with pytest.raises(SystemExit, match=message):
         command(tmp_path, *wrong)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell starts it")
+def test_training_on_a_lent_machine_goes_on_in_the_same_folder(tmp_path, monkeypatch, capsys):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "it trains"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    options = ("--state", tmp_path / "state", "--parts", tmp_path / "parts", "--wait", "1")
+    monkeypatch.setattr(sys, "argv", ["train_on_gpu", *map(str, options)])
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: time.sleep(0.01))
+    monkeypatch.setattr(train_on_gpu, "time", clock)
+    for _ in range(2):
+        assert train_on_gpu.main() == 0
+        assert capsys.readouterr().out == "it trains\nFinished.\n"
+
+
+def test_parts_are_brought_as_a_whole_set_or_not_at_all(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+
+    def brought(*named, lost=()):
+        for name in named:
+            (source / name).write_text("a part")
+        for name in lost:
+            (source / name).unlink()
+        (source / "parts.json").write_text(json.dumps(dict.fromkeys(named, "a checksum")))
+        train_on_gpu._bring(source, target)
+        assert set(json.loads((target / "parts.json").read_text())) <= set(digests(target))
+        return set(digests(target)) - {"parts.json"}
+
+    whole = {"storybook-1.tar.1", "storybook-1.tar.2"}
+    assert brought(*whole) == whole
+    replaced = "storybook-2.tar.2"
+    assert brought("storybook-2.tar.1", replaced, lost=[replaced]) >= whole
+    assert brought("storybook-3.tar.1") == {"storybook-3.tar.1"}
 
 
 def test_a_folder_without_parts_is_named(tmp_path, capsys):

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from storybook.evaluation.judge import WIDTHS, Judge, as_input, labels
 from storybook.evaluation.wear import worn
+from storybook.world import WORLD_VERSION
 
 if TYPE_CHECKING:
     from storybook.world import Scene
@@ -61,7 +62,7 @@ def teach(
     *,
     wear: bool = True,
 ) -> Judge:
-    """Teach a judge, from the saved state if there is one.
+    """Teach a judge, from the saved state if there is one of the same lessons on as many drawings.
 
     Args:
         drawings: uint8, shape (n, height, width, 3); may be a memory map.
@@ -74,7 +75,9 @@ def teach(
     torch.manual_seed(0)
     judge = Judge(lessons.widths)
     optimiser = torch.optim.AdamW(judge.parameters(), lr=lessons.rate, weight_decay=0.02)
-    done = _resume(judge, optimiser, state)
+    # What another world taught, or fewer drawings, must not pass as what these did.
+    course = f"world {WORLD_VERSION}, {len(drawings)} drawings, wear {wear}, {lessons}"
+    done = _resume(judge, optimiser, course, state)
     answers = labels(scenes)
     judge.train()
     for step in range(done, lessons.steps):
@@ -98,26 +101,35 @@ def teach(
         loss.backward()
         optimiser.step()
         if state and (step + 1) % lessons.save_every == 0:
-            _keep(judge, optimiser, step + 1, state)
+            _keep(judge, optimiser, course, step + 1, state)
         if report:
             report(step + 1, loss.item())
     return judge.eval()
 
 
-def _keep(judge: Judge, optimiser: torch.optim.Optimizer, done: int, state: Path) -> None:
+def _keep(
+    judge: Judge, optimiser: torch.optim.Optimizer, course: str, done: int, state: Path
+) -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
     unfinished = state.with_suffix(".part")
     torch.save(
-        {"judge": judge.state_dict(), "optimiser": optimiser.state_dict(), "done": done},
+        {
+            "judge": judge.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "course": course,
+            "done": done,
+        },
         unfinished,
     )
     unfinished.replace(state)
 
 
-def _resume(judge: Judge, optimiser: torch.optim.Optimizer, state: Path | None) -> int:
+def _resume(judge: Judge, optimiser: torch.optim.Optimizer, course: str, state: Path | None) -> int:
     if state is None or not state.is_file():
         return 0
     saved = torch.load(state, weights_only=True)
+    if saved.get("course") != course:
+        return 0
     judge.load_state_dict(saved["judge"])
     optimiser.load_state_dict(saved["optimiser"])
     done: int = saved["done"]

@@ -52,22 +52,23 @@ def overfitted(
     origin = (pipe.unet, pipe.text_encoder, pipe.vae.encoder, pipe.vae.quant_conv)
     folder = state / f"{checkpoint.fingerprint(f'{WORLD_VERSION}/{count}', *origin)}-{count}"
     drawn = pictures(folder, size=size, count=count)
-    device = pipe.device
-    latents = autoencoder.encode_all(pipe.vae, torch.tensor(np.asarray(drawn)), device).float()
+    latents = autoencoder.encode_all(pipe.vae, torch.tensor(np.asarray(drawn)), pipe.device).float()
     told = [text for some in captions(count, 1) for text in some]
+    # It may train on another device than the model lies on, with a reader of its own there.
+    accelerator = devices.accelerator()
     stage = denoiser.DenoiserStage(
         copy.deepcopy(pipe.unet),
         denoiser.Captioned(
             latents * pipe.vae.config.scaling_factor,
             torch.from_numpy(ids(pipe.tokenizer, told))[:, None],
             torch.from_numpy(ids(pipe.tokenizer, [""])[0]),
-            pipe.text_encoder,
+            copy.deepcopy(pipe.text_encoder).to(accelerator.device),
         ),
         next(preset for preset in PRESETS.values() if preset.size == size),
     )
-    trainer = Trainer(stage, folder, devices.accelerator(), say=say)
+    trainer = Trainer(stage, folder, accelerator, say=say)
     trainer.fit(count, Budget(steps=steps, in_all=True))
-    parts = {**pipe.components, "unet": stage.model.eval()}
+    parts = {**pipe.components, "unet": stage.model.to(pipe.device).eval()}
     twin = type(pipe)(**parts, requires_safety_checker=False)
     twin.set_progress_bar_config(disable=True)
     return twin

@@ -2,7 +2,8 @@
 
 A whole checkpoint, ``<stage name>.pt``, holds weights, optimizer, average and progress. A slim
 one holds the averaged weights in half precision and the progress: an eighth of the size. Training
-goes on from either; from a slim one with a fresh optimizer.
+goes on from either; from a slim one with a fresh optimizer. Both tell by which other networks a
+stage learned, if it is worth nothing beside others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import torch
 
-_MODEL = "model."
+MODEL = "model."
 """How a stage calls the part that training is for."""
 
 
@@ -29,6 +30,8 @@ class Progress:
     losses: list[tuple[int, float]] = field(default_factory=list)
     hardware: list[str] = field(default_factory=list)
     """What it was trained on, in order."""
+    among: int = 0
+    """Its pictures were chosen from so many, in the call that had most; 0 where none tells."""
 
     def to_json(self) -> str:
         """Return the text that :meth:`from_json` reads."""
@@ -37,8 +40,10 @@ class Progress:
     @classmethod
     def from_json(cls, text: str) -> Progress:
         """Read what :meth:`to_json` wrote."""
-        step, seconds, pictures, losses, hardware = json.loads(text)
-        return cls(step, seconds, pictures, [(int(s), float(x)) for s, x in losses], hardware)
+        # Earlier versions did not tell the last.
+        step, seconds, pictures, losses, hardware, *among = json.loads(text)
+        curve = [(int(s), float(x)) for s, x in losses]
+        return cls(step, seconds, pictures, curve, hardware, *among)
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
@@ -63,24 +68,34 @@ def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     return torch.load(path, map_location=device, weights_only=True)
 
 
-def fingerprint(made: str, *of: torch.nn.Module) -> str:
+def fingerprint(made: str, *of: torch.nn.Module, halved: bool = False) -> str:
     """Name what was made of some networks by all that it depends on: 12 hexadecimal digits.
 
     Args:
         made: what it is.
         of: the networks, whose weights count.
+        halved: by their weights in half precision, which a slim checkpoint has, too.
     """
     digest = hashlib.sha256(made.encode())
     for module in of:
         for weight in module.state_dict().values():
-            digest.update(weight.cpu().numpy().tobytes())
+            digest.update((weight.half() if halved else weight).cpu().numpy().tobytes())
     return digest.hexdigest()[:12]
 
 
 def progress(path: Path) -> Progress:
     """Return how far the checkpoint at ``path`` is, without reading its tensors."""
-    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return Progress.from_json(state["progress"])
+    return Progress.from_json(_outline(path)["progress"])
+
+
+def origin(path: Path) -> str | None:
+    """Return what names the networks that the stage at ``path`` learned by, if it tells."""
+    return _outline(path).get("origin")
+
+
+def _outline(path: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return state
 
 
 def slim(state: dict[str, Any]) -> dict[str, Any]:
@@ -90,26 +105,29 @@ def slim(state: dict[str, Any]) -> dict[str, Any]:
         ValueError: if its average is not that of its weights.
     """
     # What only the training needs, such as heads, is left out.
-    weights = {k: weight for k, weight in state["stage"].items() if k.startswith(_MODEL)}
+    weights = {k: weight for k, weight in state["stage"].items() if k.startswith(MODEL)}
     if "ema" in state:
         averages = state["ema"]["shadow_params"]
         for name, average in zip(weights, averages, strict=True):
             if weights[name].shape != average.shape:
                 raise ValueError(f"the average of {name} has another shape than its weights")
             weights[name] = average
-    return _slim(weights, state["progress"])
+    return _slim(weights, state["progress"], state.get("origin"))
 
 
-def slim_from_model(model: torch.nn.Module, done: Progress) -> dict[str, Any]:
+def slim_from_model(
+    model: torch.nn.Module, done: Progress, origin: str | None = None
+) -> dict[str, Any]:
     """Return the slim checkpoint of a finished model."""
-    weights = {_MODEL + name: weight for name, weight in model.state_dict().items()}
-    return _slim(weights, done.to_json())
+    weights = {MODEL + name: weight for name, weight in model.state_dict().items()}
+    return _slim(weights, done.to_json(), origin)
 
 
-def _slim(weights: dict[str, torch.Tensor], done: str) -> dict[str, Any]:
+def _slim(weights: dict[str, torch.Tensor], done: str, origin: str | None) -> dict[str, Any]:
     return {
         "stage": {name: weight.half().contiguous() for name, weight in weights.items()},
         "progress": done,
+        "origin": origin,
     }
 
 

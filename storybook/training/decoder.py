@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL
 from torch.nn import functional
 
 from storybook.training import checkpoint, critic
@@ -47,9 +47,10 @@ class Redrawn:
     latents: torch.Tensor
 
 
-def version(unet: UNet2DConditionModel, latents: str) -> str:
-    """Name what a denoiser draws again from latents of a name."""
-    return checkpoint.fingerprint(f"{latents}/{REDRAWN}/{STEPS}/{FIRST}/{LAST}/{GUIDANCE}", unet)
+def version(stage: DenoiserStage, latents: str) -> str:
+    """Name what a denoiser, led by its text encoder, draws again from latents of a name."""
+    made = f"{latents}/{REDRAWN}/{STEPS}/{FIRST}/{LAST}/{GUIDANCE}"
+    return checkpoint.fingerprint(made, stage.model, stage.data.text_encoder)
 
 
 def redrawn_numbers(pictures: int) -> torch.Tensor:
@@ -132,8 +133,6 @@ class DecoderStage(Stage):
         for part in (vae.encoder, vae.quant_conv):
             part.requires_grad_(False)
         self.critic = Critic(preset.latent_channels)
-        # A finished model comes without its critic, which learns anew.
-        self.register_load_state_dict_post_hook(lambda _, keys: keys.missing_keys.clear())
         self.batch_size, self.learning_rate = preset.decoder_batch, preset.decoder_rate
         self._pictures, self._latents, self._redrawn = pictures, latents, redrawn
 

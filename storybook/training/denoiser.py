@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.training_utils import compute_snr
-from transformers import CLIPTextModel
+from transformers import CLIPModel, CLIPTextModel
 
+from storybook.training import checkpoint
 from storybook.training.data import chosen
 from storybook.training.loop import Stage
 from storybook.training.perception import Perception
@@ -77,6 +78,14 @@ def build(preset: Preset) -> UNet2DConditionModel:
     )
 
 
+def origin(vae: AutoencoderKL, pair: CLIPModel) -> str:
+    """Name the encoders of pictures and of texts, whose outputs mean nothing to other denoisers.
+
+    Standardising the latents leaves the name as it is.
+    """
+    return checkpoint.fingerprint("denoiser", vae.encoder, pair.text_model, halved=True)
+
+
 def loss_weight(snr: torch.Tensor) -> torch.Tensor:
     """Return the weight of the squared noise error at a signal-to-noise ratio, same shape."""
     return ((snr + SNR_FLOOR).clamp(max=SNR_CAP) / snr).clamp(max=MOST_WEIGHT)
@@ -133,6 +142,7 @@ class DenoiserStage(Stage):
         preset: batch size and rate.
         perception: if given, it counts too how far from the true picture the implied one looks.
         show: called with the step at snapshots.
+        origin: names the encoders, see :func:`origin`.
     """
 
     name = "denoiser"
@@ -145,6 +155,7 @@ class DenoiserStage(Stage):
         *,
         perception: Perception | None = None,
         show: Callable[[int], None] | None = None,
+        origin: str | None = None,
     ) -> None:
         super().__init__()
         self.model: UNet2DConditionModel = unet
@@ -152,7 +163,7 @@ class DenoiserStage(Stage):
         self._scheduler = noise_scheduler()
         self._difference = perception.requires_grad_(False).difference if perception else None
         self.data = data
-        self._show = show
+        self._show, self.origin = show, origin
         if data.latents.device.type == "cpu":
             # Measured on two cores: the eager processor trains faster than fused attention.
             unet.set_attn_processor(AttnProcessor())

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 from diffusers.training_utils import EMAModel
 
+from storybook.dice import Dice
 from storybook.training import checkpoint, devices
 from storybook.training.checkpoint import Progress
 
@@ -61,9 +63,31 @@ class Stage(torch.nn.Module):
     """Of AdamW."""
     model: torch.nn.Module
     """The part that training is for, whose averaged weights are the result."""
+    origin: str | None = None
+    """Names the other networks that it learns by, if it is worth nothing beside others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_load_state_dict_post_hook(_forgive_what_only_training_needs)
 
     def snapshot(self, step: int) -> None:
         """Show what the model, now holding its averaged weights, has learned so far."""
+
+
+def seed(*of: object) -> int:
+    """Return torch's seed for what is named so, which has no likeness to that of anything else.
+
+    It has 32 bits: torch's generator on the CPU looks at no more.
+    """
+    return Dice("/".join(map(str, of))).integer(0, 2**32 - 1)
+
+
+def _forgive_what_only_training_needs(_: torch.nn.Module, keys: Any) -> None:
+    """Let heads or a critic be missing, which learn anew, but nothing of the model.
+
+    A finished model comes without them.
+    """
+    keys.missing_keys[:] = [k for k in keys.missing_keys if k.startswith(checkpoint.MODEL)]
 
 
 class Trainer:
@@ -73,7 +97,7 @@ class Trainer:
         stage: what to train.
         folder: where the checkpoint lives, as ``<stage name>.pt``.
         accelerator: the devices to train on.
-        seed: fixes which pictures come when.
+        seed: fixes which pictures come when, and the noise of a call.
         rate: a factor on the stage's learning rate.
         say: receives a line of progress every ten seconds.
         saved: called after each checkpoint.
@@ -142,8 +166,12 @@ class Trainer:
         share = self._agreed(budget.share_spent(done.seconds - from_seconds, done.step - from_step))
         first_share, snapshots = share, math.ceil(share * (SNAPSHOTS - 1))
         recent: list[torch.Tensor] = []
-        if share < 1 and (hardware := devices.hardware()) not in done.hardware:
-            done.hardware.append(hardware)
+        if share < 1:
+            # It goes by the step, or a call that takes up another would repeat the other's noise.
+            torch.manual_seed(self._seed("noise"))
+            done.among = max(done.among, pictures)
+            if (hardware := devices.hardware()) not in done.hardware:
+                done.hardware.append(hardware)
         while share < 1:
             if share * (SNAPSHOTS - 1) >= snapshots:
                 snapshots += 1
@@ -198,13 +226,17 @@ class Trainer:
 
     def _indices(self, pictures: int) -> torch.Tensor:
         """Draw a batch's picture numbers: the same at the same step, others on each process."""
-        stream = (self.seed * 1009 + self.done.step) * 64 + self.accelerator.process_index
         # Drawn on the device itself: to copy them there would make the processor wait for it.
         device = self.accelerator.device
-        generator = torch.Generator(device).manual_seed(stream)
+        generator = torch.Generator(device).manual_seed(self._seed("pictures"))
         return torch.randint(
             0, pictures, (self.stage.batch_size,), generator=generator, device=device
         )
+
+    def _seed(self, what: str) -> int:
+        """Return the seed of what is random from this step on, another on each process."""
+        process = self.accelerator.process_index
+        return seed(self.seed, self.stage.name, what, self.done.step, process)
 
     def _snapshot(self) -> None:
         if not self.accelerator.is_main_process:
@@ -246,6 +278,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "ema": self.ema.state_dict(),
             "progress": self.done.to_json(),
+            "origin": self.stage.origin,
         }
         try:
             checkpoint.write(self.checkpoint, state)
@@ -267,17 +300,18 @@ class Trainer:
         self.done = Progress.from_json(state["progress"])
         try:
             self.stage.load_state_dict(state["stage"])
-        except RuntimeError as error:  # torch lists every tensor that does not fit
+            if "optimizer" in state:
+                self.optimizer.load_state_dict(state["optimizer"])
+                self.ema.load_state_dict(state["ema"])
+            else:
+                # It starts from these weights, and its window grows with this call alone.
+                self.ema = self._average()
+        # torch lists every tensor that does not fit; its optimizer knows only how many there are.
+        except (RuntimeError, ValueError) as error:
             raise TrainingStopped(
                 f"{self.checkpoint} does not fit this preset: it was trained with another. Choose "
                 "that one, or another folder with --state."
             ) from error
-        if "optimizer" in state:
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.ema.load_state_dict(state["ema"])
-        else:
-            # It starts from these weights, and its window grows with this call alone.
-            self.ema = self._average()
 
 
 def _rate(steps: int, share: float) -> float:

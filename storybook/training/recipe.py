@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -37,7 +38,7 @@ from storybook.training import (
 )
 from storybook.training.checkpoint import Progress
 from storybook.training.data import ids, keep, named, resident, texts, tokens
-from storybook.training.loop import Budget, Stage, Trainer, TrainingStopped
+from storybook.training.loop import Budget, Stage, Trainer, TrainingStopped, seed
 from storybook.training.presets import Preset
 from storybook.world import WORLD_VERSION, scene
 
@@ -49,7 +50,10 @@ SHOWN_PROMPTS = (
 )
 """The same prompts at every snapshot of the denoiser, so that it can be seen learning."""
 FIRST_PICTURES = 4096
-"""On a GPU the autoencoder starts with so many, while processor cores draw the others."""
+"""On a GPU the autoencoder may learn from so few, while processor cores draw the others.
+
+It never sees these in the same call. Where earlier calls drew more, it learns from all of them.
+"""
 
 
 @dataclass(slots=True)
@@ -61,7 +65,7 @@ class Recipe:
         state: an ignored folder for pictures, latents and checkpoints.
         out: the folder for the finished model.
         budgets: for each stage, how long; a stage without one is left as its checkpoint has it.
-        seed: fixes initial weights and the order of pictures.
+        seed: fixes initial weights, the order of pictures and each call's noise.
         rate: a factor on all learning rates.
         workers: processes that draw.
         parts: if given, a folder that is kept holding all that was learned, in small files.
@@ -86,10 +90,10 @@ class Recipe:
             TrainingStopped: when training cannot go on; what was learned so far is safe.
             OSError: when the disk cannot hold the pictures or the model.
         """
-        torch.manual_seed(self.seed + self.accelerator.process_index)
+        # Found out before the first process draws more, so that all processes find the same.
+        enough = self._enough_to_start()
         with self.accelerator.main_process_first():
             words = self._tokenizer()
-            enough = self._enough_to_start()
             pictures = resident(self._pictures(enough), self.accelerator.device)
         with self._compiling_ahead(), self._preparing_the_rest(enough):
             vae, vae_progress = self._autoencoder(pictures)
@@ -102,13 +106,15 @@ class Recipe:
         pair, pair_progress = self._clip(pictures, tokens, words)
         if not self._wanted("denoiser"):
             return
+        origin = denoiser.origin(vae, pair)
+        self._refuse_denoiser_of_other_encoders(origin)
         with self.accelerator.main_process_first():
             version = autoencoder.fingerprint(vae, self.preset.pictures)
             latents = self._latents(vae, pictures, version)
         latents = autoencoder.standardise(vae, latents)
         latents = resident(latents.numpy(), self.accelerator.device)
         eye = self._perception(latents, version)
-        stage = self._denoiser_stage(vae, pair, eye, latents, tokens, words)
+        stage = self._denoiser_stage(vae, pair, eye, latents, tokens, words, origin)
         self._drop_outdated_distillation()
         progress = {"autoencoder": vae_progress, "clip": pair_progress}
         progress["denoiser"] = self._train(stage, len(latents))
@@ -122,6 +128,10 @@ class Recipe:
         """Tell whether the stage is to be trained now or was trained before."""
         return stage in self.budgets or (self.state / f"{stage}.pt").exists()
 
+    def _seed_weights(self, stage: str) -> None:
+        """Fix a stage's initial weights, however many dice the stages before it threw."""
+        torch.manual_seed(seed(self.seed, stage, "weights"))
+
     def _enough_to_start(self) -> int:
         """Return how many pictures must be drawn before the training starts.
 
@@ -129,8 +139,14 @@ class Recipe:
         """
         enough = self.preset.pictures
         if self.accelerator.device.type == "cuda" and self._trains("autoencoder"):
-            enough = min(enough, FIRST_PICTURES)
+            enough = min(enough, max(FIRST_PICTURES, self._drawn_before()))
         return enough
+
+    def _drawn_before(self) -> int:
+        """Return how many pictures of this world the state has, as the note beside them tells."""
+        note = self.state / f"pictures-{self.preset.size}.json"
+        found = json.loads(note.read_text()) if note.exists() else {}
+        return found["drawn"] if found.get("world") == WORLD_VERSION else 0
 
     @contextmanager
     def _preparing_the_rest(self, drawn: int) -> Iterator[None]:
@@ -198,6 +214,7 @@ class Recipe:
         return tokens(self.state, words, count, captions, self.workers)
 
     def _autoencoder(self, pictures: torch.Tensor) -> tuple[AutoencoderKL, Progress]:
+        self._seed_weights("autoencoder")
         vae = autoencoder.build(self.preset).to(memory_format=torch.channels_last)
         stage = autoencoder.AutoencoderStage(vae, pictures, self.preset)
         progress = self._train(stage, len(pictures))
@@ -212,6 +229,7 @@ class Recipe:
     def _clip(
         self, pictures: torch.Tensor, tokens: torch.Tensor, words: CLIPTokenizer
     ) -> tuple[CLIPModel, Progress]:
+        self._seed_weights("clip")
         pair = clip.build(self.preset, words)
         device, count = self.accelerator.device, len(pictures)
 
@@ -228,6 +246,7 @@ class Recipe:
         if not self._trains("denoiser"):
             return None
         shown = resident(naming.shown(len(latents)), self.accelerator.device)
+        self._seed_weights("perception")
         stage = perception.PerceptionStage(latents, shown, version)
         budget = Budget(steps=self.preset.perception_steps, in_all=True)
         self._train(stage, len(latents), budget)
@@ -250,8 +269,10 @@ class Recipe:
         latents: torch.Tensor,
         tokens: torch.Tensor,
         words: CLIPTokenizer,
+        origin: str,
     ) -> denoiser.DenoiserStage:
         encoder = export.text_encoder(pair)
+        self._seed_weights("denoiser")
         unet = denoiser.build(self.preset).to(memory_format=torch.channels_last)
         return denoiser.DenoiserStage(
             unet,
@@ -259,7 +280,21 @@ class Recipe:
             self.preset,
             perception=eye,
             show=lambda step: self._show(export.pipeline(vae, unet, encoder, words), step),
+            origin=origin,
         )
+
+    def _refuse_denoiser_of_other_encoders(self, origin: str) -> None:
+        """Stop where a denoiser would draw latents, or read states, that it never learned."""
+        path = self.state / "denoiser.pt"
+        if self._trains("denoiser") or not path.exists():
+            return
+        learned_by = checkpoint.origin(path)
+        if learned_by not in {origin, None}:  # earlier versions did not tell
+            raise TrainingStopped(
+                "Training stopped: the autoencoder or the text encoder is no longer the one that "
+                "the denoiser learned by. What was learned is safe. Train the denoiser on, too: "
+                "--stages denoiser,distillation,decoder"
+            )
 
     def _drop_outdated_distillation(self) -> None:
         """Forget what was learned from a denoiser that is about to change."""
@@ -307,6 +342,7 @@ class Recipe:
         if self._trains("decoder"):
             with self.accelerator.main_process_first():
                 redrawn = self._redrawn(denoising, latents, tokens, version)
+        self._seed_weights("decoder")
         fresh = autoencoder.build(self.preset).to(memory_format=torch.channels_last)
         fresh.load_state_dict(vae.state_dict())
         stage = decoder.DecoderStage(fresh, pictures, latents, redrawn, self.preset)
@@ -322,7 +358,7 @@ class Recipe:
         version: str,
     ) -> decoder.Redrawn:
         """Let the denoiser draw some pictures again, or take what this very one made before."""
-        path = self.state / f"redrawn-{decoder.version(denoising.model, version)}.npy"
+        path = self.state / f"redrawn-{decoder.version(denoising, version)}.npy"
         numbers = decoder.redrawn_numbers(len(latents))
         if not path.exists():
             with self.accelerator.autocast():
@@ -387,6 +423,9 @@ class Recipe:
     def _show(self, pipe: StableDiffusionPipeline, step: int) -> None:
         folder = self.state / "snapshots"
         folder.mkdir(parents=True, exist_ok=True)
+        for later in folder.glob("*.webp"):
+            if int(later.stem) > step:  # of another denoiser, or of steps that were lost
+                later.unlink()
         generators = [torch.Generator().manual_seed(7) for _ in SHOWN_PROMPTS]
         shown = pipe(list(SHOWN_PROMPTS), generator=generators, num_inference_steps=25,
                      guidance_scale=3.0, output_type="np").images  # fmt: skip
@@ -394,9 +433,11 @@ class Recipe:
         Image.fromarray(strip).save(folder / f"{step:08d}.webp", quality=85)
 
     def _record(self, progress: dict[str, Progress]) -> dict[str, object]:
+        # Copies are looked for among so many: what an earlier call learned from counts for ever.
+        pictures = max(self.preset.pictures, *(done.among for done in progress.values()))
         return {
             "world": WORLD_VERSION,
-            "preset": asdict(self.preset),
+            "preset": asdict(self.preset) | {"pictures": pictures},
             "seed": self.seed,
             "stages": {
                 name: {

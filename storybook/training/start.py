@@ -17,7 +17,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from storybook.training import checkpoint, parts
+from storybook.training import checkpoint, denoiser, parts
 from storybook.training.checkpoint import Progress
 
 
@@ -34,16 +34,18 @@ def from_parts(folder: Path, state: Path) -> list[str]:
     with tempfile.TemporaryDirectory(dir=state, prefix="parts-") as unpacked:
         found = Path(unpacked)
         parts.unpack(folder, found)
-        if (found / "snapshots").exists():
-            shutil.copytree(found / "snapshots", state / "snapshots", dirs_exist_ok=True)
         if (found / "model_index.json").exists():
-            return from_model(found, state)
-        slim = {
-            stage: checkpoint.read(found / f"{stage}.pt")
-            for stage in parts.STAGES
-            if (found / f"{stage}.pt").exists()
-        }
-        return _take(slim, found / "tokenizer", state)
+            taken = from_model(found, state)
+        else:
+            slim = {
+                stage: checkpoint.read(found / f"{stage}.pt")
+                for stage in parts.STAGES
+                if (found / f"{stage}.pt").exists()
+            }
+            taken = _take(slim, found / "tokenizer", state)
+        if "denoiser" in taken and (found / "snapshots").exists():
+            shutil.copytree(found / "snapshots", state / "snapshots")
+        return taken
 
 
 def from_model(folder: Path, state: Path) -> list[str]:
@@ -71,8 +73,9 @@ def from_model(folder: Path, state: Path) -> list[str]:
         models["distillation"] = models["denoiser"]
     if "decoder" in record["stages"]:
         models["decoder"] = models["autoencoder"]
+    origins = {"denoiser": denoiser.origin(models["autoencoder"], models["clip"])}
     slim = {
-        stage: checkpoint.slim_from_model(model, _progress(record, stage))
+        stage: checkpoint.slim_from_model(model, _progress(record, stage), origins.get(stage))
         for stage, model in models.items()
     }
     return _take(slim, folder / "tokenizer", state)
@@ -86,6 +89,8 @@ def _take(slim: dict[str, dict[str, Any]], tokenizer: Path, state: Path) -> list
         taken.remove("distillation")
     if "clip" in taken or not (state / "tokenizer").exists():
         shutil.copytree(tokenizer, state / "tokenizer", dirs_exist_ok=True)
+    if "denoiser" in taken:  # the snapshots show the one before it
+        shutil.rmtree(state / "snapshots", ignore_errors=True)
     for stage in taken:
         checkpoint.write(state / f"{stage}.pt", slim[stage])
     return taken
@@ -120,4 +125,11 @@ def _pair(folder: Path, logit_scale: float) -> CLIPModel:
 def _progress(record: dict[str, Any], stage: str) -> Progress:
     done = record["stages"][stage]
     losses = [(int(step), float(loss)) for step, loss in done["losses"]]
-    return Progress(done["steps"], 3600 * done["hours"], done["pictures"], losses, done["hardware"])
+    return Progress(
+        done["steps"],
+        3600 * done["hours"],
+        done["pictures"],
+        losses,
+        done["hardware"],
+        record["preset"]["pictures"],
+    )

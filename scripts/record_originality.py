@@ -33,6 +33,7 @@ from explainer.widgets import pixels
 from storybook import captions, dataset, world
 from storybook.evaluation import examine, judge
 from storybook.evaluation.command import progress_line
+from storybook.evaluation.copying import SUSPICIOUS
 from storybook.evaluation.painting import Settings, paint
 from storybook.evaluation.prompts import of_unseen_pairs
 
@@ -48,8 +49,9 @@ if TYPE_CHECKING:
 STILL = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "copy.jpg"
 STATE = Path(__file__).resolve().parent.parent / "training-state"
 """Where training pictures are drawn to and found again, and where the twin is trained."""
-DRAWINGS = 384
-"""Drawings made anew from training captions, which tell how near is near by chance."""
+DRAWINGS = 512
+"""Drawings made anew from training captions, which tell how near is near by chance; as many as
+`explainer evaluate` takes, so that both call the same pictures suspicious."""
 GENERATED = 256
 NEIGHBOURS = 5
 CLOSEST = 4
@@ -232,7 +234,9 @@ def findings(
         trained=pool.count,
         size=pool.size,
         recall=pool.recall(index, np.concatenate([drawn, made])),
-        suspicious={m: round(float(np.quantile(drawings.nearest[m], 0.01)), 4) for m in MEASURES},
+        suspicious={
+            m: round(float(np.quantile(drawings.nearest[m], SUSPICIOUS)), 4) for m in MEASURES
+        },
         nearest={m: tuple(originality.nearest(apart[m][0], NEIGHBOURS)) for m in MEASURES},
         drawings=drawings,
         copies=_copies(pipe, pool),

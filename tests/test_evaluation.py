@@ -107,6 +107,19 @@ def test_right_at_first_sight_leaves_details_out():
     assert (tallies["main"], tallies["all"]) == (Tally(1, 1), Tally(0, 1))
 
 
+def test_nobody_is_right_about_hair_that_is_not_there():
+    fox = SimpleNamespace(who="fox", hair="")
+    assert score([{"who": "fox", "hair": ""}], [fox])["hair"] == Tally(0, 0)
+
+
+def test_what_is_reported_is_no_scene_that_anything_was_chosen_by():
+    from storybook.evaluation.behaviour import telling_prompts
+    from storybook.evaluation.prompts import REPORTED, of_seen_pairs, of_unseen_pairs
+
+    for prompts in (of_seen_pairs(4), of_unseen_pairs(4), telling_prompts(4)):
+        assert all(shown.number > 2 * REPORTED for _, shown in prompts)
+
+
 def test_retrieval_counts_queries_that_find_their_own():
     queries = np.eye(3)
     assert retrieval(queries, queries) == Tally(3, 3)
@@ -137,7 +150,7 @@ def test_a_judge_learns_drawings_by_heart_and_survives_being_saved(world, tmp_pa
     judges.save(taught, tmp_path / "judge.safetensors")
     seen = judges.load(tmp_path / "judge.safetensors").look(drawings)
     tallies = score(seen, scenes)
-    assert all(tally.right >= 15 for name, tally in tallies.items() if name != "all"), tallies
+    assert all(t.right >= t.total - 1 > 0 for name, t in tallies.items() if name != "all"), tallies
 
 
 def test_teaching_goes_on_where_it_was_stopped(world, tmp_path):
@@ -158,6 +171,28 @@ def test_teaching_goes_on_where_it_was_stopped(world, tmp_path):
         teach(*world, lessons, tmp_path / "judge.pt", stop)
     resumed = teach(*world, lessons, tmp_path / "judge.pt").state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_teaching_begins_anew_for_another_world_or_other_lessons(world, tmp_path, monkeypatch):
+    from storybook.evaluation import lessons
+
+    def steps_taken(drawings=32, steps=2):
+        told = []
+        lessons.teach(
+            world[0][:drawings],
+            world[1][:drawings],
+            lessons.Lessons(steps=steps, batch=2, save_every=1, widths=(8, 8, 8)),
+            tmp_path / "judge.pt",
+            lambda step, _: told.append(step),
+        )
+        return told
+
+    assert steps_taken() == [1, 2]
+    assert steps_taken() == []
+    assert steps_taken(drawings=16) == [1, 2]
+    assert steps_taken(drawings=16, steps=3) == [1, 2, 3]
+    monkeypatch.setattr(lessons, "WORLD_VERSION", lessons.WORLD_VERSION + 1)
+    assert steps_taken(drawings=16, steps=3) == [1, 2, 3]
 
 
 def test_wear_changes_pictures_but_keeps_what_they_show(world):
@@ -301,6 +336,7 @@ def test_a_twin_goes_on_learning_a_few_pictures_and_leaves_the_model_alone(weigh
     for name, value in pipe.unet.state_dict().items():
         assert torch.equal(value, before[name])
     assert other.vae is pipe.vae
+    assert all(weight.requires_grad for weight in pipe.text_encoder.parameters())
     again = twin.overfitted(pipe, tmp_path, count=4, steps=2, say=lambda _: None)
     for name, value in again.unet.state_dict().items():
         assert torch.equal(value, other.unet.state_dict()[name]), "trained on, or not taken up"
@@ -378,6 +414,7 @@ def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path, m
     from storybook.evaluation import judge as judges
     from storybook.evaluation.loading import load_pipeline
     from storybook.evaluation.painting import Settings
+    from storybook.evaluation.prompts import REPORTED
     from storybook.evaluation.report import Plan, measure, write
 
     settings = Settings(steps=1, guidance_scale=2.0, batch=4)
@@ -412,7 +449,10 @@ def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path, m
     for name in (*(f"{name}.webp" for name in sheets), *(f"{name}.png" for name in charts)):
         assert f"docs/{name})" in card
         Image.open(tmp_path / "docs" / name).verify()
-    assert numbers["judge"]["drawings"]["hair"]["of"] == 8
+    people = sum(bool(scene(REPORTED + i, "heldout").hair) for i in range(8))
+    assert 0 < people < 8
+    assert numbers["judge"]["drawings"]["hair"]["of"] == people
+    assert numbers["judge"]["unseen_pairs"]["who"]["of"] <= 2
     assert numbers["clip"]["pairs"] == 8
     assert numbers["free_wording"]["who"]["of"] == 100
     assert numbers["copying"]["model"]["pixels"]["suspicious"]["of"] == 6

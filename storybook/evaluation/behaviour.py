@@ -11,15 +11,14 @@ from explainer.capture.run import scheduled
 from explainer.stages import originality
 from explainer.stages.originality import MEASURES
 from storybook import captions
-from storybook.captions import heldout_prompts
+from storybook.dataset import retold
 from storybook.evaluation.copying import Index
 from storybook.evaluation.examine import words_to_pictures
 from storybook.evaluation.loading import picture_size
 from storybook.evaluation.metrics import Tally
 from storybook.evaluation.painting import Progress, Settings, paint
-from storybook.evaluation.prompts import Prompts, of_seen_pairs
+from storybook.evaluation.prompts import REPORTED, Prompts, of_seen_pairs
 from storybook.illustrator import draw
-from storybook.world import scene
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -101,7 +100,7 @@ def open_prompts(name: str, count: int) -> Prompts:
 
 
 def _leaving_open(name: str, tries: int) -> Prompts:
-    prompts = heldout_prompts(tries, unseen=False)
+    prompts = of_seen_pairs(tries)
     return [(caption, shown) for caption, shown in prompts if name not in caption.names]
 
 
@@ -159,7 +158,7 @@ def telling_prompts(count: int) -> Prompts:
     while True:
         found = [
             (caption, shown)
-            for caption, shown in heldout_prompts(tries, unseen=False)
+            for caption, shown in of_seen_pairs(tries)
             if caption.names >= (told | {"hair"} if shown.hair else told)
         ]
         if len(found) >= count:
@@ -176,8 +175,8 @@ def seeds(
 ) -> dict[str, Any]:
     """Return how far pictures of one prompt are apart that differ in nothing but the seed.
 
-    Held against drawings of one scene that differ in all that words do not fix, and against
-    pictures of different prompts.
+    Held against drawings of what the prompt says that differ in all that it leaves open, and
+    against pictures of different prompts.
 
     Args:
         pipe: the model.
@@ -191,15 +190,12 @@ def seeds(
         ``seeds``, ``drawings`` and ``prompts`` the mean distance, the quantiles at 5 and 95 in
         100, and the least.
     """
-    told = [one for one in telling_prompts(prompts) for _ in range(SEEDS)]
-    made = paint(pipe, [caption.text for caption, _ in told], settings, progress)
+    told = telling_prompts(prompts)
+    texts = [caption.text for caption, _ in told for _ in range(SEEDS)]
+    made = paint(pipe, texts, settings, progress)
     size = picture_size(pipe)
-    numbers = [scene(i, "heldout").number for i in range(len(told))]
     drawn = np.stack(
-        [
-            draw(replace(shown, number=number), size)
-            for (_, shown), number in zip(told, numbers, strict=True)
-        ]
+        [draw(retold(*one, REPORTED, take), size) for one in told for take in range(SEEDS)]
     )
     model, drawings = (Index.of(pictures, clip).described for pictures in (made, drawn))
     which = np.repeat(np.arange(prompts), SEEDS)

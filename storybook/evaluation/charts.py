@@ -203,7 +203,7 @@ def _shares(
 def _seeds(axes: Axes, found: Mapping[str, Any]) -> None:
     labels = {
         "seeds": "seeds of\none prompt",
-        "drawings": "drawings of\none scene",
+        "drawings": "drawings of\none prompt",
         "prompts": "prompts",
     }
     for at, name in enumerate(labels):

@@ -107,16 +107,16 @@ def quality(clip: ClipPair, drawings: Drawings) -> dict[str, Any]:
         "pairs": len(pictures),
         "picture_to_caption": retrieval(pictures, texts).as_json(),
         "caption_to_picture": retrieval(texts, pictures).as_json(),
-        "zero_shot_place": _zero_shot(
+        "place_by_words": _by_words(
             clip, pictures, [shown.place for shown in drawings.scenes], places
         ).as_json(),
-        "zero_shot_style": _zero_shot(
+        "style_by_words": _by_words(
             clip, pictures, [shown.style for shown in drawings.scenes], captions.STYLE
         ).as_json(),
     }
 
 
-def _zero_shot(
+def _by_words(
     clip: ClipPair, pictures: np.ndarray, truth: list[str], wordings: captions.Table
 ) -> Tally:
     classes = np.stack([clip.embed_texts(texts).mean(0) for texts in wordings.values()])

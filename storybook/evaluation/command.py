@@ -110,7 +110,7 @@ def train_judge(arguments: argparse.Namespace) -> None:
         lambda step, loss: progress(f"judge (loss {loss:.2f})", step, lessons.steps),
     )
     judges.save(judge)
-    heldout = heldout_drawings(CHECKED, judges.SIZE, progress)
+    heldout = heldout_drawings(CHECKED, judges.SIZE, progress, first=0)
     for name, tally in score(judges.load().look(heldout.pictures), heldout.scenes).items():
         _say(f"{name:8} {tally.right / tally.total:6.1%} of {tally.total} held-out drawings")
 

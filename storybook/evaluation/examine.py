@@ -13,6 +13,7 @@ from explainer.stages import latent
 from storybook.captions import captions_for
 from storybook.evaluation.metrics import psnr, score, tallies_as_json
 from storybook.evaluation.painting import Progress, Settings, paint
+from storybook.evaluation.prompts import REPORTED
 from storybook.illustrator import draw
 from storybook.world import Scene, scene
 
@@ -42,9 +43,11 @@ class Drawings:
         return Drawings(self.scenes[:count], self.captions[:count], self.pictures[:count])
 
 
-def heldout_drawings(count: int, size: int, progress: Progress) -> Drawings:
-    """Draw held-out scenes, counted from the first, each with one caption."""
-    scenes = [scene(number, "heldout") for number in range(count)]
+def heldout_drawings(
+    count: int, size: int, progress: Progress, *, first: int = REPORTED
+) -> Drawings:
+    """Draw held-out scenes, counted from ``first``, each with one caption."""
+    scenes = [scene(number, "heldout") for number in range(first, first + count)]
     pictures = np.empty((count, size, size, 3), np.uint8)
     for i, shown in enumerate(scenes):
         pictures[i] = draw(shown, size)
@@ -104,14 +107,27 @@ def photograph(vae: AutoencoderKL) -> dict[str, Any]:
     return {"of": "Grace Hopper", "size": PHOTOGRAPH, "psnr": decibels}
 
 
-def judge_quality(judge: Judge, drawings: Drawings, reconstructions: np.ndarray) -> dict[str, Any]:
-    """Return how often the judge itself is right, on drawings as they are and autoencoded."""
+def judge_quality(
+    judge: Judge, drawings: Drawings, reconstructions: np.ndarray, unseen: Prompts
+) -> dict[str, Any]:
+    """Return how often the judge itself is right, with counts of what the scenes hold.
+
+    Args:
+        judge: who looks.
+        drawings: it looks at them as they are,
+        reconstructions: after the autoencoder,
+        unseen: and at drawings of what these prompts say: pairs that its own training never
+            showed either.
+    """
+    size = drawings.pictures.shape[1]
+    told = np.stack([draw(shown, size) for _, shown in unseen])
+    names = [caption.names for caption, _ in unseen]
     return {
-        name: tallies_as_json(score(judge.look(pictures), drawings.scenes))
-        for name, pictures in (
-            ("drawings", drawings.pictures),
-            ("reconstructions", reconstructions),
-        )
+        "drawings": tallies_as_json(score(judge.look(drawings.pictures), drawings.scenes)),
+        "reconstructions": tallies_as_json(score(judge.look(reconstructions), drawings.scenes)),
+        "unseen_pairs": tallies_as_json(
+            score(judge.look(told), [shown for _, shown in unseen], names)
+        ),
     }
 
 

@@ -64,7 +64,8 @@ def score(
     Args:
         verdicts: what the judge saw, one a picture.
         scenes: what was asked for.
-        names: the attributes that each prompt names; only these count. None counts them all.
+        names: the attributes that each prompt names; only these count. None counts all that a
+            scene has: an animal has no hair to be right about.
 
     Returns:
         A tally an attribute; under ``main`` the pictures in which everything named of
@@ -72,7 +73,7 @@ def score(
         prompt names nothing of it are not counted there.
     """
     tallies = {name: Tally() for name in (*(verdicts[0] if verdicts else ()), "main", "all")}
-    asked = names if names is not None else [list(verdict) for verdict in verdicts]
+    asked = names if names is not None else [_had(scene, tallies) for scene in scenes]
     for verdict, scene, named in zip(verdicts, scenes, asked, strict=True):
         right = {k: seen == getattr(scene, k) for k, seen in verdict.items() if k in named}
         for name, fine in right.items():
@@ -81,6 +82,10 @@ def score(
             if members & set(right):
                 tallies[group].add(all(right[name] for name in members & set(right)))
     return tallies
+
+
+def _had(scene: Scene, attributes: Collection[str]) -> list[str]:
+    return [name for name in attributes if getattr(scene, name, "")]
 
 
 def tallies_as_json(tallies: Mapping[str, Tally]) -> dict[str, Any]:

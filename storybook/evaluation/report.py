@@ -94,7 +94,7 @@ def measure(
             "threads": torch.get_num_threads(), "torch": torch.__version__,
         },
         "autoencoder": examine.autoencoder_quality(drawings, decoded),
-        "judge": examine.judge_quality(judge, drawings, decoded),
+        "judge": examine.judge_quality(judge, drawings, decoded, unseen),
         "seen_pairs": found,
         "unseen_pairs": examine.words_to_pictures(
             pipe, judge, unseen, plan.settings, progress

@@ -82,11 +82,21 @@ def pictures(
         OSError: if the disk cannot hold them (``3 * count * size**2`` bytes).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path, note = folder / f"pictures-{size}.npy", folder / f"pictures-{size}.json"
-    drawn = _drawn(note, path)
-    if drawn < count:
-        _draw_missing(path, note, size, drawn, count, workers, progress)
+    path, note = _files(folder, size)
+    there = drawn(folder, size)
+    if there < count:
+        _draw_missing(path, note, size, there, count, workers, progress)
     return np.load(path, mmap_mode="r")[:count]
+
+
+def drawn(folder: Path, size: int) -> int:
+    """Return how many pictures of this world and this size the folder has."""
+    path, note = _files(folder, size)
+    if not (note.exists() and path.exists()):
+        return 0
+    found = json.loads(note.read_text())
+    there: int = found["drawn"] if found["world"] == WORLD_VERSION else 0
+    return there
 
 
 def captions(count: int, per_picture: int, *, workers: int | None = None) -> Iterator[list[str]]:
@@ -100,11 +110,9 @@ def captions(count: int, per_picture: int, *, workers: int | None = None) -> Ite
         yield from pool.imap(_caption_chunk, jobs)
 
 
-def _drawn(note: Path, path: Path) -> int:
-    if not (note.exists() and path.exists()):
-        return 0
-    found = json.loads(note.read_text())
-    return found["drawn"] if found["world"] == WORLD_VERSION else 0
+def _files(folder: Path, size: int) -> tuple[Path, Path]:
+    """Where the pictures lie, and the note that tells how many of them are drawn."""
+    return folder / f"pictures-{size}.npy", folder / f"pictures-{size}.json"
 
 
 def _write(note: Path, content: dict[str, int]) -> None:

@@ -332,6 +332,17 @@ def test_what_cannot_be_drawn_leaves_the_maps(maps, content, message):
     assert maps._prompt == before
 
 
+def test_a_run_that_comes_in_erases_nothing_that_was_typed_since_it_was_asked_for(maps):
+    maps.sentence = "an owl"  # typed and drawn
+    run = maps.draw("an owl")
+    maps.sentence = "an owl in the s"
+    assert run.wait(SECONDS)
+    assert (maps._prompt, maps.sentence) == ("an owl", "an owl in the s")
+    maps.sentence = "an owl"
+    assert maps.draw("a bear").wait(SECONDS)
+    assert (maps._prompt, maps.sentence) == ("a bear", "a bear")
+
+
 def test_the_only_word_cannot_be_taken_away(maps):
     assert maps.draw("fox").wait(SECONDS)
     maps._handle_custom_msg({"type": "remove", "word": 0}, [])

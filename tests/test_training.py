@@ -383,6 +383,7 @@ def test_only_a_gpu_starts_before_all_pictures_are_drawn(tmp_path):
     assert enough("cuda", 1) == recipe.FIRST_PICTURES < PRESETS["128"].pictures
     assert enough("cpu", 1) == enough("cuda", 0) == PRESETS["128"].pictures
     note = tmp_path / "pictures-128.json"
+    (tmp_path / "pictures-128.npy").touch()
     note.write_text(json.dumps({"world": WORLD_VERSION, "drawn": 5000}))
     assert enough("cuda", 1) == 5000
     note.write_text(json.dumps({"world": WORLD_VERSION - 1, "drawn": 5000}))

@@ -47,7 +47,6 @@ const wordMaps = {
     let changes = [];
     let hovered = null;
     let place = null;
-    let typed = false; // since the last drawing was asked for: runs that come in do not erase it
     let unspoken = null;
     const guessed = new Map();
     const ask = view.redraw(paintAll);
@@ -55,11 +54,8 @@ const wordMaps = {
     range.addEventListener("input", () => set("step", Number(range.value)));
     view.watch(["_attention", "_sizes", "_words", "_count", "_prompt"], later);
     view.watch(["_missing", "_changes"], later);
-    view.watch("sentence", () => typed || (own.text = model.get("sentence")));
-    own.control.addEventListener("input", () => {
-      typed = true;
-      set("sentence", own.text);
-    });
+    view.watch("sentence", () => (own.text = model.get("sentence")));
+    own.control.addEventListener("input", () => set("sentence", own.text));
     view.watch(["word", "step", "size"], show);
     view.watch("_status", showStatus);
     let loading = 0;
@@ -217,7 +213,6 @@ const wordMaps = {
     function sendDraw() {
       if (own.isEmpty()) return;
       view.notify({});
-      typed = false;
       guessed.clear();
       model.send({ type: "draw", prompt: own.text });
     }

@@ -104,7 +104,9 @@ class WordMaps(
         levels = [np.rint(maps * LEVELS).astype("<u2") for maps in self._found.values()]
         with self.hold_sync():
             self._offer(trace)
-            self._prompt = self.sentence = trace.prompt
+            if self.sentence == self._prompt:  # else the reader has begun another one since
+                self.sentence = trace.prompt
+            self._prompt = trace.prompt
             self._words = [word.text for word in read_words(trace.tokens)]
             self._count = trace.calls
             self._sizes = [[name, *maps.shape[2:]] for name, maps in self._found.items()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -139,14 +138,8 @@ class Recipe:
         """
         enough = self.preset.pictures
         if self.accelerator.device.type == "cuda" and self._trains("autoencoder"):
-            enough = min(enough, max(FIRST_PICTURES, self._drawn_before()))
+            enough = min(enough, max(FIRST_PICTURES, dataset.drawn(self.state, self.preset.size)))
         return enough
-
-    def _drawn_before(self) -> int:
-        """Return how many pictures of this world the state has, as the note beside them tells."""
-        note = self.state / f"pictures-{self.preset.size}.json"
-        found = json.loads(note.read_text()) if note.exists() else {}
-        return found["drawn"] if found.get("world") == WORLD_VERSION else 0
 
     @contextmanager
     def _preparing_the_rest(self, drawn: int) -> Iterator[None]:

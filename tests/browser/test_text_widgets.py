@@ -305,17 +305,6 @@ def test_the_effect_of_a_word_is_shown_after_the_guess(open_page):
     page.wait_for_selector("text=/At step 2, looking up/")
 
 
-def test_a_run_that_comes_in_erases_nothing_that_was_typed_since_it_was_asked_for(open_page):
-    shown = widgets.WordMaps(RunController(fingerprint="none"), attentive())
-    page = open_page(attended(shown))
-    page.fill("textarea", "an owl")
-    page.evaluate("models[0].set('sentence', 'a fox')")
-    assert page.input_value("textarea") == "an owl"
-    page.click("text=Draw this sentence")
-    page.evaluate("models[0].set('sentence', 'a bear')")
-    assert page.input_value("textarea") == "a bear"
-
-
 def test_a_run_without_attention_says_how_to_get_it(open_page):
     shown = widgets.WordMaps(RunController(fingerprint="none"), make_trace(steps=3))
     page = open_page(attended(shown))

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 STILL = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "style.jpg"
 STORY = (
     "a little girl with red hair and a blue dress walks through an enchanted forest",
-    "a little girl with red hair and a blue dress waves in a village",
+    "a little girl with red hair and a blue dress jumps in a village",
     "a little girl with red hair and a blue dress sits in a meadow at sunset",
     "a little girl with red hair and a blue dress reads a book on the beach",
     "a little girl with red hair and a blue dress walks in the mountains in the snow",
-    "a little girl with red hair and a blue dress sleeps at a castle at night",
+    "a little girl with red hair and a blue dress waves at a castle at night",
 )
 """A line a page."""
 FIGURE = "girl"

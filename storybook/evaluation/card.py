@@ -163,7 +163,8 @@ def _finish(training: Mapping[str, Any] | None) -> str:
     if "distillation" in stages:
         told += (
             " A copy of the UNet learns to give at\n"
-            "once what perturbed-attention guidance would make of its guesses (distillation)."
+            "once what perturbed-attention guidance would make of its guesses (distillation); the\n"
+            "weights are interpolated between the two."
         )
     if "decoder" in stages:
         told += (

@@ -312,7 +312,9 @@ class Recipe:
                 "--stages denoiser,distillation"
             )
         stage = distillation.DistillationStage(teacher, self.preset)
-        return stage, self._train(stage, self.preset.pictures)
+        progress = self._train(stage, self.preset.pictures)
+        stage.interpolate()
+        return stage, progress
 
     def _drop_outdated_decoder(self, vae: AutoencoderKL) -> None:
         """Forget a decoder that was made for another encoder's latents."""

@@ -82,7 +82,8 @@ class DistillationStage(DenoiserStage):
         """Take the model, once it has learned, back towards its teacher: see :data:`SHARE`."""
         (teacher,) = self._teacher
         for learned, taught in zip(self.model.parameters(), teacher.parameters(), strict=True):
-            learned.lerp_(taught, 1 - SHARE)
+            # Subtracted, so that where nothing was learned a zero keeps even its sign.
+            learned.sub_((1 - SHARE) * (learned - taught))
 
     def compile(self) -> None:
         """Leave the networks as they are: they train for too short to repay compiling."""

@@ -69,11 +69,21 @@ def pictures(
     count: int = PICTURES,
     workers: int | None = None,
     progress: Progress | None = None,
+    scenes: Callable[[int], Scene] = scene,
 ) -> np.ndarray:
-    """Return the first ``count`` training pictures, drawing those that the folder lacks.
+    """Return the first ``count`` pictures, drawing those that the folder lacks.
 
     They are kept in ``pictures-<size>.npy``. An interrupted call is taken up where it stopped;
     pictures of another version of the world are drawn anew.
+
+    Args:
+        folder: where they are kept. Other scenes need another folder.
+        size: width and height in pixels.
+        count: how many.
+        workers: processes that draw; None for one a processor core.
+        progress: told after every few pictures how many are drawn, and of how many.
+        scenes: a module's own function, since those processes call it, too: the scene that a
+            number stands for. By default the training pictures'.
 
     Returns:
         A read-only memory map, uint8, shape (count, size, size, 3).
@@ -85,7 +95,7 @@ def pictures(
     path, note = _files(folder, size)
     there = drawn(folder, size)
     if there < count:
-        _draw_missing(path, note, size, there, count, workers, progress)
+        _draw_missing(path, note, size, there, count, workers, progress, scenes)
     return np.load(path, mmap_mode="r")[:count]
 
 
@@ -129,6 +139,7 @@ def _draw_missing(
     count: int,
     workers: int | None,
     progress: Progress | None,
+    scenes: Callable[[int], Scene],
 ) -> None:
     array = _room_for(path, drawn, count, size)
     # Until the first chunk stands, a note left by another world would vouch for empty pictures.
@@ -136,7 +147,7 @@ def _draw_missing(
     starts = range(drawn, count, _CHUNK)
     # Spawned rather than forked: the caller may have torch's threads running.
     with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        jobs = ((start, min(start + _CHUNK, count), size) for start in starts)
+        jobs = ((scenes, start, min(start + _CHUNK, count), size) for start in starts)
         for start, chunk in zip(starts, pool.imap(_draw_chunk, jobs), strict=True):
             array[start : start + len(chunk)] = chunk
             done = start + len(chunk)
@@ -178,9 +189,9 @@ def _claim(path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _draw_chunk(job: tuple[int, int, int]) -> np.ndarray:
-    start, stop, size = job
-    return np.stack([picture(number, size) for number in range(start, stop)])
+def _draw_chunk(job: tuple[Callable[[int], Scene], int, int, int]) -> np.ndarray:
+    scenes, start, stop, size = job
+    return np.stack([draw(scenes(number), size) for number in range(start, stop)])
 
 
 def _caption_chunk(job: tuple[int, int, int]) -> list[str]:

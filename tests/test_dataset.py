@@ -8,6 +8,8 @@ import pytest
 
 from storybook import dataset, world
 from storybook.captions import captions_of
+from storybook.evaluation.prompts import judges_scene
+from storybook.illustrator import draw
 
 SIZE, COUNT = 32, 70
 
@@ -116,6 +118,11 @@ def test_a_full_disk_is_told_before_anything_is_drawn(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert caught.value.errno in {errno.EFBIG, errno.ENOSPC}
     assert not any(tmp_path.iterdir())
+
+
+def test_other_scenes_than_the_training_pictures_are_drawn_alike(tmp_path):
+    kept = dataset.pictures(tmp_path, size=SIZE, count=2, workers=1, scenes=judges_scene)
+    assert np.array_equal(kept[1], draw(judges_scene(1), SIZE))
 
 
 def test_captions_come_in_order_from_several_processes():

@@ -120,6 +120,17 @@ def test_what_is_reported_is_no_scene_that_anything_was_chosen_by():
         assert all(shown.number > 2 * REPORTED for _, shown in prompts)
 
 
+def test_the_judge_learned_no_picture_that_it_is_measured_on_but_every_pair():
+    from storybook.evaluation.prompts import JUDGES, judges_scene, of_unseen_pairs
+    from storybook.world import NEVER_TOGETHER
+
+    assert max(shown.number for _, shown in of_unseen_pairs(256)) < 2 * JUDGES
+    own = [judges_scene(number) for number in range(4000)]
+    assert all(shown.number > 2 * JUDGES and shown.number % 2 for shown in own)
+    for (a, x), (b, y) in NEVER_TOGETHER:
+        assert any(getattr(shown, a) == x and getattr(shown, b) == y for shown in own)
+
+
 def test_retrieval_counts_queries_that_find_their_own():
     queries = np.eye(3)
     assert retrieval(queries, queries) == Tally(3, 3)
@@ -464,6 +475,34 @@ def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path, m
     for kind in ("clip", "pixels"):
         for row in (seeds[kind][key] for key in ("seeds", "drawings", "prompts")):
             assert 0 < row["least"] <= row["low"] <= row["high"]
+
+
+def test_a_report_keeps_what_an_earlier_one_tells_about_copies_by_the_same_model(weights, tmp_path):
+    from storybook.evaluation import judge as judges
+    from storybook.evaluation.loading import load_pipeline
+    from storybook.evaluation.painting import Settings
+    from storybook.evaluation.report import Plan, measure, write
+
+    def reported(copying=0, steps=1):
+        plan = Plan(
+            Settings(steps=steps, batch=4),
+            prompts=4,
+            unseen=2,
+            drawings=8,
+            copying=copying,
+            state=tmp_path / "state",
+        )
+        numbers, pictures = measure(
+            weights, load_pipeline(weights, "cpu"), judges.Judge(), plan, lambda *_: None
+        )
+        write(numbers, pictures, weights, tmp_path / "docs")
+        return json.loads((weights / "evaluation.json").read_text())
+
+    found = reported(copying=6)["copying"]
+    assert reported()["copying"] == found
+    assert "**Does it copy?**" in (weights / "README.md").read_text()
+    assert "copying" not in reported(steps=2)
+    assert "**Does it copy?**" not in (weights / "README.md").read_text()
 
 
 def test_a_folder_without_a_model_is_refused_with_a_way_out(tmp_path, capsys):

@@ -206,7 +206,7 @@ def _quality(evaluation: Mapping[str, Any], images: str) -> str:
     )  # fmt: skip
     table = _table(
         ("what the prompt names", "seen pairs", "a pair never seen", "free wording",
-         "judge on drawings", "judge on autoencoded drawings", "judge on pairs never seen"),
+         "judge on drawings", "judge on autoencoded drawings", "judge on drawings of such pairs"),
         rows,
     )  # fmt: skip
     curves = (
@@ -220,13 +220,13 @@ def _quality(evaluation: Mapping[str, Any], images: str) -> str:
 By `explainer evaluate`, on weights `{evaluation["weights"]}`; {_made_with(evaluation)},
 prompt i with seed i.
 
-**From words to pictures.** A judge, a small classifier that was trained on drawings and shares no
-weights with the model, says what it sees in {seen["main"]["of"]} pictures of held-out prompts, and
-in {unseen["main"]["of"]} whose prompts name a pair that training never shows, and in
-{free["main"]["of"]} whose prompts were worded by somebody who had not seen the captions. Only what
-a prompt names counts. In brackets 95 % intervals (Wilson). The judge errs too: the last three
-columns tell how often it is right about held-out drawings, as drawn and after the autoencoder, and
-about drawings of the prompts with a pair that its own training never showed either.
+**From words to pictures.** A judge says what it sees in {seen["main"]["of"]} pictures of held-out
+prompts, in {unseen["main"]["of"]} whose prompts name a pair that training never shows, and in
+{free["main"]["of"]} whose prompts were worded by somebody who had not seen the captions. It is a
+small classifier that shares no weights with the model, and was trained on drawings of its own: all
+pairs are among them. Only what a prompt names counts. In brackets 95 % intervals (Wilson). The
+judge errs too: the last three columns tell how often it is right about held-out drawings, as drawn
+and after the autoencoder, and about drawings of the prompts with a pair that the model never saw.
 
 {table}
 

@@ -72,9 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         help="folder with the training pictures, and where the judge's training is resumed",
     )  # fmt: skip
     parser.add_argument(
-        "--judge-pictures", type=_count, default=30_000, help="training pictures for the judge"
+        "--judge-pictures", type=_count, default=60_000, help="drawings that the judge learns from"
     )
-    parser.add_argument("--judge-steps", type=_count, default=3200, help="batches for the judge")
+    parser.add_argument("--judge-steps", type=_count, default=5000, help="batches for the judge")
     return parser
 
 
@@ -85,28 +85,29 @@ def _count(text: str) -> int:
 
 
 def train_judge(arguments: argparse.Namespace) -> None:
-    """Train the judge on training pictures, check it on held-out ones, and save it."""
+    """Train the judge on drawings that are its own, check it on others, and save it."""
     from storybook.dataset import pictures
     from storybook.evaluation import judge as judges
     from storybook.evaluation.examine import heldout_drawings
     from storybook.evaluation.lessons import Lessons, teach
     from storybook.evaluation.metrics import score
-    from storybook.world import scene
+    from storybook.evaluation.prompts import judges_scene
 
     count = arguments.judge_pictures
     progress = progress_line()
     drawings = pictures(
-        arguments.state,
+        arguments.state / "judge",
         size=judges.SIZE,
         count=count,
-        progress=lambda done, total: progress("training pictures", done, total),
+        progress=lambda done, total: progress("the judge's drawings", done, total),
+        scenes=judges_scene,
     )
     lessons = Lessons(steps=arguments.judge_steps)
     judge = teach(
         drawings,
-        [scene(number) for number in range(count)],
+        [judges_scene(number) for number in range(count)],
         lessons,
-        arguments.state / "judge.pt",
+        arguments.state / "judge" / "judge.pt",
         lambda step, loss: progress(f"judge (loss {loss:.2f})", step, lessons.steps),
     )
     judges.save(judge)

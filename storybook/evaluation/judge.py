@@ -78,9 +78,9 @@ class _Block(nn.Module):
 class Judge(nn.Module):
     """A convolutional classifier with one head an attribute.
 
-    Every head has its own attention over the last but one map, since the hair's colour and the
-    weather are to be found in different places. All share the means of all maps: fine ones tell
-    the texture of a style, coarse ones what is going on.
+    Every head has its own attention over each of the two maps before the last, since the hair's
+    colour and the weather are to be found in different places. All share the means of all maps:
+    fine ones tell the texture of a style, coarse ones what is going on.
 
     Args:
         widths: channels of the stem and of each block; the map is halved by each.
@@ -93,10 +93,11 @@ class Judge(nn.Module):
         self.stem = nn.Conv2d(3, stem, 4, stride=2, padding=1, bias=False)
         self.stem_norm = nn.BatchNorm2d(stem)
         self.blocks = nn.ModuleList(_Block(a, b) for a, b in zip(self.widths, blocks, strict=False))
-        fine, coarse = self.widths[-2], sum(blocks)
-        self.attention = nn.Conv2d(fine, len(ATTRIBUTES), 1)
+        local = blocks[-3:-1]
+        self.attention = nn.ModuleList(nn.Conv2d(width, len(ATTRIBUTES), 1) for width in local)
+        seen = sum(local) + sum(blocks)
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(fine + coarse, len(values)) for name, values in ATTRIBUTES.items()}
+            {name: nn.Linear(seen, len(values)) for name, values in ATTRIBUTES.items()}
         )
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -108,11 +109,10 @@ class Judge(nn.Module):
             x = block(x)
             maps.append(x)
         shared = torch.cat([found.mean((2, 3)) for found in maps], dim=1)
-        weights = self.attention(maps[-2]).flatten(2).softmax(-1)
-        local = torch.einsum("nap,ncp->anc", weights, maps[-2].flatten(2))
+        local = [_attended(*pair) for pair in zip(self.attention, maps[-3:-1], strict=True)]
         return {
-            name: head(torch.cat([own, shared], dim=1))
-            for (name, head), own in zip(self.heads.items(), local, strict=True)
+            name: head(torch.cat([*(own[i] for own in local), shared], dim=1))
+            for i, (name, head) in enumerate(self.heads.items())
         }
 
     @torch.inference_mode()
@@ -150,6 +150,12 @@ class Judge(nn.Module):
         }
         for i in range(len(pictures)):
             yield {name: ATTRIBUTES[name][index[i]] for name, index in best.items()}
+
+
+def _attended(attention: nn.Module, found: Tensor) -> Tensor:
+    """Return each attribute's mean of a map, weighted by where it looks: (attributes, n, c)."""
+    weights = attention(found).flatten(2).softmax(-1)
+    return torch.einsum("nap,ncp->anc", weights, found.flatten(2))
 
 
 def as_input(pictures: np.ndarray) -> Tensor:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from storybook.evaluation.judge import WIDTHS, Judge, as_input, labels
 from storybook.evaluation.wear import worn
+from storybook.training.devices import multiplies_bfloat16
 from storybook.world import WORLD_VERSION
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Lessons:
         widths: the judge's channels.
     """
 
-    steps: int = 3200
+    steps: int = 5000
     batch: int = 64
     rate: float = 4e-3
     smoothing: float = 0.03
@@ -78,18 +79,20 @@ def teach(
     # What another world taught, or fewer drawings, must not pass as what these did.
     course = f"world {WORLD_VERSION}, {len(drawings)} drawings, wear {wear}, {lessons}"
     done = _resume(judge, optimiser, course, state)
-    answers = labels(scenes)
+    answers, quick = labels(scenes), multiplies_bfloat16()
     judge.train()
     for step in range(done, lessons.steps):
         # Each step has chances of its own, so that a resumed run sees what an unbroken one sees.
         rng = np.random.default_rng([lessons.steps, step])
         chosen = np.sort(rng.choice(len(drawings), lessons.batch, replace=False))
         pictures = as_input(drawings[chosen])
-        logits = judge(worn(pictures, rng) if wear else pictures)
+        shown = worn(pictures, rng) if wear else pictures
+        with torch.autocast("cpu", torch.bfloat16, enabled=quick):
+            logits = judge(shown)
         loss = sum(
             (
                 functional.cross_entropy(
-                    values, answers[name][chosen], label_smoothing=lessons.smoothing
+                    values.float(), answers[name][chosen], label_smoothing=lessons.smoothing
                 )
                 for name, values in logits.items()
             ),

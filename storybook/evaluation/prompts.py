@@ -17,8 +17,20 @@ REPORTED = 10_000
 Whatever was chosen, a setting, a loss, a checkpoint, was chosen by scenes before it.
 """
 
+JUDGES = 1_000_000
+"""Held-out scenes from this number on are the judge's to learn from.
+
+Like all held-out scenes they hold the pairs, too, that training never shows: a judge who had never
+seen them either would blame a model that draws them well.
+"""
+
 FREE_WORDING = Path(__file__).with_name("free_wording.json")
 _ANY_SCENE = scene(0)
+
+
+def judges_scene(number: int) -> Scene:
+    """Return the scene of the judge's drawing ``number``, counted from 0."""
+    return scene(JUDGES + number, "heldout")
 
 
 def of_seen_pairs(count: int) -> Prompts:

@@ -18,9 +18,14 @@ SECONDS_TO_START = 120
 SECONDS_TO_END = 30
 
 
-@contextmanager
 def server(folder, arguments, address, **variables):
     """Run a command of ours until the block ends; yield the address that it says it serves at."""
+    return serving(folder, [*COMMAND, *arguments], address, **variables)
+
+
+@contextmanager
+def serving(folder, command, address, **variables):
+    """Run any command until the block ends; yield the address that it says it serves at."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "EXPLAINER_CACHE": str(folder / "cache"),
@@ -36,9 +41,7 @@ def server(folder, arguments, address, **variables):
     }
     log = folder / "log"
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [*COMMAND, *arguments], env=environment, stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     try:
         yield listening(process, log, address)
     finally:

@@ -1,14 +1,7 @@
 """The studio in a real browser: under Voilà with a kernel and a real (tiny) model, and without."""
 
-import os
 import re
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from pathlib import Path
-from urllib.error import HTTPError
 
 import nbformat
 import numpy as np
@@ -18,10 +11,10 @@ from explainer.runs import RunController
 from explainer.trace import Trace
 from explainer.widgets import Studio, TokenRow, TwoRuns
 from explainer.widgets.host import static_page
+from tests import servers
 from tests.browser.attended import attended
 from tests.synthetic import make_trace, webp
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 90_000
 SOURCE = """
 from pathlib import Path
@@ -48,12 +41,6 @@ Studio(
 """
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """Address of a page that Voilà serves."""
@@ -65,33 +52,13 @@ def served(tmp_path_factory):
         },
     )
     nbformat.write(notebook, folder / "page.ipynb")
-    port = free_port()
-    command = [sys.executable, "-m", "voila", "page.ipynb", "--no-browser", f"--port={port}"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_PREFER_ENV_PATH": "1"}
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-    address = f"http://localhost:{port}/"
-    try:
-        wait_for(f"{address}static/style.css", server, folder / "log")
+    port = servers.free_port()
+    page = str(folder / "page.ipynb")
+    command = [sys.executable, "-m", "voila", page, "--no-browser", f"--port={port}"]
+    with servers.serving(
+        folder, command, r"http://localhost:\d+/", JUPYTER_PREFER_ENV_PATH="1"
+    ) as address:
         yield address
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def wait_for(address, server, log):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            urllib.request.urlopen(address, timeout=2).close()
-        except HTTPError as answer:
-            answer.close()
-            return
-        except OSError:
-            time.sleep(0.3)
-        else:
-            return
-    pytest.fail(f"Voilà did not start:\n{log.read_text()}")
 
 
 # One page for all: each has a kernel of its own, which takes seconds to start.

@@ -245,7 +245,7 @@ def test_the_committed_judge_is_good_at_heldout_drawings():
     scenes = [scene(number, "heldout") for number in range(100)]
     seen = judges.load().look(np.stack([draw(shown, judges.SIZE) for shown in scenes]))
     tallies = score(seen, scenes)
-    assert all(tallies[name].right >= 90 for name in ("who", "place", "time", "style")), tallies
+    assert all(tally.right >= 0.95 * tally.total > 0 for tally in tallies.values()), tallies
 
 
 def test_unseen_prompts_name_both_halves_of_their_pair():

@@ -3,7 +3,7 @@
     python benchmarks/sampling.py                 the embedded model
     options: [--model FOLDER] [--rounds 5] [--judged 32] [--threads N] [--variants ...]
 
-Plain is 25 DDIM steps, guided in batches of two as diffusers does it, decoded, on two threads where
+Plain is 25 DDPM steps, guided in batches of two as diffusers does it, decoded, on two threads where
 there are two processors. Every round draws one picture by each variant, in turn, so that a machine
 whose speed drifts favours none; each has drawn one before, which is where torch.compile compiles.
 The ratios are those of a round, and their median is printed with the smallest and largest.
@@ -121,12 +121,12 @@ def _compiled(plain: Any) -> Variant:
     return Variant(pipe, Settings(batch=1))
 
 
-def _ddim(plain: Any, steps: int = 10) -> Variant:
+def _fewer(plain: Any, steps: int = 10) -> Variant:
     return Variant(plain, Settings(steps=steps, batch=1))
 
 
 def _dpm(plain: Any, steps: int = 10) -> Variant:
-    kind, _ = behaviour.SCHEDULERS["DPM++ 2M"]
+    kind = behaviour.SCHEDULERS["DPM++ 2M"]
     return Variant(plain, Settings(steps=steps, batch=1), lambda: scheduled(plain, kind))
 
 
@@ -137,7 +137,7 @@ VARIANTS: dict[str, Callable[[Any], Variant]] = {
     "bfloat16 weights": _bfloat16,
     "bfloat16, channels last": _bfloat16_channels_last,
     "compiled UNet": _compiled,
-    "DDIM, 10 steps": _ddim,
+    "DDPM, 10 steps": _fewer,
     "DPM++ 2M, 10 steps": _dpm,
     "DPM++ 2M, 5 steps": lambda plain: _dpm(plain, 5),
 }

@@ -44,7 +44,7 @@ SNAPSHOTS = ROOT / "training-state" / "snapshots"
 """What the training left of its checkpoints."""
 
 EXAMPLE, STYLE_WORDS = captions.RUNNING_EXAMPLE.rsplit(", ", 1)
-SEED = 17
+SEED = 24
 """The one of the first 96 whose picture we liked best. The model card shows some not chosen."""
 RUNS = {
     "running_example": RunParameters(prompt=captions.RUNNING_EXAMPLE, seed=SEED),

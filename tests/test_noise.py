@@ -123,6 +123,31 @@ def test_a_step_leads_where_the_formula_of_ddim_says(run):
         np.testing.assert_allclose(parts.state[k] - parts.removed[k], after, atol=0.03)
 
 
+def test_of_ddpm_what_is_put_in_is_told_from_what_is_removed(pipe):
+    import torch
+    from diffusers import DDPMScheduler
+
+    from explainer.capture import record
+
+    own = pipe.scheduler
+    pipe.scheduler = DDPMScheduler.from_config(own.config, timestep_spacing="trailing")
+    try:
+        run = record(pipe, "a fox", seed=3, steps=6, guidance_scale=4.0, previews=False)
+        variances = [pipe.scheduler._get_variance(int(t)).item() for t in run.timesteps]
+    finally:
+        pipe.scheduler = own
+    parts, dice = noise.anatomy(run), torch.Generator().manual_seed(3)
+    np.testing.assert_allclose(
+        parts.state - parts.removed + parts.added, run.latents[1:], atol=1e-5
+    )
+    size = (1, *run.latents.shape[1:])
+    np.testing.assert_array_equal(torch.randn(size, generator=dice)[0], run.latents[0])
+    for variance, added in zip(variances, parts.added, strict=True):
+        fresh = variance**0.5 * torch.randn(size, generator=dice)[0].numpy()
+        np.testing.assert_allclose(added, fresh, atol=0.03)  # x0 is kept as float16
+    assert noise.rms(parts.added)[0] > 0.1 > noise.rms(parts.added)[-1]
+
+
 def test_changes_and_distances_of_x0():
     x0 = np.zeros((3, 4, 8, 8), np.float16)
     x0[1], x0[2] = 3, 1

@@ -130,6 +130,12 @@ def test_anatomy_of_a_run_without_guidance_or_frames_shows_what_there_is():
     assert layout["pictures"] == []
 
 
+def test_anatomy_of_ddpm_shows_the_noise_that_is_put_in():
+    trace = make_trace(steps=4, scheduler="DDPMScheduler")
+    names = [panel["name"] for panel in widgets.Anatomy(trace)._layout["panels"]]
+    assert names[-3:] == ["Removed", "Put in", "Clean latents predicted now"]
+
+
 def test_anatomy_follows_to_a_shorter_run():
     anatomy = widgets.Anatomy(make_trace(steps=10), position=99)
     assert anatomy.position == 9

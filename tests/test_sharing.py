@@ -82,7 +82,7 @@ def test_a_link_holds_what_names_the_run():
         scheduler="EulerDiscreteScheduler",
         weights=(("fox", 0.5),),
     )
-    own = make_trace(fingerprint=models.embedded_fingerprint())
+    own = make_trace(fingerprint=models.embedded_fingerprint(), scheduler="DDPMScheduler")
     assert "scheduler" not in sharing.query(own)
     # Another model may draw with another one of itself.
     assert "scheduler=DDIMScheduler" in sharing.query(make_trace())

@@ -147,7 +147,7 @@ function anatomyOf(run, model) {
     [states, "Noisy state", "what goes in", "state"],
     ...(guided ? twoPredictions(run, kind, less(run.noise_cond, run.noise_uncond)) : []),
     [run.noise, guided ? "Guided" : "Predicted", how, "prediction"],
-    [less(states, run.latents.subarray(size)), "Removed", "what this step takes away", "removed"],
+    ...removedAndPutIn(run, states, run.latents.subarray(size), less),
     [run.x0, "Clean latents predicted now", "x0", "state"],
   ];
   const limits = {};
@@ -171,6 +171,21 @@ function anatomyOf(run, model) {
     },
     position: Math.min(model.get("position"), count - 1),
   };
+}
+
+/** What the steps take away and, with DDPM, the new noise that they put in; see stages/noise.py. */
+function removedAndPutIn(run, before, after, less) {
+  const removed = (values) => [values, "Removed", "what this step takes away", "step"];
+  if (run.scheduler.name !== "DDPMScheduler") return [removed(less(before, after))];
+  const size = sizeOf(run);
+  const led = before.map((value, i) => {
+    const k = Math.floor(i / size);
+    const signal = run.signal[k];
+    const next = run.signal[k + 1] ?? 1;
+    const kept = signal / next;
+    return (Math.sqrt(next) * (1 - kept) * run.x0[i] + Math.sqrt(kept) * (1 - next) * value) / (1 - signal);
+  });
+  return [removed(less(before, led)), [less(after, led), "Put in", "new noise", "step"]];
 }
 
 function twoPredictions(run, kind, difference) {

@@ -25,6 +25,7 @@ PARTS = ("text_encoder", "denoiser", "decoder")
 FACTS = "model.json"
 _SMALL = 64
 """Weights of so few numbers are kept as they are: halving them saves nothing."""
+_SCHEDULERS = ("DDPMScheduler", "DDIMScheduler")
 _SPLIT = ["Split", "ByteLevel"]
 _NORMAL = ["NFC", "Replace", "Lowercase"]
 
@@ -93,8 +94,10 @@ def facts(pipe: Any) -> dict[str, Any]:
         "start": float(scheduler.init_noise_sigma),
         "scheduler": {name: scheduler.config[name] for name in wanted}
         | {
+            "name": type(scheduler).__name__,
             "alphas_cumprod": scheduler.alphas_cumprod.double().tolist(),
-            "final_alpha_cumprod": float(scheduler.final_alpha_cumprod),
+            # DDPM has none: its last step leads to no noise at all.
+            "final_alpha_cumprod": float(getattr(scheduler, "final_alpha_cumprod", 1)),
         },
         "colours": linear.matrix(pipe).astype(float).round(6).tolist(),
         "tokenizer": reading.facts(
@@ -113,8 +116,10 @@ def _check(pipe: Any) -> None:
     normal = (tokenizer["normalizer"] or {}).get("normalizers", ())
     refused = {
         f"it is a {type(pipe).__name__}": type(pipe).__name__ != "StableDiffusionPipeline",
-        f"it is drawn with {scheduler}": scheduler != "DDIMScheduler",
+        f"it is drawn with {scheduler}": scheduler not in _SCHEDULERS,
         "its scheduler has thresholding": config.get("thresholding"),
+        "its scheduler adds noise of another variance": config.get("variance_type", "fixed_small")
+        != "fixed_small",
         "its tokenizer is not CLIP's": [one["type"] for one in split] != _SPLIT
         or [one["type"] for one in normal] != _NORMAL
         or tokenizer["model"]["type"] != "BPE"

@@ -32,11 +32,11 @@ function traceFile(run) {
 /** The fields that are no arrays. The seed is put in as text: JavaScript has no whole numbers of 64 bits. */
 function traceFields(run) {
   const { prompt, negative_prompt, steps, guidance_scale, model, fingerprint, width, height, truncated, frames } = run;
-  const { alphas_cumprod, final_alpha_cumprod, ...config } = run.scheduler;
+  const { name: scheduler, alphas_cumprod, final_alpha_cumprod, ...config } = run.scheduler;
   const fields = {
     prompt, negative_prompt, steps, guidance_scale, model, fingerprint, width, height, truncated,
     seed: "SEED",
-    scheduler: "DDIMScheduler",
+    scheduler,
     scheduler_config: config,
     pipeline: "StableDiffusionPipeline",
     versions: { browser: navigator.userAgent },

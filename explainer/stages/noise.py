@@ -135,7 +135,10 @@ class Anatomy:
         conditional: (n, C, h, w) Prediction with the text; None with guidance off.
         difference: (n, C, h, w) Conditional less unconditional; None with guidance off.
         guided: (n, C, h, w) Prediction that the scheduler was given.
-        removed: (n, C, h, w) Latents before the step less latents after it.
+        removed: (n, C, h, w) What the step takes away: latents before it less those after it,
+            without what was put in where that is known.
+        added: (n, C, h, w) New noise that the step puts in; None but for DDPM. Others that do so
+            keep too little to tell it.
         expected: (n, C, h, w) Clean latents that the prediction amounts to, x0.
         changes: (n,) float64. RMS change of x0 since the step before; NaN at the first.
         distances: (n,) float64. RMS from x0 to the latents that the run ended with.
@@ -147,6 +150,7 @@ class Anatomy:
     difference: NDArray[np.float32] | None
     guided: NDArray[np.float32]
     removed: NDArray[np.float32]
+    added: NDArray[np.float32] | None
     expected: NDArray[np.float32]
     changes: NDArray[np.float64]
     distances: NDArray[np.float64]
@@ -158,17 +162,33 @@ def anatomy(trace: Trace) -> Anatomy:
     expected = trace.x0.astype(np.float32)
     without = _float32(trace.noise_uncond)
     with_text = _float32(trace.noise_cond)
+    added = None
+    if trace.scheduler == "DDPMScheduler":
+        added = latents[1:] - _without_dice(trace, latents[:-1], expected)
+    removed = latents[:-1] - latents[1:]
     return Anatomy(
         state=latents[:-1],
         unconditional=without,
         conditional=with_text,
         difference=None if without is None or with_text is None else with_text - without,
         guided=trace.noise.astype(np.float32),
-        removed=latents[:-1] - latents[1:],
+        removed=removed if added is None else removed + added,
+        added=added,
         expected=expected,
         changes=np.concatenate([[np.nan], rms(np.diff(expected, axis=0))]),
         distances=rms(expected - latents[-1]),
     )
+
+
+def _without_dice(
+    trace: Trace, state: NDArray[np.float32], expected: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Where DDPM's steps lead but for the noise that they put in (Ho et al. 2020, eq. 7)."""
+    signal = trace.signal.astype(np.float64)[:, None, None, None]
+    after = np.concatenate([signal[1:], np.ones((1, 1, 1, 1))])
+    kept = signal / after  # of the signal's share, by the noise of this step alone
+    clean = np.sqrt(after) * (1 - kept) * expected + np.sqrt(kept) * (1 - after) * state
+    return (clean / (1 - signal)).astype(np.float32)
 
 
 def _float32(array: NDArray[np.float16] | None) -> NDArray[np.float32] | None:

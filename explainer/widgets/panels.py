@@ -84,7 +84,7 @@ class _Panels(Widget, scripts=("cells", "curve", "panels")):
 
 
 class Anatomy(_Panels):
-    """Take each step of a run apart: what went in, what was predicted, what was removed.
+    """Take each step of a run apart: what went in, what was predicted, what was removed and put in.
 
     Args:
         trace: The run to show, with or without frames.
@@ -117,7 +117,8 @@ class Anatomy(_Panels):
             guided, how = "Guided", f"without, plus {trace.guidance_scale:g} × the difference"
         panels += [
             _Panel(parts.guided, guided, how, "prediction"),
-            _Panel(parts.removed, "Removed", "what this step takes away", "removed"),
+            _Panel(parts.removed, "Removed", "what this step takes away", "step"),
+            *([] if parts.added is None else [_Panel(parts.added, "Put in", "new noise", "step")]),
             _Panel(parts.expected, "Clean latents predicted now", "x0", "state"),
         ]
         titles = {"noisy": "Noisy state", "x0": "The picture predicted now"}

@@ -27,14 +27,17 @@ if TYPE_CHECKING:
     from storybook.evaluation.judge import Judge
 
 SCHEDULERS = {
-    "DDIM": ("DDIMScheduler", (25, 10)),
-    "Euler": ("EulerDiscreteScheduler", (25, 10)),
-    "Euler ancestral": ("EulerAncestralDiscreteScheduler", (25, 10)),
-    "DPM++ 2M": ("DPMSolverMultistepScheduler", (25, 10)),
-    "UniPC": ("UniPCMultistepScheduler", (25, 10)),
-    "DDPM": ("DDPMScheduler", (50,)),
+    "DDPM": "DDPMScheduler",
+    "DDIM": "DDIMScheduler",
+    "Euler": "EulerDiscreteScheduler",
+    "Euler ancestral": "EulerAncestralDiscreteScheduler",
+    "DPM++ 2M": "DPMSolverMultistepScheduler",
+    "UniPC": "UniPCMultistepScheduler",
 }
-"""The scheduler's usual name, its class in diffusers, and the numbers of steps to try."""
+"""The scheduler's usual name, and its class in diffusers."""
+
+LENGTHS = (25, 10)
+"""The numbers of steps to try."""
 
 LEFT_OPEN: dict[str, captions.Table] = {"style": captions.STYLE, "time": captions.TIME}
 """What a prompt may leave open, and the words that a negative prompt takes for it."""
@@ -82,8 +85,8 @@ def schedulers(
 ) -> list[dict[str, Any]]:
     """Return what the judge finds of what prompts name, by scheduler and number of steps."""
     rows = []
-    for name, (kind, lengths) in SCHEDULERS.items():
-        for steps in lengths:
+    for name, kind in SCHEDULERS.items():
+        for steps in LENGTHS:
             so_many = replace(settings, steps=steps)
             with scheduled(pipe, kind):
                 found, _ = words_to_pictures(pipe, judge, prompts, so_many, progress)

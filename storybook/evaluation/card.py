@@ -86,8 +86,8 @@ without a GPU, and each of its training pictures can be drawn again from a numbe
 
 
 def _made_with(evaluation: Mapping[str, Any]) -> str:
-    settings = evaluation["settings"]
-    return f"{settings['steps']} steps, guidance scale {settings['guidance_scale']:g}"
+    settings, scheduler = evaluation["settings"], evaluation["scheduler"].removesuffix("Scheduler")
+    return f"{settings['steps']} {scheduler} steps, guidance scale {settings['guidance_scale']:g}"
 
 
 def _use(evaluation: Mapping[str, Any]) -> str:
@@ -162,9 +162,9 @@ def _finish(training: Mapping[str, Any] | None) -> str:
     told = ""
     if "distillation" in stages:
         told += (
-            " A copy of the UNet learns to give at\n"
-            "once what perturbed-attention guidance would make of its guesses (distillation); the\n"
-            "weights are interpolated between the two."
+            " A copy of the UNet, which is\n"
+            "the one here, learns to give at once what perturbed-attention guidance would make of\n"
+            "its guesses (distillation)."
         )
     if "decoder" in stages:
         told += (
@@ -233,8 +233,8 @@ and after the autoencoder, and about drawings of the prompts with a pair that th
 ![The same as a chart]({images}/accuracy.png)
 {curves}
 One picture took {seen["seconds"]:.2f} s in batches of {evaluation["settings"]["batch"]} on
-{evaluation["machine"]["device"]} ({evaluation["machine"]["processor"]},
-{evaluation["machine"]["threads"]} threads).
+{evaluation["machine"]["device"]} ({evaluation["machine"]["processor"]}, threads:
+{evaluation["machine"]["threads"]}).
 
 {_autoencoder(evaluation["autoencoder"], evaluation["photograph"], images)}
 

@@ -163,7 +163,7 @@ def behaviour_chart(behaviour: Mapping[str, Any]) -> Figure:
 
 def _schedulers(axes: Axes, rows: list[dict[str, Any]]) -> None:
     names = list(dict.fromkeys(row["scheduler"] for row in rows))
-    for steps, colour, shift in ((50, GREY, 0), (25, BLUE, -0.12), (10, ORANGE, 0.12)):
+    for steps, colour, shift in ((25, BLUE, -0.12), (10, ORANGE, 0.12)):
         some = [
             (names.index(row["scheduler"]) + shift, row["main"])
             for row in rows

@@ -88,6 +88,7 @@ def measure(
         "weights": fingerprints.of_pipeline(pipe),
         "size": size,
         "parts": parts(folder),
+        "scheduler": type(pipe.scheduler).__name__,
         "settings": asdict(plan.settings),
         "machine": {
             "device": str(pipe.device), "processor": platform.machine(),
@@ -222,7 +223,9 @@ def _still_true(path: Path, evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 def _measured_on(evaluation: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the model, how it made its pictures, and how many drawings they are held against."""
-    return evaluation["weights"], evaluation["settings"], evaluation["autoencoder"]["pictures"]
+    # Reports of earlier versions name no scheduler, and it was another one.
+    made = (evaluation["weights"], evaluation.get("scheduler"), evaluation["settings"])
+    return *made, evaluation["autoencoder"]["pictures"]
 
 
 def write_card(folder: Path, images: Path) -> Path:

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, DDIMScheduler
 from torch.nn import functional
 
 from storybook.training import checkpoint, critic
 from storybook.training.autoencoder import difference
 from storybook.training.critic import Critic
 from storybook.training.data import as_floats
-from storybook.training.denoiser import DenoiserStage, sampling_scheduler
+from storybook.training.denoiser import DenoiserStage, noise_scheduler
 from storybook.training.loop import Stage
 from storybook.training.presets import Preset
 
@@ -81,7 +81,8 @@ def redraw(
     """
     device = next(stage.model.parameters()).device
     dice = torch.Generator().manual_seed(0)
-    scheduler = sampling_scheduler()
+    # Without dice on the way: what is amiss then is the denoiser's doing alone.
+    scheduler = DDIMScheduler.from_config(noise_scheduler().config, set_alpha_to_one=False)
     scheduler.set_timesteps(STEPS)
     found = []
     for chosen, steps in _batches(numbers, stage.batch_size):

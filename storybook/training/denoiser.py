@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.training_utils import compute_snr
 from transformers import CLIPModel, CLIPTextModel
@@ -44,16 +44,13 @@ _SCHEDULE = {
 
 
 def noise_scheduler() -> DDPMScheduler:
-    """Return the schedule that training adds noise by."""
-    return DDPMScheduler(**_SCHEDULE)
+    """Return the schedule that training adds noise by, and that the pipeline samples by.
 
-
-def sampling_scheduler() -> DDIMScheduler:
-    """Return the same schedule as the pipeline samples by, from pure noise in few steps."""
-    return DDIMScheduler(
+    Sampling starts from pure noise, however few its steps are.
+    """
+    return DDPMScheduler(
         **_SCHEDULE,
         clip_sample=False,
-        set_alpha_to_one=False,
         timestep_spacing="trailing",
         steps_offset=1,  # unused by this spacing, but Stable Diffusion pipelines insist on it
     )
@@ -92,7 +89,7 @@ def loss_weight(snr: torch.Tensor) -> torch.Tensor:
 
 
 def implied(
-    scheduler: DDPMScheduler | DDIMScheduler,
+    scheduler: DDPMScheduler,
     noisy: torch.Tensor,
     noise: torch.Tensor,
     timesteps: torch.Tensor,

@@ -12,8 +12,8 @@ that settle what is where. The first ones decide which of all the pictures that 
 will be; mended, they would make the likeliest of it, ever the same. The last ones place grain and
 dots. Both stay as they are.
 
-The finished weights lie between the denoiser's and the copy's (interpolated as by Wortsman et al.
-2022): what is mended is mostly kept, and so is the texture that the copy smooths away.
+The copy is what the finished model holds. Its guesses smooth paper and paint a little, which a
+sampler that adds noise in every step makes up for.
 """
 
 from __future__ import annotations
@@ -30,11 +30,6 @@ from storybook.training.presets import Preset
 
 STRENGTH = 0.8
 """How far to go on, in units of the way from the blind guess to the usual one."""
-SHARE = 0.7
-"""How far the finished weights lie from the denoiser's on the way to those that learned.
-
-Farther, faces become still cleaner, but paper and paint are smoothed away and styles look alike.
-"""
 LAST, FROM, TO, FIRST = 200, 300, 550, 700
 """Guesses are mended at full strength between the middle two timesteps, beyond the outer two not
 at all. Sampling goes through them from the right to the left."""
@@ -76,14 +71,6 @@ class DistillationStage(DenoiserStage):
         guesses = teacher(both, timesteps.repeat(2), texts.repeat(2, 1, 1)).sample.float()
         guess, blind = guesses.chunk(2)
         return guess, guess - blind
-
-    @torch.no_grad()
-    def interpolate(self) -> None:
-        """Take the model, once it has learned, back towards its teacher: see :data:`SHARE`."""
-        (teacher,) = self._teacher
-        for learned, taught in zip(self.model.parameters(), teacher.parameters(), strict=True):
-            # Subtracted, so that where nothing was learned a zero keeps even its sign.
-            learned.sub_((1 - SHARE) * (learned - taught))
 
     def compile(self) -> None:
         """Leave the networks as they are: they train for too short to repay compiling."""

@@ -18,7 +18,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from storybook.training.denoiser import sampling_scheduler
+from storybook.training.denoiser import noise_scheduler
 
 Net = TypeVar("Net", AutoencoderKL, UNet2DConditionModel)
 
@@ -42,7 +42,7 @@ def pipeline(
         unet=unet,
         text_encoder=encoder,
         tokenizer=tokenizer,
-        scheduler=sampling_scheduler(),
+        scheduler=noise_scheduler(),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

@@ -312,9 +312,7 @@ class Recipe:
                 "--stages denoiser,distillation"
             )
         stage = distillation.DistillationStage(teacher, self.preset)
-        progress = self._train(stage, self.preset.pictures)
-        stage.interpolate()
-        return stage, progress
+        return stage, self._train(stage, self.preset.pictures)
 
     def _drop_outdated_decoder(self, vae: AutoencoderKL) -> None:
         """Forget a decoder that was made for another encoder's latents."""

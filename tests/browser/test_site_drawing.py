@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 import explainer
 from explainer import look
@@ -32,6 +33,20 @@ STUDIO = ".ex:has(.ex-studio)"
 BUFFERS = {"_frames", "_levels", "_values"}
 READ_AS = {"_levels": np.uint8, "_values": "<f2"}
 TOLERANCE = {"latents": 2e-3, "noise_cond": 2e-3, "noise_uncond": 2e-3, "pooled_embedding": 1e-4}
+
+WALK = """async ([facts, start, predictions]) => {
+    const live = new URL("live/", document.baseURI);
+    const [{ plan, step }, { normals }] = await Promise.all(
+        ["scheduler.js", "noise.js"].map((name) => import(new URL(name, live)))
+    );
+    const dice = normals(6n);
+    let state = Float32Array.from(start);
+    return plan(facts, predictions.length).map((at, i) => {
+        state = step(facts, at, state, predictions[i], dice).after;
+        return [...state];
+    });
+}"""
+"""Takes the page's own steps from a state, each with a prediction that is given."""
 
 pytestmark = [
     pytest.mark.skipif(
@@ -85,7 +100,11 @@ def write_site(folder, pipe, trace):
 @pytest.fixture(scope="module")
 def pipe():
     """Latents of another count, size and kind of prediction than the embedded model's."""
-    return stable_diffusion(channels=4, sample_size=16, prediction_type="v_prediction")
+    from diffusers import DDPMScheduler
+
+    pipe = stable_diffusion(channels=4, sample_size=16, prediction_type="v_prediction")
+    pipe.scheduler = DDPMScheduler.from_config(pipe.scheduler.config)
+    return pipe
 
 
 @pytest.fixture(scope="module")
@@ -345,6 +364,34 @@ def test_from_a_disk_the_page_says_why_it_cannot_draw(browser, folder):
     with visit(browser, (folder / "draw.html").as_uri()) as page:
         page.wait_for_selector("text=opened from a disk it cannot")
         assert not page.is_visible(f"{STUDIO} >> text=Generate")
+
+
+@pytest.mark.parametrize("clip_sample", [False, True])
+@pytest.mark.parametrize("spacing", ["trailing", "leading", "linspace"])
+@pytest.mark.parametrize("kind", ["DDPMScheduler", "DDIMScheduler"])
+def test_steps_lead_where_those_of_diffusers_lead(page, pipe, kind, spacing, clip_sample):
+    import diffusers
+
+    scheduler = getattr(diffusers, kind).from_config(
+        pipe.scheduler.config, timestep_spacing=spacing, clip_sample=clip_sample
+    )
+    other = stable_diffusion(channels=4, sample_size=16, prediction_type="v_prediction")
+    other.scheduler = scheduler
+    facts = model.facts(other)["scheduler"]
+    for count in (1, 7, 25):
+        scheduler.set_timesteps(count)
+        dice = torch.Generator().manual_seed(5)
+        state = torch.randn((1, 4, 4, 4), generator=dice)
+        states, predictions = [state], torch.randn((count, 1, 4, 4, 4), generator=dice)
+        dice.manual_seed(6)
+        options = {"generator": dice} if kind == "DDPMScheduler" else {}
+        for t, prediction in zip(scheduler.timesteps, predictions, strict=True):
+            states.append(scheduler.step(prediction, t, states[-1], **options).prev_sample)
+        found = page.evaluate(
+            WALK, [facts, state.flatten().tolist(), predictions.flatten(1).tolist()]
+        )
+        wanted = torch.stack(states[1:]).flatten(1).numpy()
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 def test_another_pipeline_is_refused_when_it_is_exported(pipe, tmp_path):

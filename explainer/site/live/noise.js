@@ -38,23 +38,25 @@ function twister(seed) {
 }
 
 /**
- * Standard normal numbers as `torch.randn(count, generator=torch.Generator().manual_seed(seed))`.
+ * Where standard normal numbers come from, as from `torch.Generator().manual_seed(seed)`: each call of
+ * what is returned goes on where the last one ended, as one `torch.randn(count, generator=…)` after another.
  * @param {bigint} seed from 0 to 2⁶⁴ − 1
- * @param {number} count at least 16: torch fills fewer another way
- * @returns {Float32Array}
+ * @returns {(count: number) => Float32Array} of at least 16 numbers: torch fills fewer another way
  */
-export function randn(seed, count) {
-  if (count < BLOCK) throw new RangeError(`${count} numbers are too few: at least ${BLOCK}`);
+export function normals(seed) {
   const bits = twister(seed);
   const uniform = () => (bits() & 0xffffff) / 0x1000000;
-  const values = Float32Array.from({ length: count }, uniform);
-  for (let i = 0; i + BLOCK <= count; i += BLOCK) boxMuller(values.subarray(i, i + BLOCK));
-  if (count % BLOCK) {
-    const last = values.subarray(count - BLOCK);
-    last.set(Float32Array.from({ length: BLOCK }, uniform));
-    boxMuller(last);
-  }
-  return values;
+  return (count) => {
+    if (count < BLOCK) throw new RangeError(`${count} numbers are too few: at least ${BLOCK}`);
+    const values = Float32Array.from({ length: count }, uniform);
+    for (let i = 0; i + BLOCK <= count; i += BLOCK) boxMuller(values.subarray(i, i + BLOCK));
+    if (count % BLOCK) {
+      const last = values.subarray(count - BLOCK);
+      last.set(Float32Array.from({ length: BLOCK }, uniform));
+      boxMuller(last);
+    }
+    return values;
+  };
 }
 
 function boxMuller(block) {

@@ -3,7 +3,7 @@
 // Told: {type: "draw", id, sizes, parameters} and {type: "cancel"}. Tells: {type: "loading" | "begun" |
 // "step" | "done" | "cancelled" | "failed", id, …}.
 
-import { randn } from "./noise.js";
+import { normals } from "./noise.js";
 import { plan, step } from "./scheduler.js";
 import { Tokenizer } from "./tokenizer.js";
 
@@ -105,7 +105,8 @@ async function draw(parts, parameters, progress, stopped) {
   const { states: positive, pooled } = await read(parts, tokens);
   const negative = guided ? (await read(parts, tokenizer.read(parameters.negative_prompt).tokens)).states : null;
   const steps = plan(facts.scheduler, parameters.steps);
-  let state = randn(BigInt(parameters.seed), channels * height * width).map((value) => value * facts.start);
+  const dice = normals(BigInt(parameters.seed));
+  let state = dice(channels * height * width).map((value) => value * facts.start);
   const kept = { latents: [state], x0: [], noise: [], noise_cond: [], noise_uncond: [] };
   const frames = { noisy: [await seen(facts, state)], x0: [] };
   for (const [i, at] of steps.entries()) {
@@ -116,7 +117,7 @@ async function draw(parts, parameters, progress, stopped) {
     const noise = guided
       ? unconditional.map((value, k) => value + parameters.guidance_scale * (conditional[k] - value))
       : conditional;
-    const { x0, after } = step(facts.scheduler, at, state, noise);
+    const { x0, after } = step(facts.scheduler, at, state, noise, dice);
     state = after;
     kept.latents.push(state);
     kept.x0.push(x0);

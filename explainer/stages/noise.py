@@ -1,4 +1,4 @@
-"""Noise: how training hides a picture, and what each step of a run takes away again."""
+"""Noise: how training hides a picture, and what each step of a run takes away again and puts in."""
 
 from __future__ import annotations
 

@@ -134,6 +134,8 @@ def test_anatomy_of_ddpm_shows_the_noise_that_is_put_in():
     trace = make_trace(steps=4, scheduler="DDPMScheduler")
     names = [panel["name"] for panel in widgets.Anatomy(trace)._layout["panels"]]
     assert names[-3:] == ["Removed", "Put in", "Clean latents predicted now"]
+    cut = noise.anatomy(make_trace(steps=4, scheduler="DDPMScheduler", complete=False))
+    assert cut.added is None
 
 
 def test_anatomy_follows_to_a_shorter_run():

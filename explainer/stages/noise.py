@@ -137,8 +137,8 @@ class Anatomy:
         guided: (n, C, h, w) Prediction that the scheduler was given.
         removed: (n, C, h, w) What the step takes away: latents before it less those after it,
             without what was put in where that is known.
-        added: (n, C, h, w) New noise that the step puts in; None but for DDPM. Others that do so
-            keep too little to tell it.
+        added: (n, C, h, w) New noise that the step puts in; None but for whole runs of DDPM.
+            Others that do so keep too little to tell it.
         expected: (n, C, h, w) Clean latents that the prediction amounts to, x0.
         changes: (n,) float64. RMS change of x0 since the step before; NaN at the first.
         distances: (n,) float64. RMS from x0 to the latents that the run ended with.
@@ -163,7 +163,8 @@ def anatomy(trace: Trace) -> Anatomy:
     without = _float32(trace.noise_uncond)
     with_text = _float32(trace.noise_cond)
     added = None
-    if trace.scheduler == "DDPMScheduler":
+    # Of a run that was cut short, nothing tells how noisy its last state is meant to be.
+    if trace.scheduler == "DDPMScheduler" and trace.complete:
         added = latents[1:] - _without_dice(trace, latents[:-1], expected)
     removed = latents[:-1] - latents[1:]
     return Anatomy(

@@ -355,8 +355,3 @@ def known_words() -> frozenset[str]:
     phrases = [phrase for table in tables for options in table.values() for phrase in options]
     haired = [f"{colour}-haired" for options in HAIR.values() for colour in options]
     return frozenset(words(" ".join([*phrases, *haired, _GLUE])))
-
-
-def unknown_words(prompt: str) -> list[str]:
-    """Return the prompt's words that no training caption holds, in order, each once."""
-    return list(dict.fromkeys(word for word in words(prompt) if word not in known_words()))

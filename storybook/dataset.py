@@ -1,4 +1,4 @@
-"""The training set: 100,000 numbered pictures with captions, drawn, never downloaded."""
+"""The training set: numbered pictures with captions, drawn, never downloaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from storybook.illustrator import draw
 from storybook.world import WORLD_VERSION, Scene, scene
 
 PICTURES = 100_000
-"""How many pictures the training set has: numbers 0 to 99,999."""
+"""How many pictures a training can have: numbers 0 to 99,999. A preset takes the first of them."""
 
 Progress = Callable[[int, int], None]
 _CHUNK = 64

@@ -206,7 +206,7 @@ def test_the_same_command_goes_on(trained, tmp_path, capsys):
     assert command(folder, "--steps", "1", "--stages", "denoiser") == 0
     assert named() == [], "what captions name is found out only for the pair that learns it"
     assert len(list((folder / "state").glob("perception-*.pt"))) == 1
-    assert "the denoiser is going to change" in capsys.readouterr().out
+    assert "the denoiser has changed" in capsys.readouterr().out
     assert steps(folder) == {"autoencoder": 2, "clip": 2, "denoiser": 3, "decoder": 2}
     # Counted in all, four steps leave two each to the other stages, one to this one.
     # The decoder was made for another encoder then, and has all four to do.
@@ -582,6 +582,41 @@ def test_a_finished_denoiser_is_not_distilled_twice(trained, tmp_path, capsys):
     # What another denoiser became is not taken for what this one did.
     (tmp_path / "state" / "distillation.pt").unlink()
     assert start.from_model(trained / "model", tmp_path / "state") == []
+
+
+def test_a_denoiser_brings_what_was_distilled_of_it(trained, tmp_path):
+    state = tmp_path / "state"
+    shutil.copytree(trained / "state", state)
+    older = checkpoint.read(state / "distillation.pt")
+    further = {"progress": Progress(step=9).to_json(), "origin": "another denoiser"}
+    checkpoint.write(state / "distillation.pt", older | further)
+    shutil.copytree(trained / "model", tmp_path / "model")
+    newer = record(tmp_path)
+    newer["stages"]["denoiser"]["steps"] = 3
+    (tmp_path / "model" / "training.json").write_text(json.dumps(newer))
+    assert start.from_model(tmp_path / "model", state) == ["denoiser", "distillation"]
+    assert checkpoint.progress(state / "distillation.pt").step == 2
+
+
+def test_what_was_distilled_stays_until_the_denoiser_is_another(trained, tmp_path, monkeypatch):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    kept = digests(tmp_path / "state")["distillation.pt"]
+
+    def broken(*_):
+        raise TrainingStopped("a loss became NaN")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(denoiser.DenoiserStage, "forward", broken)
+        assert command(tmp_path, "--steps", "1") == 1
+    assert digests(tmp_path / "state")["distillation.pt"] == kept
+
+
+def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "thesis.txt").write_text("years of work")
+    with pytest.raises(SystemExit, match="Choose another folder with --out"):
+        command(tmp_path, "--steps", "0")
+    assert (tmp_path / "model" / "thesis.txt").read_text() == "years of work"
 
 
 def test_what_a_guess_at_the_noise_implies_is_the_schedulers_own():

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from diffusers import EulerAncestralDiscreteScheduler
+from diffusers import DDPMScheduler, LCMScheduler
 from PIL import Image
 
 from explainer.capture import record
@@ -69,9 +69,20 @@ def test_between_noises_ends_are_the_runs_of_the_seeds(pipe):
         walk.between_noises(pipe, BASE, 3)
 
 
+def test_a_walk_between_noises_adds_none_on_the_way_where_the_model_can_do_without():
+    pipe = tiny.stable_diffusion()
+    pipe.scheduler = DDPMScheduler.from_config(pipe.scheduler.config)
+    found = walk.between_noises(pipe, BASE, 4)
+    assert type(pipe.scheduler) is DDPMScheduler
+    for place, seed in ((0, 3), (-1, 4)):
+        asked = {"seed": seed, "steps": 2, "guidance_scale": 3.0, "scheduler": "DDIMScheduler"}
+        run = record(pipe, BASE.prompt, previews=False, **asked)
+        near(found.pictures[STRAIGHT][place], np.asarray(run.image()))
+
+
 def test_noise_that_the_scheduler_adds_is_the_first_runs_at_every_place():
     pipe = tiny.stable_diffusion()
-    pipe.scheduler = EulerAncestralDiscreteScheduler.from_config(pipe.scheduler.config)
+    pipe.scheduler = LCMScheduler.from_config(pipe.scheduler.config)
     run = record(pipe, BASE.prompt, seed=3, steps=2, guidance_scale=3.0, previews=False)
     walks = []
     for seed in (0, 1):

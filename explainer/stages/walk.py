@@ -15,7 +15,8 @@ from PIL import Image
 
 from explainer.capture.families import Family, family_of
 from explainer.capture.hooks import Method, wrapped
-from explainer.stages import latent, noise
+from explainer.capture.run import scheduled
+from explainer.stages import knobs, latent, noise
 from explainer.stages.latent import spherical, straight
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ NOISE_SHARES = (1.0, 0.95, 0.85, 0.7, 0.5, 0.25, 0.05)
 STRAIGHT, SPHERICAL = "straight line", "on the sphere"
 IN_PIXELS, IN_LATENTS = "noise in the pixels", "noise in the latents"
 BLENDED = "the sentences' vectors blended"
+WITHOUT_DICE = "DDIMScheduler"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,9 @@ def between_noises(
 ) -> Walk | None:
     """Draws from what lies between the noises of two seeds.
 
-    The noise that some schedulers add in every step is everywhere that of the first seed.
+    DDIM takes the place of schedulers that add noise on the way, so that a picture depends on the
+    noise that its run begins with alone. Where it does not fit, what is added in every step is
+    everywhere that of the first seed.
 
     Raises:
         ValueError: both seeds are the same.
@@ -118,7 +122,16 @@ def between_noises(
         torch.randn(shape, generator=dice, dtype=dtype)  # a run begins with drawing its own noise
         return drawn(pipe, base, done, watch, generator=dice, latents=latents, **texts)
 
-    return _both_ways(ends[0], ends[1], draw, watch, base.steps)
+    with scheduled(pipe, _without_dice(pipe)):
+        return _both_ways(ends[0], ends[1], draw, watch, base.steps)
+
+
+def _without_dice(pipe: Any) -> str | None:
+    """Names a scheduler that adds no noise on the way; None keeps the model's own."""
+    own = type(pipe.scheduler).__name__
+    kind = own + str(pipe.scheduler.config.get("algorithm_type", ""))
+    throws = any(one in kind for one in ("DDPM", "Ancestral", "SDE", "sde-"))
+    return WITHOUT_DICE if throws and WITHOUT_DICE in knobs.schedulers_for(own) else None
 
 
 def between_prompts(

@@ -20,12 +20,14 @@ CHECKED = 1024
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 2 when something has to be put right first."""
     arguments = _parser().parse_args(argv)
+    from storybook.training.loop import TrainingStopped  # brings torch, which help does without
+
     try:
         if arguments.train_judge:
             train_judge(arguments)
         else:
             evaluate(arguments)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TrainingStopped) as error:
         sys.stderr.write(f"explainer evaluate: {error}\n")
         return 2
     except KeyboardInterrupt:

@@ -1,11 +1,10 @@
 """Whether a model copies: how near its pictures come to the pictures it was trained on.
 
-Near and far have no scale of their own. So the captions that the model was given are drawn anew,
-and these drawings, which training never saw, are held against the same training pictures: they come
-as near as a picture must that shows what the caption says. What is nearer than all but one in a
-hundred of them is called suspicious. A model that makes nothing but new
-pictures is suspicious about once in a hundred, one that learned its pictures by heart nearly
-always.
+Near and far have no scale of their own. So captions of training pictures are drawn anew, and these
+drawings, which training never saw, are held against the same training pictures: they come as near
+as a picture must that shows what the caption says. What is nearer than all but one in a hundred of
+them is called suspicious. A model that makes nothing but new pictures is suspicious about once in a
+hundred, one that learned its pictures by heart nearly always.
 """
 
 from __future__ import annotations
@@ -114,7 +113,7 @@ def measure(
         pipe: the model.
         clip: whose eyes to compare with.
         trained: the training pictures: uint8, shape (n, size, size, 3).
-        drawings: how many drawings, made anew from the same captions, are the measure of how
+        drawings: how many drawings, made anew from training captions, are the measure of how
             near is near.
         count: how many pictures to make.
         settings: how to make them.
@@ -130,7 +129,8 @@ def measure(
     made = paint(pipe, told, settings, progress)
     found = index.nearest(Index.of(made, clip))
     size = trained.shape[1]
-    drawn = np.stack([dataset.anew(i % count, size, i // count) for i in range(drawings)])
+    takes = [divmod(i, len(trained)) for i in range(drawings)]
+    drawn = np.stack([dataset.anew(number, size, take) for take, number in takes])
     unseen = Index.of(drawn, clip)
     report = compare(found, index.nearest(unseen), unseen.among())
     nearby = {}
@@ -144,7 +144,7 @@ def measure(
 def compare(
     found: dict[str, Nearest], drawings: dict[str, Nearest], among: dict[str, Nearest]
 ) -> dict[str, Any]:
-    """Hold a model's pictures against drawings made anew from the same captions.
+    """Hold a model's pictures against drawings made anew from training captions.
 
     Args:
         found: nearest training pictures of the model's pictures, by kind of distance.

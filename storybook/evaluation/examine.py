@@ -116,8 +116,8 @@ def judge_quality(
         judge: who looks.
         drawings: it looks at them as they are,
         reconstructions: after the autoencoder,
-        unseen: and at drawings of what these prompts say: pairs that its own training never
-            showed either.
+        unseen: and at drawings of what these prompts say: pairs that the model's training never
+            showed.
     """
     size = drawings.pictures.shape[1]
     told = np.stack([draw(shown, size) for _, shown in unseen])

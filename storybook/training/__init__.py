@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storybook.dataset import PICTURES
+
 if TYPE_CHECKING:
     from storybook.training.loop import Budget
     from storybook.training.recipe import Recipe
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parents[1] / "weights"
 """Where the model that comes with this package lives."""
 MOST_RATE = 10.0
-MOST_PICTURES = 100_000
 SHARES = {
     "autoencoder": 0.22,
     "clip": 0.08,
@@ -42,9 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check(options)
     _use_allocator(argv)
     # torch reads its settings when it is first imported, so not before this point.
+    from storybook.training.export import may_replace
     from storybook.training.loop import TrainingStopped
     from storybook.training.parts import PartsError
 
+    if not may_replace(options.out):
+        raise SystemExit(
+            f"{options.out} holds something other than a model, and the finished model would "
+            "replace it. Choose another folder with --out."
+        )
     try:
         recipe = _recipe(options)
         if recipe.accelerator.is_main_process:
@@ -62,7 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on from the last checkpoint.", file=sys.stderr)
+        print(
+            "\nInterrupted. The same command goes on from the last checkpoint; with --in-all added "
+            "it does only what is left.",
+            file=sys.stderr,
+        )
         return 130
     return 0
 
@@ -152,8 +163,8 @@ def _check(options: argparse.Namespace) -> None:
         raise SystemExit(f"no such stage: {', '.join(unknown)}; choose from {', '.join(SHARES)}")
     if not 0 < options.rate <= MOST_RATE:
         raise SystemExit(f"--rate is a factor above 0 and at most {MOST_RATE}, got {options.rate}")
-    if options.pictures is not None and not 0 < options.pictures <= MOST_PICTURES:
-        raise SystemExit(f"--pictures is a number from 1 to {MOST_PICTURES:,}")
+    if options.pictures is not None and not 0 < options.pictures <= PICTURES:
+        raise SystemExit(f"--pictures is a number from 1 to {PICTURES:,}")
     for name in ("minutes", "steps"):
         value = getattr(options, name)
         if value is not None and not value >= 0:

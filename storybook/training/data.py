@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,16 +72,17 @@ def named(folder: Path, pictures: int, per_picture: int) -> np.ndarray:
     Returns:
         int64, shape (pictures, per_picture, attributes), see :func:`naming.named`.
     """
-    path = folder / f"named-{_fingerprint('', pictures, per_picture)}.npy"
+    what = json.dumps(naming.ATTRIBUTES)
+    path = folder / f"named-{_fingerprint(what, pictures, per_picture)}.npy"
     if not path.exists():
         keep(path, naming.named(pictures, per_picture))
     return np.load(path)
 
 
-def _fingerprint(reader: str, pictures: int, per_picture: int) -> str:
-    """Name a table of captions by all it depends on; a sample stands for their wording."""
+def _fingerprint(made: str, pictures: int, per_picture: int) -> str:
+    """Name what was made of captions by all it depends on; a sample stands for their wording."""
     sample = "\n".join(texts(min(pictures, 50), per_picture))
-    parts = (reader, sample, str(pictures), str(per_picture))
+    parts = (made, sample, str(pictures), str(per_picture))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

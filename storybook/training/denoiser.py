@@ -57,7 +57,7 @@ def noise_scheduler() -> DDPMScheduler:
 
 
 def build(preset: Preset) -> UNet2DConditionModel:
-    """Return an untrained UNet with cross-attention at every size but the smallest."""
+    """Return an untrained UNet with cross-attention at every size, the smallest's in the middle."""
     channels = preset.unet_channels
     down = ("CrossAttnDownBlock2D",) * (len(channels) - 1) + ("DownBlock2D",)
     return UNet2DConditionModel(

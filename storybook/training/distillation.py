@@ -35,6 +35,11 @@ LAST, FROM, TO, FIRST = 200, 300, 550, 700
 at all. Sampling goes through them from the right to the left."""
 
 
+def origin(teacher: UNet2DConditionModel) -> str:
+    """Name the denoiser that teaches, as well as half precision tells it."""
+    return checkpoint.fingerprint("distillation", teacher, halved=True)
+
+
 class DistillationStage(DenoiserStage):
     """A denoiser learns from a frozen copy of itself, with and without self-attention.
 
@@ -48,6 +53,7 @@ class DistillationStage(DenoiserStage):
     def __init__(self, teacher: DenoiserStage, preset: Preset) -> None:
         super().__init__(_copy(teacher.model), teacher.data, preset)
         self.batch_size, self.learning_rate = preset.distillation_batch, preset.distillation_rate
+        self.origin = origin(teacher.model)
         # In a tuple, so that the teacher is neither trained nor saved with the stage.
         self._teacher = (_half_blind(teacher.model),)
 

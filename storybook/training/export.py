@@ -59,7 +59,7 @@ def save(
     tokenizer: CLIPTokenizer,
     record: dict[str, object],
 ) -> None:
-    """Write the whole model to ``folder``, float16, and only then replace what stood there.
+    """Write the whole model to ``folder``, float16, and only then replace the one that stood there.
 
     The text encoder's file holds its projection too, and the image encoder stands beside it, so
     that transformers loads the CLIP pair from the same folder.
@@ -77,8 +77,19 @@ def save(
     for kept in ("README.md", "evaluation.json"):
         if (folder / kept).exists():
             shutil.copy2(folder / kept, fresh / kept)
-    shutil.rmtree(folder, ignore_errors=True)
+    former = folder.with_name(folder.name + ".former")
+    shutil.rmtree(former, ignore_errors=True)
+    if folder.exists():
+        folder.replace(former)
     fresh.replace(folder)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def may_replace(folder: Path) -> bool:
+    """Tell whether nothing stands at ``folder`` but a model, which a new one may replace."""
+    if not folder.is_dir():
+        return not folder.exists()
+    return (folder / "model_index.json").exists() or not any(folder.iterdir())
 
 
 def _save_halved(encoder: PreTrainedModel, folder: Path) -> None:

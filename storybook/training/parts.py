@@ -3,8 +3,9 @@
 Machines that are lent for minutes often hand back small files only. A model folder is packed as
 it is. Of a state, each checkpoint is packed in its slim form (averaged weights in half precision,
 no optimizer), with the tokenizer and the snapshots; pictures, latents and tokens are left out,
-since any machine makes them again. Two bytes a parameter: the largest preset fits into three
-parts, where its whole state would take seventeen.
+since any machine makes them again. Two bytes a parameter, and those of denoiser and autoencoder
+twice, for two stages each: the largest preset fits into five parts, where its whole state would
+take about thirty.
 
 A part is a piece of one plain tar archive: ``cat storybook-*.tar.* | tar x`` unpacks it, too.
 ``parts.json`` names the pieces and their checksums. It is replaced last, so that whatever

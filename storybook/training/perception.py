@@ -42,8 +42,8 @@ class _Block(nn.Module):
 class Perception(nn.Module):
     """A convolutional classifier of latents, with one head an attribute of the world.
 
-    It shares no weights with the judge, which looks at pictures. But both learned from the same
-    scenes, and all that the judge tells of them is among what this one tells.
+    It shares neither weights nor scenes with the judge, which looks at pictures. But all that the
+    judge tells of them is among what this one tells.
 
     Args:
         channels: of a latent.

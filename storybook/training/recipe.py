@@ -96,7 +96,6 @@ class Recipe:
             pictures = resident(self._pictures(enough), self.accelerator.device)
         with self._compiling_ahead(), self._preparing_the_rest(enough):
             vae, vae_progress = self._autoencoder(pictures)
-        self._drop_outdated_decoder(vae)
         if not self._wanted("clip"):
             return
         with self.accelerator.main_process_first():
@@ -114,11 +113,12 @@ class Recipe:
         latents = resident(latents.numpy(), self.accelerator.device)
         eye = self._perception(latents, version)
         stage = self._denoiser_stage(vae, pair, eye, latents, tokens, words, origin)
-        self._drop_outdated_distillation()
         progress = {"autoencoder": vae_progress, "clip": pair_progress}
         progress["denoiser"] = self._train(stage, len(latents))
+        self._drop_outdated_distillation(stage.model)
         if self._wanted("distillation"):
             stage, progress["distillation"] = self._distillation(stage)
+        self._drop_outdated_decoder(vae)
         if self._wanted("decoder"):
             vae, progress["decoder"] = self._decoder(vae, stage, pictures, latents, tokens, version)
         self._save(vae, stage.model, pair, words, progress)
@@ -289,12 +289,12 @@ class Recipe:
                 "--stages denoiser,distillation,decoder"
             )
 
-    def _drop_outdated_distillation(self) -> None:
-        """Forget what was learned from a denoiser that is about to change."""
+    def _drop_outdated_distillation(self, teacher: UNet2DConditionModel) -> None:
+        """Forget what was learned from a denoiser that is another by now."""
         path = self.state / "distillation.pt"
         with self.accelerator.main_process_first():
-            if path.exists() and self._trains("denoiser"):
-                self._say("distillation: the denoiser is going to change, so it starts anew")
+            if path.exists() and checkpoint.origin(path) != distillation.origin(teacher):
+                self._say("distillation: the denoiser has changed, so it starts anew")
                 path.unlink()
 
     def _distillation(
@@ -428,9 +428,11 @@ class Recipe:
     def _record(self, progress: dict[str, Progress]) -> dict[str, object]:
         # Copies are looked for among so many: what an earlier call learned from counts for ever.
         pictures = max(self.preset.pictures, *(done.among for done in progress.values()))
+        # Batches and rates are this call's, and stages may have been trained by others.
+        sizes = {k: v for k, v in asdict(self.preset).items() if not k.endswith(("batch", "rate"))}
         return {
             "world": WORLD_VERSION,
-            "preset": asdict(self.preset) | {"pictures": pictures},
+            "preset": sizes | {"pictures": pictures},
             "seed": self.seed,
             "stages": {
                 name: {

@@ -17,7 +17,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from storybook.training import checkpoint, denoiser, parts
+from storybook.training import checkpoint, denoiser, distillation, parts
 from storybook.training.checkpoint import Progress
 
 
@@ -73,7 +73,10 @@ def from_model(folder: Path, state: Path) -> list[str]:
         models["distillation"] = models["denoiser"]
     if "decoder" in record["stages"]:
         models["decoder"] = models["autoencoder"]
-    origins = {"denoiser": denoiser.origin(models["autoencoder"], models["clip"])}
+    origins = {
+        "denoiser": denoiser.origin(models["autoencoder"], models["clip"]),
+        "distillation": distillation.origin(models["denoiser"]),
+    }
     slim = {
         stage: checkpoint.slim_from_model(model, _progress(record, stage), origins.get(stage))
         for stage, model in models.items()
@@ -85,8 +88,8 @@ def _take(slim: dict[str, dict[str, Any]], tokenizer: Path, state: Path) -> list
     taken = [
         stage for stage, found in slim.items() if checkpoint.further(state / f"{stage}.pt", found)
     ]
-    if "distillation" in taken and _denoiser_went_on(slim, state):
-        taken.remove("distillation")
+    if "distillation" in slim:
+        taken = _with_its_teacher(taken, slim, state)
     if "clip" in taken or not (state / "tokenizer").exists():
         shutil.copytree(tokenizer, state / "tokenizer", dirs_exist_ok=True)
     if "denoiser" in taken:  # the snapshots show the one before it
@@ -96,11 +99,16 @@ def _take(slim: dict[str, dict[str, Any]], tokenizer: Path, state: Path) -> list
     return taken
 
 
-def _denoiser_went_on(slim: dict[str, dict[str, Any]], state: Path) -> bool:
-    """Tell whether the state's denoiser is no longer the one that these distilled."""
-    path = state / "denoiser.pt"
+def _with_its_teacher(taken: list[str], slim: dict[str, dict[str, Any]], state: Path) -> list[str]:
+    """Take what was distilled with the denoiser that it was distilled of, never beside another."""
+    path = state / "distillation.pt"
+    if "denoiser" in taken:
+        other = path.exists() and checkpoint.origin(path) != slim["distillation"]["origin"]
+        return [stage for stage in slim if stage in taken or (other and stage == "distillation")]
     there = Progress.from_json(slim["denoiser"]["progress"]).step
-    return path.exists() and checkpoint.progress(path).step > there
+    if checkpoint.progress(state / "denoiser.pt").step > there:
+        return [stage for stage in taken if stage != "distillation"]
+    return taken
 
 
 def _pair(folder: Path, logit_scale: float) -> CLIPModel:

@@ -4,28 +4,28 @@
 const REPORT_MS = 300;
 const THOUSAND = 1000;
 
-const classOf = (model) => String(model.get("_anywidget_id")).split(".").at(-1);
-
 /** Give every studio of the page somebody who draws, if the page came over the network. */
-async function attachDrawing(models) {
+function attachDrawing(models) {
   const facts = JSON.parse(document.getElementById("drawing").textContent);
   const served = location.protocol === "http:" || location.protocol === "https:";
   for (const [i, model] of models.entries()) {
     if (classOf(model) !== "Studio") continue;
-    if (served) attachStudio(model, models, i, facts, await megabytesOf(facts));
+    if (served) attachStudio(model, models, i, facts);
     else model.set("_offer", "Put on a web host, this page draws sentences of your own in the browser; opened from a disk it cannot.");
   }
 }
 
-/** What the first picture makes this browser fetch. */
-async function megabytesOf({ sizes }) {
+/** Say what the first picture makes this browser fetch, once it is known which runtime it takes. */
+async function offer(model, { sizes }) {
+  const words = "Drawn here, in your browser. The first picture fetches the model";
+  model.set("_offer", `${words}.`);
   const gpu = await navigator.gpu?.requestAdapter().catch(() => null);
   const runtime = `ort/${gpu ? "webgpu" : "wasm"}.`;
   const fetched = Object.entries(sizes).filter(([name]) => name.startsWith("model/") || name.startsWith(runtime));
-  return Math.round(fetched.reduce((sum, [, size]) => sum + size, 0) / 1e6);
+  model.set("_offer", `${words}: ${Math.round(fetched.reduce((sum, [, size]) => sum + size, 0) / 1e6)} MB.`);
 }
 
-function attachStudio(model, models, place, { folder, sizes }, megabytes) {
+function attachStudio(model, models, place, { folder, sizes }) {
   let worker = null;
   let id = 0;
   let began = 0;
@@ -33,7 +33,7 @@ function attachStudio(model, models, place, { folder, sizes }, megabytes) {
   let drawn = null;
   let reported = 0;
 
-  model.update({ _offer: `Drawn here, in your browser. The first picture fetches the model: ${megabytes} MB.` });
+  offer(model, { sizes });
   const asked = new URLSearchParams(location.search);
   if (asked.has("prompt")) model.set("_form", { ...model.get("_form"), ...formOf(asked) });
   model.send = (content) => {
@@ -177,18 +177,8 @@ function fileName({ prompt, seed }) {
 
 /** A file to save: its suffix, its kind and its bytes. */
 async function fileOf(kind, model, run) {
-  if (kind === "picture") return [".png", "image/png", await pngOf(model)];
+  if (kind === "picture") return [".png", "image/png", await pictureFile(model)];
   if (kind === "trace" && run) return [".trace", "application/octet-stream", traceFile(run)];
   const what = kind === "trace" ? "The recorded run's file" : "An animation";
   throw new Error(`${what} is made by a live page. Here you can save the picture, and the whole of a run that you drew.`);
-}
-
-async function pngOf(model) {
-  const view = model.get("_frames");
-  const [from, to] = model.get("_frame_index").picture;
-  const bytes = new Uint8Array(view.buffer, view.byteOffset + from, to - from);
-  const bitmap = await createImageBitmap(new Blob([bytes]));
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  return (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer();
 }

@@ -11,7 +11,7 @@ from explainer.site import model, runtime
 from explainer.widgets.host import script_json
 
 FOLDER = "live"
-SCRIPTS = ("drawing.js", "followers.js", "curves.js", "trace_file.js")
+SCRIPTS = ("drawing.js", "followers.js", "curves.js", "picture_file.js", "trace_file.js")
 _LIVE = Path(__file__).with_name("live")
 _NAMES = {"wasm": "WebAssembly", "webgpu": "WebGPU"}
 

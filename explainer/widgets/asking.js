@@ -7,23 +7,28 @@ function askRow(view, { words, unit, send, fields = [], done = "The model has an
   const told = h("span", { class: "ex-small ex-number" });
   const cancel = h("button", { class: "ex-button", type: "button", text: "Cancel", onclick: () => model.send({ type: "cancel" }) });
   const form = h("form", { class: "ex-ask", onsubmit: ask }, ...fields, go, bar, told, cancel);
-  view.watch("_status", showStatus);
+  let busy = false;
+  view.watch("_status", () => {
+    showStatus();
+    if (model.get("_status").state === "done") view.say(done);
+  });
   showStatus();
   return form;
 
   function ask(event) {
     event.preventDefault();
+    // What is asked without the button, as by a slider, takes the place of what is under way.
+    if (busy && event.submitter) return;
     model.send({ type: "ask", ...send() });
   }
 
   function showStatus() {
     const { state, step, total } = model.get("_status");
-    const busy = state === "queued" || state === "running";
+    busy = state === "queued" || state === "running";
     for (const node of [bar, told, cancel]) node.hidden = !busy;
-    go.disabled = busy;
+    go.setAttribute("aria-disabled", String(busy)); // disabled outright it would lose the focus
     bar.value = total ? step / total : 0;
     told.textContent = state === "queued" ? "waiting" : step ? `${unit} ${step} of ${total}` : "waking the model";
-    if (state === "done") view.say(done);
   }
 }
 

@@ -54,6 +54,10 @@ const cloud = {
     let paths = null;
     let known = model.get("points");
     const ask = view.redraw(draw);
+    // A canvas keeps the colours of the theme that it was drawn in.
+    const themes = new MutationObserver(ask);
+    themes.observe(root, { attributeFilter: ["data-theme"] });
+    view.signal.addEventListener("abort", () => themes.disconnect());
     view.watch("points", () => {
       // Its own drawing comes back here as well; only another's takes the model away.
       if (model.get("points") !== known) forget();

@@ -30,7 +30,7 @@ const combinations = {
       model.set("chosen", i);
       model.save_changes();
       load();
-      view.say(sets.textContent);
+      view.say(sets.firstChild.getAttribute("aria-label"));
     }
 
     function load() {

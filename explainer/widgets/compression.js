@@ -16,7 +16,10 @@ const compression = {
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     view.watch("_facts", load);
-    view.watch("_seconds", tell);
+    view.watch("_seconds", () => {
+      tell();
+      if (!timed.hidden) view.say(timed);
+    });
     load();
     tell();
 
@@ -41,7 +44,6 @@ const compression = {
       timed.textContent =
         `Timed here: one step took ${inSeconds(latents)} on latents and ${inSeconds(pixels)} on pixels, ` +
         `${times(pixels / latents)} as long.`;
-      view.say(timed.textContent);
     }
 
     function draw() {

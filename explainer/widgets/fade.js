@@ -33,12 +33,11 @@ const fade = {
       text: "Here I lose it",
       onclick: reveal,
     });
-    const upload = uploadButton(() => size, (picture) => show(picture, -1), complain);
+    const upload = uploadButton(() => size, show, complain);
     const own = upload.querySelector("button");
     const choices = model.get("_titles").map((title, i) =>
       h("button", { class: "ex-button", type: "button", text: title, "aria-pressed": "false", onclick: () => choose(i) }),
     );
-    let chosen = 0;
     const slider = curveSlider({ label: "Noise level", from: "clean", to: "static" });
     slider.draw(signal.map((share) => Math.min(DECIBELS, decibels(share))), {
       floor: -DECIBELS,
@@ -68,15 +67,19 @@ const fade = {
 
     function choose(i) {
       const all = bytesOf(model.get("_choices"));
-      show(new DataView(all.slice(i * length, (i + 1) * length).buffer), i);
+      show(new DataView(all.slice(i * length, (i + 1) * length).buffer));
     }
 
-    function show(picture, i) {
-      chosen = i;
+    function show(picture) {
       view.notify({});
       model.set("_pixels", picture);
       model.save_changes();
-      ask();
+    }
+
+    /** Which of the choices is on show, whoever chose it; -1 for none of them. */
+    function placeOf(picture) {
+      const all = bytesOf(model.get("_choices"));
+      return choices.findIndex((_, i) => picture.every((value, at) => value === all[i * length + at]));
     }
 
     function complain(text) {
@@ -107,6 +110,7 @@ const fade = {
       formula.textContent = `${keep.toFixed(3)} × picture + ${add.toFixed(3)} × noise`;
       facts.textContent = `timestep ${level} of ${last} · ${decibelWords(signal[level])}`;
       canvas.setAttribute("aria-label", `The picture at ${facts.textContent}`);
+      const chosen = placeOf(clean);
       choices.forEach((button, i) => button.setAttribute("aria-pressed", String(i === chosen)));
       own.setAttribute("aria-pressed", String(chosen < 0));
       slider.place(level, facts.textContent);

@@ -52,6 +52,11 @@ class PageModel {
 
 const NEAR = "1200px";
 
+/** The name of its widget's class, for functions that see the models before. */
+function classOf(model) {
+  return String(model.get("_anywidget_id")).split(".").at(-1);
+}
+
 function bytesOf(base64) {
   if (Uint8Array.fromBase64) return new DataView(Uint8Array.fromBase64(base64).buffer);
   const letters = atob(base64);

@@ -90,11 +90,11 @@ const nearest = {
       const [measure, place] = model.get("chosen");
       const one = model.get("_facts").scales[measure]?.found[place];
       for (const thumb of thumbs) thumb.button.setAttribute("aria-pressed", String(thumb.measure === measure && thumb.place === place));
+      own.setAttribute("aria-label", `The picture: ${model.get("_facts").title}`);
       if (!one) return;
       const words = `Training picture ${one.number.toLocaleString("en")}`;
       otherText.replaceChildren(h("strong", { text: words }), h("span", { class: "ex-small", text: one.caption }));
       apartText.replaceChildren(h("strong", { text: "Where the two differ" }), h("span", { class: "ex-small", text: "black is not at all, white from black to white" }));
-      own.setAttribute("aria-label", `The picture: ${model.get("_facts").title}`);
       other.setAttribute("aria-label", `${words}, drawn again: ${one.caption}`);
       apart.setAttribute("aria-label", "Where the two differ");
     }

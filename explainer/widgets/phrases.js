@@ -2,6 +2,7 @@
 
 const VIEWS = { table: "Table", map: "Map", axes: "Your own axes" };
 const ENDS = ["left", "right", "below", "above"];
+const AXES_WORDS = "Each phrase stands where its vector’s foot falls on the two straight lines between your words.";
 
 const phrases = {
   mount(view) {
@@ -78,16 +79,17 @@ const phrases = {
       axes.hidden = !shown || chosen !== "axes";
       if (!shown) return;
       const names = model.get("_phrases");
-      reading.textContent = "";
-      if (chosen === "table") return stage.replaceChildren(table(names, model.get("_cosines")));
       const { points, problem, share } = model.get(chosen === "map" ? "_map" : "_axes");
+      tell(chosen === "table" || problem ? "" : chosen === "map" ? mapWords(share) : AXES_WORDS);
+      if (chosen === "table") return stage.replaceChildren(table(names, model.get("_cosines")));
       if (problem) return stage.replaceChildren(h("p", { class: "ex-field-problem", text: problem }));
       const ends = chosen === "axes" ? model.get("ends") : [];
       stage.replaceChildren(scatter(names, points, ends, Math.max(240, stage.clientWidth)));
-      reading.textContent =
-        chosen === "map"
-          ? `Principal components: this plane shows ${Math.round(100 * share)} % of how your phrases differ; the rest lies in other directions.`
-          : "Each phrase stands where its vector’s foot falls on the two straight lines between your words.";
+    }
+
+    /** A status that is written anew is read out anew, also with the same words. */
+    function tell(words) {
+      if (reading.textContent !== words) reading.textContent = words;
     }
 
     function table(names, cosines) {
@@ -120,6 +122,10 @@ const phrases = {
     }
   },
 };
+
+function mapWords(share) {
+  return `Principal components: this plane shows ${Math.round(100 * share)} % of how your phrases differ; the rest lies in other directions.`;
+}
 
 /** A cosine with two decimals; what rounds to nothing has no sign. */
 function phraseCosine(value) {

@@ -4,7 +4,6 @@ const DICE =
   "M6 4h12a2 2 0 0 1 2 2v12a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2zM8.5 8.5h.01M15.5 8.5h.01M12 12h.01M8.5 15.5h.01M15.5 15.5h.01";
 const ANSWER_MS = 8000;
 const SETTLED_MS = 3000;
-const FIELDS = ["prompt", "negative_prompt", "seed", "steps", "guidance_scale"];
 
 /** Why a field's text cannot be run, or an empty string. Python asks the same again, and decides. */
 function problemOf(name, text, limits) {
@@ -93,6 +92,7 @@ const studio = {
     const generate = h("button", { class: "ex-button ex-button-main", type: "submit", text: "Generate" });
     const link = linkCopier(view);
     const panel = progressPanel(cancel);
+    const offer = h("p", { class: "ex-small ex-studio-offer" });
     const form = h(
       "form",
       { class: "ex-studio", novalidate: true, onsubmit: submit, onkeydown: shortcut },
@@ -111,8 +111,7 @@ const studio = {
         live ? h("span", { class: "ex-small ex-shortcut", text: "Ctrl + Enter" }) : null,
         link.button,
       ),
-      // Said by a page that has no kernel, about drawing in the browser.
-      model.get("_offer") ? h("p", { class: "ex-small ex-studio-offer", text: model.get("_offer") }) : null,
+      offer,
       link.shown,
       panel.node,
     );
@@ -142,11 +141,13 @@ const studio = {
     // A run that is kept already comes without any progress.
     view.watch(["_status", "_run"], showStatus);
     view.watch("_preview", loadPreview);
+    view.watch("_offer", showOffer);
     fill();
     showChips();
     showProblem();
     showStatus();
     loadPreview();
+    showOffer();
 
     function fill() {
       const texts = model.get("_form") ?? {};
@@ -284,6 +285,12 @@ const studio = {
       preview?.close();
       preview = next;
       ask();
+    }
+
+    /** What a page that has no kernel says about drawing in the browser. */
+    function showOffer() {
+      offer.textContent = model.get("_offer") ?? "";
+      offer.hidden = !offer.textContent;
     }
 
     function drawPreview() {

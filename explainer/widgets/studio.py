@@ -101,7 +101,7 @@ class Studio(Prompting, Addressed, Player, scripts=("saving", "curve", "player",
         self.notify("")
         self._problem = {}
         self._form = _form_texts(parameters)
-        run = self._controller.submit(parameters)
+        run = self._controller.submit(parameters, reader=f"Studio {id(self)}")
         with self._reporting:
             self._current, self._began = run, 0.0
         run.observe(self._report)
@@ -155,6 +155,8 @@ class Studio(Prompting, Addressed, Player, scripts=("saving", "curve", "player",
             "total": run.total,
             "place": run.place,
             "elapsed": round(now - self._began, 2) if self._began else 0.0,
+            # Fresh every time, so that asking for a kept run twice is answered twice.
+            "at": now,
         }
         self._preview = b"" if run.ended else run.preview or b""
         if run.state == "done":

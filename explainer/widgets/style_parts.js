@@ -12,18 +12,22 @@ function labelled(title, control, short = false) {
 }
 
 /** A curve slider with a second, dashed line; it moves `position` of the model. */
-function twoLineSlider(model, words, first, second, range) {
+function twoLineSlider(model, words) {
   const slider = curveSlider(words);
-  slider.draw(first, range);
-  const [low, high] = [range.floor ?? 0, range.ceiling ?? 1];
-  const shares = second.map((value) => (value === null ? null : clamp((value - low) / (high - low || 1), 0, 1)));
-  const line = h("svg:path", { class: "ex-style-second", "vector-effect": "non-scaling-stroke", d: curvePath(shares) });
+  const line = h("svg:path", { class: "ex-style-second", "vector-effect": "non-scaling-stroke" });
   slider.node.querySelector("svg").append(line);
   slider.range.addEventListener("input", () => {
     model.set("position", Number(slider.range.value));
     model.save_changes();
   });
-  return slider;
+  return {
+    ...slider,
+    draw(first, second, { floor = 0, ceiling = 1 } = {}) {
+      slider.draw(first, { floor, ceiling });
+      const shares = second.map((value) => (value === null ? null : clamp((value - floor) / (ceiling - floor || 1), 0, 1)));
+      line.setAttribute("d", curvePath(shares));
+    },
+  };
 }
 
 /** What the two lines are. */

@@ -5,10 +5,10 @@ const styleTimes = {
     const { model, root } = view;
     const figures = Array.from({ length: 4 }, () => pictureFigure());
     const said = h("p", { class: "ex-style-said ex-number" });
-    const slot = h("div");
+    const slider = twoLineSlider(model, { label: "Step at which the style words come or go", from: "at the start", to: "at the end" });
     const key = h("div");
     const waits = h("p", { class: "ex-small", text: "The curves wait for your guess." });
-    const board = h("div", {}, h("div", { class: "ex-style-pictures ex-style-four" }, ...figures.map(({ node }) => node)), said, slot, waits, key);
+    const board = h("div", {}, h("div", { class: "ex-style-pictures ex-style-four" }, ...figures.map(({ node }) => node)), said, slider.node, waits, key);
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
     root.append(empty, board);
     const { longest } = model.get("_form");
@@ -17,7 +17,6 @@ const styleTimes = {
       const fields = [labelled("Your own sentence", sentence), labelled("Style words", style)];
       root.append(askRow(view, { words: "Draw it early and late", unit: "step", fields, send: () => ({ sentence: sentence.value, style: style.value }), done: "Both are drawn." }));
     } else root.append(onlyLive("Drawing a sentence of your own"));
-    let slider = null;
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     view.watch("position", ask);
@@ -38,14 +37,7 @@ const styleTimes = {
       if (board.hidden) return;
       const shown = model.get("shown");
       const hidden = switches.map(() => null);
-      slider = twoLineSlider(
-        model,
-        { label: "Step at which the style words come or go", from: "at the start", to: "at the end" },
-        shown ? early.pixels : hidden,
-        shown ? late.pixels : hidden,
-        { floor: 0, ceiling: 1 },
-      );
-      slot.replaceChildren(slider.node);
+      slider.draw(shown ? early.pixels : hidden, shown ? late.pixels : hidden);
       waits.hidden = shown;
       key.hidden = !shown;
       key.replaceChildren(twoLineKey("only before that step", "only from it on", "Upwards: how far the picture follows the sentence with its style words, by pixels."));
@@ -72,7 +64,7 @@ const styleTimes = {
         figures[i].canvas.setAttribute("aria-label", `“${written}”, its style words ${words}${measured}`);
       });
       said.textContent = `The style words change sides after step ${done} of ${steps}. Always the same noise, seed ${seed}.`;
-      slider?.place(k, `after step ${done} of ${steps}`);
+      slider.place(k, `after step ${done} of ${steps}`);
     }
   },
 };

@@ -41,7 +41,8 @@ const styleWays = {
       const shown = model.get("shown");
       const hidden = places.map(() => null);
       const judged = clip.some((value) => value !== null);
-      slider = twoLineSlider(model, { label: "Place on the way", from: kind === "mix" ? ends[0] : places[0], to: kind === "mix" ? ends[1] : places.at(-1) }, shown ? pixels : hidden, shown ? clip : hidden, { floor: 0, ceiling: 1 });
+      slider = twoLineSlider(model, { label: "Place on the way", from: kind === "mix" ? ends[0] : places[0], to: kind === "mix" ? ends[1] : places.at(-1) });
+      slider.draw(shown ? pixels : hidden, shown ? clip : hidden);
       slot.replaceChildren(...(side ? [] : [slider.node]));
       waits.hidden = shown;
       key.hidden = table.hidden = !shown || side;

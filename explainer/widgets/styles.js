@@ -7,13 +7,13 @@ const styles = {
     const { model, root } = view;
     const said = h("p", { class: "ex-style-said ex-number" });
     const grid = h("ul", { class: "ex-styles" });
-    const slot = h("div");
+    const slider = twoLineSlider(model, { label: "Steps done", from: "first step", to: "finished" });
     const hint = h("p", { class: "ex-small" });
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
     const [mean, spread] = ["all styles, averaged", ""].map(pictureFigure);
     const sums = h("div", { class: "ex-style-pictures ex-styles-sums" }, mean.node, spread.node);
     const waits = h("p", { class: "ex-small", text: "The distances wait for your guess." });
-    root.append(empty, grid, said, h("div", { class: "ex-styles-below" }, sums, h("div", {}, slot, waits, hint)));
+    root.append(empty, grid, said, h("div", { class: "ex-styles-below" }, sums, h("div", {}, slider.node, waits, hint)));
     const sentence = sentenceBox({ maxlength: model.get("_form").longest });
     const seed = h("input", { type: "text", inputmode: "numeric", class: "ex-text-field ex-number" });
     if (canAsk(view)) {
@@ -32,7 +32,6 @@ const styles = {
       );
     } else root.append(onlyLive("Drawing a sentence of your own"));
     let cells = [];
-    let slider = null;
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     view.watch(["position", "_frames"], ask);
@@ -93,15 +92,15 @@ const styles = {
       const [chosen, shown] = [model.get("chosen"), model.get("shown")];
       waits.hidden = shown || !titles.length;
       hint.hidden = !shown || titles.length < 2;
-      if (!titles.length) return slot.replaceChildren();
+      slider.node.hidden = !titles.length;
+      if (!titles.length) return;
       const yardstick = titles.indexOf(another);
       const others = titles.map((_, i) => i).filter((i) => i !== chosen && i !== yardstick);
       const mean = moments.map((_, k) => (others.length ? others.reduce((sum, i) => sum + apart[chosen][i][k], 0) / others.length : null));
       const far = moments.map((_, k) => (yardstick >= 0 && yardstick !== chosen ? apart[chosen][yardstick][k] : null));
       const hidden = moments.map(() => null);
       const ceiling = 1.08 * Math.max(...mean, ...far, 1e-9);
-      slider = twoLineSlider(model, { label: "Steps done", from: "first step", to: "finished" }, shown ? mean : hidden, shown ? far : hidden, { floor: 0, ceiling });
-      slot.replaceChildren(slider.node);
+      slider.draw(shown ? mean : hidden, shown ? far : hidden, { ceiling });
       hint.replaceChildren(
         twoLineKey("other style words, on average", yardstick >= 0 && yardstick !== chosen ? "another seed" : "", "Upwards and “away”: how far the predicted latents are from those of the chosen picture (RMS). Layout: how far light and dark are in the same places, 1 for the same. Click on a picture to choose it."),
       );
@@ -131,7 +130,7 @@ const styles = {
       });
       sums.hidden = !shown || !addUp(titles, k);
       said.textContent = `${where[0].toUpperCase()}${where.slice(1)}, seed ${number}`;
-      slider?.place(k, where);
+      slider.place(k, where);
     }
 
     /** The mean of the pictures from one noise, and where they differ; false while one is missing. */

@@ -78,6 +78,7 @@ const swap = {
       guess.hidden = true;
       key.hidden = verdict.hidden = false;
       view.say(verdict.textContent);
+      slider.range.focus(); // the button that was pressed is gone
       ask();
     }
 

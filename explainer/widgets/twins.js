@@ -47,6 +47,7 @@ const twins = {
       load();
       answer.textContent = `${right ? "Yes." : "No, it is the other one."} ${answer.textContent}`;
       view.say(answer.textContent);
+      (next.disabled ? back : next).focus(); // the button that was pressed is gone
     }
 
     function load() {

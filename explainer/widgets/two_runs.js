@@ -120,7 +120,8 @@ const twoRuns = {
     }
 
     function swap(text) {
-      replaceWord(text.trim());
+      if (text.trim()) replaceWord(text.trim());
+      else fields[1].text = fields[0].text; // a box that was emptied asks for no other word
     }
 
     function weigh(weight) {
@@ -210,7 +211,7 @@ function wordChange({ takeAway, swap, weigh }) {
   const other = h("input", { class: "ex-input ex-runs-other", type: "text", autocomplete: "off", placeholder: "another word", "aria-label": "Another word in its place" });
   const slider = h("input", { class: "ex-slider", type: "range", min: 0, max: 3, step: 0.25, value: 1, "aria-label": "How much the word counts" });
   const told = h("output", { class: "ex-number" });
-  other.addEventListener("input", () => other.value.trim() && swap(other.value));
+  other.addEventListener("input", () => swap(other.value));
   slider.addEventListener("input", () => {
     told.textContent = `× ${slider.value}`;
     weigh(Number(slider.value));

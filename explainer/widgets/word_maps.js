@@ -100,6 +100,8 @@ const wordMaps = {
     }
 
     function load() {
+      // A chip that goes while it is pointed at never says that the pointer left.
+      hovered = place = null;
       const raw = bytesOf(model.get("_attention")).slice().buffer;
       const [count, words] = [model.get("_count"), model.get("_words").length + 1];
       let start = 0;

@@ -17,9 +17,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def hosted(folder):
+def hosted(folder, host=Quiet):
     """Serve a folder on this machine; yield its address."""
-    server = ThreadingHTTPServer(("localhost", 0), partial(Quiet, directory=folder))
+    server = ThreadingHTTPServer(("localhost", 0), partial(host, directory=folder))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

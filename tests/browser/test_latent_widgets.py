@@ -33,6 +33,36 @@ def test_the_compression_is_drawn_to_scale_and_told(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
+def test_only_news_is_read_out(listening):
+    def make(controller):
+        shown = Compression(make_trace(), cost.PUBLISHED[0].unet, controller=controller)
+        shown._seconds = {"latents": 0.25, "pixels": 2.5}
+        shown._status = {"state": "done", "step": 2, "total": 2}
+        return shown
+
+    page = listening(make)
+    page.wait_for_timeout(600)  # longer than whatever is said is put off
+    assert page.text_content(".ex-spoken") == ""
+    page.evaluate("models[0].set('_seconds', { latents: 0.5, pixels: 2.5 })")
+    page.wait_for_selector(".ex-spoken:text('one step took 500 ms')", state="attached")
+    page.evaluate("models[0].set('_status', { state: 'running', step: 1, total: 2 })")
+    page.evaluate("models[0].set('_status', { state: 'done', step: 2, total: 2 })")
+    page.wait_for_selector(".ex-spoken:text('Both steps were timed.')", state="attached")
+
+
+def test_whoever_asks_keeps_the_focus_and_asks_once(listening):
+    page = listening(
+        lambda controller: Compression(make_trace(), cost.PUBLISHED[0].unet, controller=controller)
+    )
+    page.focus("text=Time a step on both, here")
+    page.keyboard.press("Enter")
+    page.evaluate("models[0].set('_status', { state: 'running', step: 1, total: 2 })")
+    refreshed(page)
+    assert page.evaluate("document.activeElement.textContent") == "Time a step on both, here"
+    page.keyboard.press("Enter")
+    assert page.evaluate("sent") == [{"type": "ask"}]
+
+
 def square(level, size=32):
     return np.full((size, size, 3), level, np.uint8)
 
@@ -90,6 +120,7 @@ def test_channels_ask_once_the_hand_rests(listening):
     page.wait_for_function("window.sent")
     assert page.evaluate("window.sent") == [{"type": "ask"}]
     assert page.evaluate("models[0].get('gains')") == [1, 1, 0, *[1] * 5]
+    page.evaluate("models[0].set('_status', { state: 'running', step: 0, total: 1 })")
     page.click("text=All as they were")
     page.wait_for_function("window.sent.length === 2")
     assert page.evaluate("models[0].get('gains')") == [1] * 8

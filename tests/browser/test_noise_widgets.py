@@ -28,7 +28,7 @@ from explainer.widgets import (
     Sweep,
 )
 from explainer.widgets.host import static_page
-from tests.browser.canvases import refreshed, until
+from tests.browser.canvases import refreshed, repainted, sums, until
 from tests.synthetic import make_trace, webp
 from tests.test_noise_widgets import BASE, LOSSES, SWAPPED, made_guesses
 from tests.tiny import stable_diffusion
@@ -89,6 +89,20 @@ def test_the_picture_fades_by_the_schedules_own_numbers(open_page):
         assert np.abs(shown - wanted)[inside].mean() < 0.06
         keep = np.sqrt(shares[level - 1])
         assert f"{keep:.3f} × picture" in page.inner_text(".ex-fade-formula")
+
+
+def test_the_picture_that_is_marked_is_the_one_on_show(open_page):
+    shown = fade()
+    shown._pixels = picture(1).tobytes()  # chosen in another view, or before this one was made
+    page = open_page(static_page([shown]))
+    marked = ".ex-fade-choices [aria-pressed=true]"
+    page.wait_for_selector(f"{marked}:text-is('two')")
+    page.click("text=one")
+    page.wait_for_selector(f"{marked}:text-is('one')")
+    assert page.locator(marked).count() == 1
+    ring = "button => getComputedStyle(button).boxShadow"
+    looks = [one.evaluate(ring) for one in page.locator(".ex-fade-choices button").all()]
+    assert [look != "none" for look in looks] == [True, False, False]
 
 
 def test_the_slider_moves_the_level_and_the_guess_is_answered(open_page):
@@ -347,6 +361,15 @@ def test_points_on_one_spot_or_none_are_told_and_the_page_lives_on(open_page):
     page.wait_for_selector("text=Train again", timeout=60_000)
 
 
+def test_the_clouds_colours_follow_the_theme(open_page):
+    page = open_page(static_page([Cloud([[0, 0]] * 20)]), color_scheme="light")
+    drawn = page.locator(".ex-cloud-draw")
+    refreshed(page)
+    before = sums(drawn)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    repainted(page, drawn, before)
+
+
 def test_points_can_be_drawn(open_page):
     page = open_page(static_page([Cloud([[5, 5]], steps=5)]))
     page.click("text=Clear")
@@ -427,7 +450,7 @@ def test_the_swap_shows_its_curves_after_the_guess(open_page):
     assert "never for good" in verdict
     assert "was decided between step 0 and step 4 of 8" in verdict
     assert page.get_attribute(".ex-curve .ex-curve-line", "d").startswith("M0 0L50 30")
-    page.focus(".ex-curve input")
+    assert page.evaluate("document.activeElement.type") == "range"
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
         "document.querySelector('.ex-curve input').ariaValueText.includes('70 % by pixels, 20 %')"

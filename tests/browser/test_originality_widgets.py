@@ -69,6 +69,7 @@ def test_without_an_index_the_reader_is_told_what_a_search_takes(
     page = listening(make, **NARROW)
     page.wait_for_selector("text=first draws all 150 training pictures again")
     assert page.locator(".ex-nearest figure:visible").count() == 1
+    assert page.get_attribute(".ex-nearest-yours", "aria-label").startswith("The picture: ")
     page.click("text=Find its nearest")
     assert page.evaluate("window.sent") == [{"type": "ask"}]
     page.evaluate("models[0].set('_status', { state: 'running', step: 64, total: 150 })")
@@ -147,6 +148,7 @@ def test_a_pair_is_chosen_and_its_counts_are_told(open_page):
     page.wait_for_selector("text=“a bear on the beach”")
     told = page.inner_text("[data-picture=picture]")
     assert "finds “bear” in it, but not “beach”" in told
+    page.wait_for_selector(".ex-spoken:text('training pictures show “bear”')", state="attached")
     assert page.locator("[data-picture=own]").is_hidden()
     page.evaluate("models[0].set('_own', { 1: '5' })")
     page.wait_for_selector("text=seed 5, drawn here")
@@ -166,4 +168,5 @@ def test_the_copy_is_told_after_the_guess(open_page):
     assert page.locator("[data-copy=true]").count() == 1
     assert "By its twin" in page.inner_text(".ex-twins-side >> nth=0")
     assert page.evaluate("models[0].get('guessed')") == [1]
+    assert page.evaluate("document.activeElement.textContent") == "Next"
     assert page.evaluate(NO_WIDER)

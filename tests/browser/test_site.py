@@ -10,8 +10,9 @@ from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.serving import notebooks_folder
 from explainer.site import gallery, writing
 from explainer.site.notebook import Page
+from explainer.stages.clip import TextEncoder
 from explainer.stages.sentence import SentenceReader
-from explainer.widgets import Gallery, Player, Question
+from explainer.widgets import Gallery, Player, Question, Sentence, TokenLayers
 from tests.browser.canvases import repainted, sums
 from tests.browser.site_pages import hosted, visit
 from tests.synthetic import make_trace, scene, webp
@@ -153,6 +154,28 @@ def test_a_sentence_is_cut_into_tokens_as_it_is_typed(browser, exported):
         sentence.locator("textarea").fill("fox " * 501)
         page.wait_for_selector("text=4 characters too many")
         assert chips.count() == len(words)
+
+
+@needs_weights
+def test_that_a_widget_stays_behind_is_said_once_and_not_at_every_letter(browser, tmp_path):
+    encoder = TextEncoder(embedded_folder())
+    page = Page("typing", "Typing")
+    both = [Sentence(encoder.reader, "a fox"), TokenLayers(encoder.encode("a fox"))]
+    for i, widget in enumerate(both):
+        page.bundle.add(widget.get_state(), [f"#widget-{i}"])
+    page.body = '<div id="widget-0"></div><div id="widget-1"></div>'
+    writing._let_type(page, embedded_folder())
+    look.copy_assets(tmp_path / writing.ASSETS)
+    writing._write(page, "", "", tmp_path)
+    with visit(browser, (tmp_path / "typing.html").as_uri()) as shown:
+        shown.evaluate("""() => {
+          window.written = 0;
+          const alert = document.querySelector("#widget-1 [role=alert]");
+          new MutationObserver(() => (written += 1)).observe(alert, { childList: true });
+        }""")
+        shown.locator("textarea").press_sequentially(" in the snow")
+        shown.wait_for_selector("#widget-1 >> text=This still shows the recorded sentence")
+        assert shown.evaluate("written") == 1
 
 
 @needs_weights

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import threading
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import explainer
 from explainer import look
@@ -25,10 +27,11 @@ from explainer.widgets import (
     TokenRow,
     pixels,
 )
-from tests.browser.site_pages import hosted, visit
+from tests.browser.site_pages import Quiet, hosted, visit
 from tests.tiny import stable_diffusion
 
 STUDIO = ".ex:has(.ex-studio)"
+SECONDS = 30
 # Single precision here and there, in another order; x0 at the first step is magnified by the noise.
 BUFFERS = {"_frames", "_levels", "_values"}
 READ_AS = {"_levels": np.uint8, "_values": "<f2"}
@@ -319,9 +322,13 @@ def test_the_page_stays_quick_while_it_draws(page):
 
 
 def test_the_picture_is_saved_and_an_animation_says_what_it_needs(page, tmp_path):
-    drawn(page, "a fox <b> ../..", steps="1")
+    drawn(page, "a 🦊 fox <b> ../..", steps="1")
     assert saved(page, tmp_path / "own.png", "Picture") == "a-fox-b-seed-7.png"
-    assert (tmp_path / "own.png").read_bytes().startswith(b"\x89PNG")
+    with Image.open(tmp_path / "own.png") as image:
+        assert image.text == {
+            "prompt": "a 🦊 fox <b> ../..", "negative_prompt": "", "seed": "7", "steps": "1",
+            "guidance_scale": "5", "model": "",
+        }  # fmt: skip
     page.locator(f"{STUDIO} .ex-save").get_by_role("button", name="Animation", exact=True).click()
     page.wait_for_selector("text=An animation is made by a live page")
 
@@ -332,8 +339,7 @@ def test_an_address_that_names_a_run_fills_the_form_and_fetches_nothing(browser,
         page.on("request", lambda request: asked.append(request.url))
         assert page.input_value(f"{STUDIO} textarea") == "an owl"
         assert page.input_value(f"{STUDIO} .ex-field-steps input[type=text]") == "9"
-        size = page.inner_text(".ex-studio-offer")
-        assert "MB" in size
+        page.wait_for_selector(".ex-studio-offer:has-text('MB')")
         page.wait_for_timeout(500)
         assert asked == []
 
@@ -348,6 +354,55 @@ def test_what_is_missing_on_the_host_is_told_and_the_run_on_show_stays(browser, 
         ask(page, "a robot")
         page.wait_for_selector("text=/denoiser.onnx could not be fetched .404./")
         assert page.is_visible(f"{STUDIO} >> text=“a fox sleeps”")
+
+
+def test_a_connection_that_breaks_is_told(browser, folder):
+    class Breaking(Quiet):
+        def copyfile(self, source, outputfile):
+            broken = self.path.endswith("denoiser.onnx")
+            outputfile.write(source.read(1000 if broken else -1))
+
+    with (
+        hosted(folder, Breaking) as address,
+        visit(browser, f"{address}draw.html", allowed=["ERR_CONTENT_LENGTH"]) as page,
+    ):
+        ask(page, "a robot")
+        page.wait_for_selector("text=/denoiser.onnx could not be fetched. Is the network there/")
+
+
+def test_cancelling_stops_the_models_download_and_it_can_begin_anew(browser, folder):
+    begun, gone, quick = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(Quiet):
+        def copyfile(self, source, outputfile):
+            if quick.is_set() or not self.path.endswith("denoiser.onnx"):
+                return super().copyfile(source, outputfile)
+            begun.set()
+            try:
+                while not quick.wait(0.02):
+                    outputfile.write(source.read(1))
+            except OSError:
+                gone.set()
+
+    with hosted(folder, Slow) as address, visit(browser, f"{address}draw.html") as page:
+        ask(page, "a robot")
+        assert begun.wait(SECONDS)
+        page.click(f"{STUDIO} >> text=Cancel")
+        page.wait_for_selector(f"{STUDIO} >> text=Stopped.")
+        assert gone.wait(SECONDS)
+        quick.set()
+        drawn(page, "a robot", steps="1")
+
+
+def test_no_page_waits_for_the_graphics_processor(browser, host):
+    context = browser.new_context()
+    silent = "{ value: { requestAdapter: () => new Promise(() => {}) } }"
+    context.add_init_script(f"Object.defineProperty(navigator, 'gpu', {silent})")
+    page = context.new_page()
+    page.goto(f"{host}draw.html")
+    page.wait_for_selector("html[data-ready]", timeout=1000 * SECONDS)
+    assert page.is_enabled(f"{STUDIO} >> text=Generate")
+    context.close()
 
 
 def test_a_browser_without_vectors_is_told(browser, folder, tmp_path):

@@ -59,6 +59,7 @@ def test_styles_are_slid_through_and_measured_against_the_chosen_one(listening):
     page.focus(".ex-curve input")
     for waiting in ([{"title": "ink", "share": 0.5}], []):  # a run goes on under the hand
         page.evaluate("waiting => models[0].set('_waiting', waiting)", waiting)
+    page.evaluate("models[0].set('_facts', { ...models[0].get('_facts') })")
     page.keyboard.press("ArrowLeft")
     page.wait_for_selector(".ex-style-said:has-text('After step 4 of 9')")
     assert "6.00 away" in cells.nth(2).inner_text()

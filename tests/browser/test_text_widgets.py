@@ -15,6 +15,7 @@ from explainer.sharing import parameters_of
 from explainer.stages import clip, words
 from explainer.widgets.host import static_page
 from tests.browser.attended import attended
+from tests.browser.canvases import refreshed
 from tests.synthetic import make_trace
 
 pytestmark = pytest.mark.skipif(
@@ -104,6 +105,14 @@ def test_phrases_have_a_table_a_map_and_axes(open_page, encoder):
     ends = page.locator(".ex-scatter-end").evaluate_all("all => all.map((one) => one.textContent)")
     assert ends == ["day", "night →", "pencil", "↑ ink"]
     assert page.locator(".ex b").count() == 0
+    page.evaluate("""() => {
+      window.written = 0;
+      const reading = document.querySelector("[role=status].ex-number");
+      new MutationObserver(() => (written += 1)).observe(reading, { childList: true });
+      models[0].set("_phrases", [...models[0].get("_phrases")]);
+    }""")
+    refreshed(page)
+    assert page.evaluate("written") == 0  # what is written is read out, also the same words
     assert fits(page)
 
 
@@ -214,6 +223,8 @@ def test_a_word_is_taken_away_swapped_and_weighed(open_page, pair):
     assert page.input_value("textarea >> nth=1") == "a in the snow"
     page.fill(".ex-runs-other", "bear")
     assert page.input_value("textarea >> nth=1") == "a bear in the snow"
+    page.fill(".ex-runs-other", "")
+    assert page.input_value("textarea >> nth=1") == "a fox in the snow"
     page.fill(".ex-runs-change input[type=range]", "2.5")
     assert page.input_value("textarea >> nth=1") == "a fox in the snow"
     assert page.inner_text(".ex-runs-weights").strip().startswith("“fox” counts × 2.5")
@@ -303,6 +314,16 @@ def test_the_effect_of_a_word_is_shown_after_the_guess(open_page):
     page.focus(".ex-words-scrub input")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("text=/At step 2, looking up/")
+
+
+def test_a_word_that_was_pointed_at_is_forgotten_with_its_sentence(open_page):
+    shown = widgets.WordMaps(RunController(fingerprint="none"), attentive())
+    page = open_page(static_page([shown]))
+    # A chip that is taken away while the pointer is on it never says that the pointer left.
+    page.dispatch_event(".ex-words-chip:has-text('snow')", "pointerenter")
+    page.wait_for_selector("text=What changes without “snow”")
+    page.evaluate("models[0].update({ _words: ['an', 'owl'], word: 1 })")
+    page.wait_for_selector("text=What changes without “owl”")
 
 
 def test_a_run_without_attention_says_how_to_get_it(open_page):

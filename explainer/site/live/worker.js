@@ -17,9 +17,11 @@ const NO_SIMD =
 let model = null;
 let wanted = 0;
 let last = Promise.resolve();
+let fetching = new AbortController();
 
 onmessage = ({ data }) => {
   wanted = data.type === "draw" ? data.id : 0;
+  if (data.type === "cancel") fetching.abort();
   // One after another: a session computes one thing at a time. Whoever is before ends soon, for it is
   // not wanted any more.
   if (data.type === "draw") last = last.then(() => answer(data));
@@ -28,6 +30,7 @@ onmessage = ({ data }) => {
 async function answer(data) {
   const tell = (type, content = {}, transfer = []) => postMessage({ type, id: data.id, ...content }, transfer);
   try {
+    if (wanted !== data.id) return tell("cancelled"); // before anything is fetched for it
     model ??= load(data.sizes, (got, total) => postMessage({ type: "loading", id: wanted, got, total }));
     const parts = await model;
     tell("begun");
@@ -35,7 +38,8 @@ async function answer(data) {
     if (run) tell("done", { run, device: parts.device });
     else tell("cancelled");
   } catch (error) {
-    model = null; // a graphics processor that was lost, a file that did not come: begin anew next time
+    // A graphics processor was lost, a file did not come or is not wanted any more: begin anew next time.
+    model = null;
     tell("failed", { text: String(error?.message ?? error) });
   }
 }
@@ -47,24 +51,27 @@ async function hasGpu() {
 
 async function load(sizes, progress) {
   if (!WebAssembly.validate(new Uint8Array(SIMD))) throw new Error(NO_SIMD);
+  fetching = new AbortController();
+  const { signal } = fetching;
   const gpu = await hasGpu();
   const names = ["model/model.json", ...PARTS.map((name) => `model/${name}.onnx`)];
   const total = [binaryOf(gpu), ...names].reduce((sum, name) => sum + (sizes[name] ?? 0), 0);
   let got = 0;
   const count = (bytes) => progress((got += bytes), Math.max(total, got));
+  const get = (name) => fetched(name, signal, count);
   const files = [];
-  for (const name of names) files.push(await fetched(name, count));
+  for (const name of names) files.push(await get(name));
   const [text, ...networks] = files;
   const facts = JSON.parse(new TextDecoder().decode(text));
-  const wake = async (on) => ({ ...(await sessionsOf(networks, on, count)), facts, tokenizer: new Tokenizer(facts.tokenizer) });
+  const wake = async (on) => ({ ...(await sessionsOf(networks, on, get)), facts, tokenizer: new Tokenizer(facts.tokenizer) });
   // A graphics processor may be there and yet refuse; every processor does it more slowly.
   return gpu ? wake(true).catch(() => wake(false)) : wake(false);
 }
 
 const binaryOf = (gpu) => `ort/${gpu ? "webgpu" : "wasm"}.bin`;
 
-async function sessionsOf(networks, gpu, count) {
-  const binary = await unpacked(await fetched(binaryOf(gpu), count));
+async function sessionsOf(networks, gpu, get) {
+  const binary = await unpacked(await get(binaryOf(gpu)));
   const ort = await import(new URL(`ort/${gpu ? "webgpu" : "wasm"}.js`, HERE));
   ort.env.wasm.numThreads = 1; // more need headers that few web hosts send
   ort.env.wasm.wasmBinary = binary;
@@ -75,14 +82,17 @@ async function sessionsOf(networks, gpu, count) {
   return { ort, device: gpu ? "WebGPU" : "WebAssembly", ...sessions };
 }
 
-async function fetched(name, progress) {
+async function fetched(name, signal, progress) {
   const address = new URL(name, HERE);
-  const answer = await fetch(address).catch(() => null);
-  if (!answer?.ok) throw new Error(`${address.pathname} could not be fetched${answer ? ` (${answer.status})` : ""}. Is the network there, and the site complete?`);
+  const lost = (status = "") => {
+    throw new Error(`${address.pathname} could not be fetched${status}. Is the network there, and the site complete?`);
+  };
+  const answer = await fetch(address, { signal }).catch(() => lost());
+  if (!answer.ok) lost(` (${answer.status})`);
   const pieces = [];
   const reader = answer.body.getReader();
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(() => lost());
     if (done) break;
     pieces.push(value);
     progress(value.byteLength);

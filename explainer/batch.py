@@ -147,14 +147,14 @@ def record_list(
     Yields:
         What became of each line, in their order. After one that `stops` no other follows.
     """
-    from explainer.models import fingerprint
+    from explainer.models import run_fingerprint
 
-    weights = fingerprint(pipe)
+    model = run_fingerprint(pipe)
     for line in lines:
         if line.parameters is None:
             yield Outcome(line, "failed", problem=line.problem)
             continue
-        path = folder / _name(weights, line.parameters, options)
+        path = folder / _name(model, line.parameters, options)
         if _is_there(path):
             yield Outcome(line, "there", path)
             continue
@@ -187,9 +187,9 @@ def _record(
     )
 
 
-def _name(weights: str, parameters: RunParameters, options: Mapping[str, Any]) -> str:
+def _name(model: str, parameters: RunParameters, options: Mapping[str, Any]) -> str:
     """A name that says what it is, and is another wherever anything else was asked for."""
-    key = json.dumps([weights, asdict(parameters), options], sort_keys=True, default=str)
+    key = json.dumps([model, asdict(parameters), options], sort_keys=True, default=str)
     digest = hashlib.sha256(key.encode()).hexdigest()[:8]
     return f"{slug(parameters.prompt)}-{digest}.trace"
 

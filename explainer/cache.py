@@ -1,4 +1,4 @@
-"""Finished runs on disk, found again by the model's weights and the run's parameters."""
+"""Finished runs on disk, found again by what drew them and the run's parameters."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ ABANDONED_AFTER = timedelta(hours=1)
 class TraceCache:
     """A folder of recorded runs that several kernels may use at once.
 
-    A run's file is named by the SHA-256 of the model's fingerprint and the run's parameters, so
-    that whoever asks for the same run gets the same file. Files appear whole or not at all.
+    A run's file is named by the SHA-256 of the model's fingerprint, which tells its scheduler too
+    (`explainer.models.run_fingerprint`), and the run's parameters, so that whoever asks for the
+    same run gets the same file. Files appear whole or not at all.
 
     Args:
         folder: Where to keep the runs; the folder that the environment names in EXPLAINER_CACHE if

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from numpy.typing import NDArray
 
-__all__ = ["of_file", "of_folder", "of_pipeline"]
+__all__ = ["of_file", "of_folder", "of_pipeline", "with_scheduler"]
 
 # All that take part in drawing, under diffusers' names. An image encoder, for one, does not.
 _NETWORKS = ("text_encoder", "text_encoder_2", "text_encoder_3", "transformer", "unet", "vae")
@@ -61,6 +61,20 @@ def of_folder(folder: Path) -> str:
     """The same for a pipeline's folder in diffusers' layout, read without torch."""
     weights = list(_of_folder(folder))
     return _digest(weights, [w.values.size for w in weights])
+
+
+def with_scheduler(weights: str, scheduler: str, config: Mapping[str, Any]) -> str:
+    """Names weights together with the scheduler that draws with them unless another is asked for.
+
+    Args:
+        weights: Their own name.
+        scheduler: Class of the scheduler.
+        config: Its configuration, as diffusers holds it or writes it to a file.
+    """
+    # What begins with an underscore is diffusers' own book-keeping.
+    values = {name: value for name, value in config.items() if not name.startswith("_")}
+    told = json.dumps([scheduler, values], sort_keys=True, default=str)
+    return f"{weights}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
 def _of_pipeline(pipe: Any) -> Iterator[_Weights]:

@@ -29,6 +29,7 @@ __all__ = [
     "ModelError",
     "embedded_fingerprint",
     "embedded_folder",
+    "embedded_run_fingerprint",
     "fingerprint",
     "is_folder",
     "known_phrases",
@@ -37,6 +38,7 @@ __all__ = [
     "measure",
     "nearest_wording",
     "picture_size",
+    "run_fingerprint",
     "usual_settings",
 ]
 
@@ -288,6 +290,14 @@ def fingerprint(pipe: DiffusionPipeline) -> str:
     return fingerprints.of_pipeline(pipe)
 
 
+def run_fingerprint(pipe: Any) -> str:
+    """Names what draws a pipeline's runs: its weights, its scheduler and how that is configured."""
+    scheduler = pipe.scheduler
+    return fingerprints.with_scheduler(
+        fingerprint(pipe), type(scheduler).__name__, scheduler.config
+    )
+
+
 @cache
 def embedded_fingerprint() -> str | None:
     """The embedded model's fingerprint, found without torch; None where its weights are missing."""
@@ -295,6 +305,17 @@ def embedded_fingerprint() -> str | None:
         return fingerprints.of_folder(embedded_folder())
     except ModelError:
         return None
+
+
+@cache
+def embedded_run_fingerprint() -> str | None:
+    """The embedded model's `run_fingerprint`, found without torch; None without its weights."""
+    weights = embedded_fingerprint()
+    if weights is None:
+        return None
+    path = embedded_folder() / "scheduler" / "scheduler_config.json"
+    config = json.loads(path.read_text("utf-8"))
+    return fingerprints.with_scheduler(weights, config["_class_name"], config)
 
 
 def embedded_folder() -> Path:

@@ -55,7 +55,8 @@ def add(commands: Any) -> None:
         "--output",
         type=Path,
         metavar="PATH",
-        help="a file, by default PROMPT.trace; with --prompts a folder, by default traces",
+        help="a file, by default PROMPT.trace, or a folder that is there to put it in; with "
+        "--prompts a folder, by default traces",
     )
     parser.add_argument("--negative-prompt", default=usual.negative_prompt, metavar="TEXT")
     parser.add_argument("--seed", type=int, default=usual.seed, help="default: %(default)s")
@@ -133,7 +134,9 @@ def _parameters(
 def _record_one(options: argparse.Namespace, wanted: RunParameters) -> int:
     from explainer.batch import slug
 
-    path = options.output or Path(f"{slug(wanted.prompt)}.trace")
+    path = options.output or Path()
+    if path.is_dir():
+        path /= f"{slug(wanted.prompt)}.trace"
     trace = _draw(options, wanted)
     trace.save(path)
     print(f"{path} {_facts(trace, path)}")

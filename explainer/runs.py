@@ -152,8 +152,9 @@ class RunController:
         load_pipe: Returns the pipeline; called once, in the background. `explainer.load` if not
             given.
         cache: Where finished runs are kept; the user's own cache if not given.
-        fingerprint: Names the pipeline's weights, as `explainer.models.fingerprint` does. With it
-            the cache can answer before the model is loaded. Known for the embedded model.
+        fingerprint: Names the pipeline's weights and its scheduler, as
+            `explainer.models.run_fingerprint` does. With it the cache can answer before the model
+            is loaded. Known for the embedded model.
         turns: The queue for the machine's processor; the user's own if not given.
         limits: What readers may ask for; what the environment says if not given.
     """
@@ -174,7 +175,7 @@ class RunController:
         self._cache = cache or TraceCache(max_age=self.limits.keep)
         self._fingerprint = fingerprint
         if load_pipe is None and fingerprint is None:
-            self._fingerprint = models.embedded_fingerprint()
+            self._fingerprint = models.embedded_run_fingerprint()
         self._turns = turns or Turns()
         self._pipe: DiffusionPipeline | None = None
         self._latest: dict[str, Job] = {}
@@ -342,7 +343,7 @@ class RunController:
             from explainer import models
 
             self._pipe = self._pipe or self._load_pipe()
-            self._fingerprint = models.fingerprint(self._pipe)
+            self._fingerprint = models.run_fingerprint(self._pipe)
         return self._pipe, self._fingerprint
 
     def _recall(self, run: Run) -> bool:

@@ -38,8 +38,11 @@ def parameters_of(trace: Trace) -> RunParameters:
     """Returns what asks for this run; its scheduler too, but for the embedded model's own.
 
     Raises:
-        ParameterError: It was recorded otherwise than one may ask for, such as with 1000 steps.
+        ParameterError: It was recorded otherwise than one may ask for: with 1000 steps, from a
+            picture, or, of the embedded model, at another size than its own. Of other models nobody
+            knows here which one that is.
     """
+    _check_start(trace)
     return RunParameters(
         prompt=trace.prompt,
         negative_prompt=trace.negative_prompt,
@@ -175,11 +178,36 @@ def _font(style: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, size)
 
 
-def _has_usual_scheduler(trace: Trace) -> bool:
-    """Whether it goes without saying; of another model nobody knows here which one it has."""
+def _check_start(trace: Trace) -> None:
+    """Refuses a run that begins with something else than a model's own size of noise."""
+    if any(kind in trace.pipeline for kind in ("Img2Img", "Inpaint")):
+        raise ParameterError("image", "It began with a picture, which the run does not hold.")
+    if _is_embedded(trace) and (trace.height, trace.width) != _usual_size():
+        height, width = _usual_size()
+        raise ParameterError(
+            "size",
+            f"It is {trace.width} × {trace.height} pixels large; of itself the model draws "
+            f"{width} × {height}.",
+        )
+
+
+def _is_embedded(trace: Trace) -> bool:
     from explainer.models import embedded_fingerprint
 
-    return trace.fingerprint == embedded_fingerprint() and trace.scheduler == _usual_scheduler()
+    return trace.fingerprint == embedded_fingerprint()
+
+
+def _has_usual_scheduler(trace: Trace) -> bool:
+    """Whether it goes without saying; of another model nobody knows here which one it has."""
+    return _is_embedded(trace) and trace.scheduler == _usual_scheduler()
+
+
+@cache
+def _usual_size() -> tuple[int, int]:
+    from explainer.measuring import of_folder
+    from explainer.models import embedded_folder
+
+    return of_folder(embedded_folder()).size
 
 
 @cache

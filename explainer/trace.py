@@ -146,7 +146,7 @@ class Trace:
         height: Height of the picture in pixels.
         scaling_factor: What the autoencoder's latents were multiplied by.
         shift_factor: What was taken off them before.
-        complete: False where the run was cancelled: the arrays then end early.
+        complete: False where the run was cancelled or failed: the arrays then may end early.
         tokens: The prompt as the text encoder read it; empty where the caller gave embeddings.
         truncated: The end of the prompt, which the model never read; "" if it read all.
         hidden_states: (layers + 1, tokens, width) float16. Token embeddings first, then the output

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diffusers import EulerDiscreteScheduler
 
 from explainer import batch, cli, gallery, measuring, models, record_command
 from explainer.capture import record
@@ -122,16 +123,19 @@ def test_a_list_is_recorded_and_what_is_there_is_not_made_again(pipe, tmp_path):
     assert Trace.load(first[1].path).prompt == "an owl"
 
 
-def test_other_settings_and_other_weights_get_files_of_their_own(pipe, tmp_path):
+def test_other_settings_weights_and_schedulers_get_files_of_their_own(pipe, tmp_path):
     (line,) = batch.read_list(written(tmp_path, "a fox"), USUAL)
     more = replace(line, parameters=replace(line.parameters, steps=3))
     runs = [(pipe, line, False), (pipe, more, False), (pipe, line, "x0")]
     runs.append((tiny.stable_diffusion(seed=1), line, False))
+    other = tiny.stable_diffusion()
+    other.scheduler = EulerDiscreteScheduler.from_config(other.scheduler.config)
+    runs.append((other, line, False))
     paths = {
         next(batch.record_list(one, [wanted], tmp_path, previews=previews)).path
         for one, wanted, previews in runs
     }
-    assert len(paths) == 4
+    assert len(paths) == 5
 
 
 def test_a_run_that_fails_is_named_and_the_others_go_on(pipe, tmp_path):

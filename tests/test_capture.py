@@ -346,6 +346,44 @@ def test_nothing_stays_behind_after_an_error(pipe: Any) -> None:
     assert_untouched(pipe, before)
 
 
+@pytest.mark.parametrize("previews", [True, ("x0", "linear"), False])
+def test_the_steps_are_kept_where_the_decoder_fails_in_the_end(
+    pipe: Any, previews: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    whole = record(pipe, PROMPT, seed=7, steps=STEPS, previews=False)
+    recorder = Recorder(pipe, previews=previews)
+    monkeypatch.setattr(pipe.vae, "decode", full)
+    with pytest.raises(torch.OutOfMemoryError), recorder:
+        pipe(PROMPT, num_inference_steps=STEPS, generator=torch.Generator().manual_seed(7))
+    trace = recorder.trace
+    assert (trace.calls, trace.complete) == (STEPS, False)
+    assert trace.latents.tobytes() == whole.latents.tobytes()
+    assert trace.image().size == (16, 16)
+    assert set(trace.frames) == {True: {"x0", "noisy"}, False: set()}.get(previews, {"x0"})
+
+
+def test_a_run_that_failed_after_its_last_step_is_not_complete(pipe: Any) -> None:
+    def fail(_pipe: Any, step: int, _time: Any, tensors: Any) -> Any:
+        if step == STEPS - 1:
+            raise ZeroDivisionError
+        return tensors
+
+    recorder = Recorder(pipe, previews=False)
+    with pytest.raises(ZeroDivisionError), recorder:
+        pipe(PROMPT, num_inference_steps=STEPS, callback_on_step_end=fail)
+    assert (recorder.trace.calls, recorder.trace.complete) == (STEPS, False)
+
+
+def test_a_run_that_was_over_before_anything_failed_is_complete(pipe: Any) -> None:
+    recorder = Recorder(pipe, previews=False)
+    with pytest.raises(IndexError), recorder:
+        pipe(PROMPT, num_inference_steps=STEPS).images[9]
+    assert recorder.trace.complete
+
+
 def test_another_scheduler_for_one_run(pipe: Any) -> None:
     own = pipe.scheduler
     trace = record(

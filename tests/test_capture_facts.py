@@ -103,6 +103,18 @@ def test_x0_of_a_scheduler_that_clips_is_clipped(pipe: Any) -> None:
     assert np.abs(trace.x0).max() == 0.5
 
 
+def test_timesteps_that_the_caller_names_are_counted(pipe: Any) -> None:
+    """DDPM does not count them itself: it tells what an earlier run left, or nothing."""
+    pipe.scheduler = diffusers.DDPMScheduler.from_config(pipe.scheduler.config)
+    for _ in range(2):
+        with Recorder(pipe, previews=False) as recorder:
+            pipe(PROMPT, timesteps=[900, 500, 100])
+        trace = recorder.trace
+        assert (trace.steps, trace.calls, trace.complete) == (3, 3, True)
+        assert trace.timesteps.tolist() == [900, 500, 100]
+        assert record(pipe, PROMPT, seed=7, steps=8, previews=False).steps == 8
+
+
 def test_rescaled_guidance_is_not_the_plain_formula(pipe: Any) -> None:
     trace = record(pipe, PROMPT, seed=7, steps=2, previews=False, guidance_rescale=0.7)
     uncond, cond = trace.noise_uncond.astype(np.float32), trace.noise_cond.astype(np.float32)

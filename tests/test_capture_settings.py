@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from explainer.capture import Recorder, RunError, linear
 from explainer.capture.x0 import UnknownSchedulerError
+from explainer.stages.words import read_words
 from explainer.trace import Trace
 from tests import tiny
 from tests.test_capture_families import OPTIONS, PROMPT, everything_of
@@ -74,6 +76,61 @@ def test_sizes_that_are_not_square(built: dict[str, Any], family: str) -> None:
     assert trace.image().size == (trace.width, trace.height) == (24, 16)
     assert trace.latents.shape[-2:] == (8, 12)
     assert list(trace.attention) == ["4x6"]
+
+
+def test_a_picture_that_is_drawn_larger_and_cut() -> None:
+    """PixArt draws at a size that it was trained at; the frames have the shape of the picture."""
+    pipe = tiny.pixart()
+    pipe.transformer.register_to_config(sample_size=32)  # its sizes lie around 256 pixels
+    options = {"use_resolution_binning": True, "num_inference_steps": 1, "guidance_scale": 1.0}
+    trace = run_twice(pipe, "pixart", attention=False, width=48, height=32, **options)
+    assert trace.image().size == (trace.width, trace.height) == (48, 32)
+    assert min(trace.latents.shape[-2:]) > 64
+    frames = [one for ones in trace.frames.values() for one in ones]
+    assert {Image.open(io.BytesIO(one)).size for one in frames} == {(48, 32)}
+
+
+@pytest.mark.parametrize("family", ["stable_diffusion", "stable_diffusion_xl"])
+def test_a_learned_word_of_several_vectors(family: str) -> None:
+    """Textual inversion: the pipeline writes all its vectors out, where the prompt has one word."""
+    pipe = getattr(tiny, family)()
+    for end in ("", "_2") if family == "stable_diffusion_xl" else ("",):
+        parts = {name: getattr(pipe, name + end) for name in ("text_encoder", "tokenizer")}
+        pipe.load_textual_inversion(torch.randn(3, 32), token="<sty>", **parts)
+    prompt = "a fox, <sty>, in the snow"
+    trace = run_twice(pipe, family, prompt)
+    for read in (trace.tokens, *(reading.tokens for reading in trace.readings)):
+        learned = [token for token in read if token.word == "<sty>"]
+        assert [token.text for token in learned] == ["<sty>", "<sty>_1", "<sty>_2"]
+        assert all(prompt[token.start : token.end] == "<sty>" for token in learned)
+        snow = [token for token in read if token.word == "snow"]
+        assert prompt[snow[0].start : snow[-1].end] == "snow"
+    assert [word.text for word in read_words(trace.tokens)].count("<sty>") == 1
+    count = sum(token.kind != "padding" for token in trace.tokens)
+    assert trace.attention["4x4"].shape[1] == count
+    if family == "stable_diffusion":
+        said = pipe.encode_prompt(prompt, "cpu", 1, False)[0]
+        np.testing.assert_array_equal(trace.hidden_states[-1], said[0].detach().half().numpy())
+
+
+def test_the_end_that_is_cut_off_behind_a_learned_word() -> None:
+    pipe = tiny.stable_diffusion()
+    pipe.load_textual_inversion(torch.randn(3, 32), token="<sty>")
+    prompt = "<sty> " + "fox " * 40
+    with Recorder(pipe, previews=False) as recorder:
+        pipe(prompt, num_inference_steps=1)
+    read = [token for token in recorder.trace.tokens if token.kind == "word"]
+    assert prompt[read[-1].end :].strip() == recorder.trace.truncated.strip()
+
+
+def test_a_vector_of_a_learned_word_that_is_typed_alone() -> None:
+    pipe = tiny.stable_diffusion()
+    pipe.load_textual_inversion(torch.randn(3, 32), token="<sty>")
+    prompt = "<sty>_1 fox"
+    with Recorder(pipe, previews=False) as recorder:
+        pipe(prompt, num_inference_steps=1)
+    read = [token for token in recorder.trace.tokens if token.kind == "word"]
+    assert [prompt[token.start : token.end] for token in read] == ["<sty>_1", "fox"]
 
 
 def test_embeddings_in_place_of_a_prompt(built: dict[str, Any]) -> None:

@@ -50,6 +50,60 @@ def test_a_word_is_moved_along_the_line_from_the_empty_prompt(pipe, plain, weigh
     assert ours.weights == {"Fox": weight}
 
 
+def test_in_stable_diffusion_3_both_readings_of_a_word_are_moved():
+    """The denoiser reads what CLIP and T5 made of it, one after the other."""
+    pipe = tiny.stable_diffusion_3()
+    options = {"max_sequence_length": 16, "guidance_scale": 5.0}
+    texts = {"prompt_2": None, "prompt_3": None, "max_sequence_length": 16}
+    with torch.no_grad():
+        said, negative, pooled, negative_pooled = pipe.encode_prompt(PROMPT, **texts)
+        empty = pipe.encode_prompt("", **texts)[0]
+    clip = record(pipe, PROMPT, seed=7, steps=1, previews=False, **options)
+    t5 = clip.readings[-1]
+    fox = [*at(clip, "fox"), *(len(clip.tokens) + place for place in at(t5, "fox"))]
+    assert len(at(t5, "fox")) >= 1
+    moved = said.clone()
+    moved[:, fox] = empty[:, fox]
+    theirs = pipe(
+        prompt_embeds=moved,
+        pooled_prompt_embeds=pooled,
+        negative_prompt_embeds=negative,
+        negative_pooled_prompt_embeds=negative_pooled,
+        num_inference_steps=STEPS,
+        generator=torch.Generator("cpu").manual_seed(7),
+        output_type="latent",
+        guidance_scale=5.0,
+    ).images[0]
+    ours = record(
+        pipe, PROMPT, seed=7, steps=STEPS, previews=False, weights={"fox": 0.0}, **options
+    )
+    assert ours.latents[-1].tobytes() == theirs.numpy().tobytes()
+
+
+def test_a_learned_word_is_weighed_with_all_its_vectors():
+    pipe = tiny.stable_diffusion()
+    pipe.load_textual_inversion(torch.randn(3, 32), token="<sty>")
+    prompt = "a fox, <sty>, in the snowy village"
+    options = {"seed": 7, "steps": 1, "guidance_scale": 5.0, "previews": False}
+    plain = record(pipe, prompt, **options)
+    said, negative = pipe.encode_prompt(prompt, "cpu", 1, True)
+    empty, _ = pipe.encode_prompt("", "cpu", 1, True)
+    learned = at(plain, "<sty>")
+    assert len(learned) == 3
+    moved = said.clone()
+    moved[:, learned] = empty[:, learned] + 2 * (said[:, learned] - empty[:, learned])
+    theirs = pipe(
+        prompt_embeds=moved,
+        negative_prompt_embeds=negative,
+        num_inference_steps=1,
+        guidance_scale=5.0,
+        generator=torch.Generator("cpu").manual_seed(7),
+        output_type="latent",
+    ).images[0]
+    ours = record(pipe, prompt, weights={"<sty>": 2.0}, **options)
+    assert ours.latents[-1].tobytes() == theirs.numpy().tobytes()
+
+
 def test_a_weight_of_one_changes_nothing(pipe, plain):
     same = run(pipe, weights={"fox": 1.0})
     assert abs(same.latents - plain.latents).max() < 1e-4

@@ -129,6 +129,12 @@ def test_recording_leaves_a_trace(model, tmp_path, monkeypatch, capsys):
     assert "ex.widgets.Player" in capsys.readouterr().out
 
 
+def test_a_folder_that_is_there_gets_the_trace(model, tmp_path):
+    options = ["--steps", "1", "--model", str(model), "--no-previews", "--no-attention"]
+    assert cli.main(["record", "A fox!", *options, "-o", str(tmp_path)]) == 0
+    assert Trace.load(tmp_path / "a-fox.trace").prompt == "A fox!"
+
+
 def test_what_is_not_given_is_what_the_model_was_made_for(tmp_path):
     """Of one prompt and of a list, a distilled model and one that `explainer train` wrote."""
     turbo, trained = (tiny.save_folder(tmp_path / name) for name in ("tiny-turbo", "trained"))

@@ -79,6 +79,19 @@ def test_a_sentence_becomes_one_vector_where_the_encoder_makes_one(pipe):
         np.testing.assert_allclose(encoder.embed([SENTENCE])[0], wanted, atol=1e-5)
 
 
+def test_a_learned_word_is_read_with_all_its_vectors():
+    pipe = tiny.stable_diffusion()
+    pipe.load_textual_inversion(torch.randn(3, 32), token="<sty>")
+    sentence = "a fox, <sty>, in the snow"
+    (encoder,) = encoders.encoders_of(pipe, LENGTHS)
+    encoded = encoder.encode(sentence)
+    count = len(encoded.tokens)
+    said = pipe.encode_prompt(sentence, "cpu", 1, False)[0].detach().numpy()
+    np.testing.assert_allclose(encoded.hidden_states[-1], said[0, :count], atol=1e-5)
+    learned = [token for token in encoded.tokens if token.word == "<sty>"]
+    assert [sentence[token.start : token.end] for token in learned] == ["<sty>"] * 3
+
+
 def test_asking_leaves_the_tokenizer_of_a_run_that_goes_on_alone(pipe):
     for encoder in encoders.encoders_of(pipe, LENGTHS):
         tokenizer = getattr(pipe, encoder._how.tokenizer)

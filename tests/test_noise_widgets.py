@@ -241,6 +241,16 @@ def test_a_sweep_draws_every_run_of_its_experiment(controller):
     assert len(set(sweep._frame_index["pictures"])) == len(knobs.GUIDANCE) + 1
 
 
+def test_a_sweep_of_another_sentence_is_drawn_without_the_weights_of_the_first(controller):
+    base = RunParameters(prompt="a fox", steps=1, weights=(("fox", 2.0),))
+    sweep = widgets.Sweep(controller, base, knob="Guidance")
+    for prompt, weights in (("a fox", {"fox": 2.0}), ("a bear", {})):
+        sweep._handle_custom_msg({"type": "start", "prompt": prompt, "seed": "5"}, [])
+        ended(sweep)
+        assert set(states(sweep)) == {"done"}, sweep.notice
+        assert all(trace.weights == weights for trace in sweep._traces.values())
+
+
 def test_pictures_and_where_they_begin_travel_together(controller):
     sweep = widgets.Sweep(controller, RunParameters(prompt="a fox", steps=1), knob="Guidance")
     sent = []

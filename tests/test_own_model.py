@@ -226,7 +226,13 @@ def test_pictures_of_one_style_are_drawn_one_by_one(
 
 def test_a_scene_is_what_stands_before_its_style() -> None:
     for prompt, scene in (("a fox, in snow, ink", "a fox, in snow"), ("a fox", "a fox")):
-        assert Subject(make_trace(prompt=prompt)).base().prompt == scene
+        base = Subject(make_trace(prompt=prompt, weights={"fox": 2.0})).base()
+        assert (base.prompt, base.weights) == (scene, ())
+
+
+def test_sentences_are_exchanged_without_the_weights_of_the_first_ones_words() -> None:
+    subject = Subject(make_trace(prompt="a fox", weights={"fox": 2.0}))
+    assert named("Exchange the sentence").make(subject, None)._base.weights == ()
 
 
 def test_every_knob_turns(family: Any, subject: Subject) -> None:
@@ -592,6 +598,24 @@ def test_a_hub_id_asks_nobody_until_the_reader_says_so(monkeypatch: pytest.Monke
     assert picker.look("someone/some-model") is None
     assert picker._facts == {"ask_hub": "someone/some-model"}
     assert asked == []
+
+
+@pytest.mark.parametrize("source", ["someone/some-model", "", "no/such/folder"])
+def test_what_was_measured_before_does_not_come_over_another_answer(
+    source: str, folder: Any, plenty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, measure = threading.Event(), models.measure
+    monkeypatch.setattr(models, "measure", lambda name: go_on.wait(SECONDS) and measure(name))
+    picker = ModelPicker()
+    measuring_folder = picker.look(str(folder))
+    picker.look(source)
+    answer = dict(picker._facts), picker.notice
+    go_on.set()
+    measuring_folder.join(SECONDS)
+    assert (picker._facts, picker.notice) == answer
+    assert picker._status == model_picker.IDLE
+    with pytest.raises(ValueError, match="Ask first"):
+        picker.load(0)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import sys
 import threading
 import weakref
 
+import diffusers
 import pytest
 
 import explainer
-from explainer import models
+from explainer import models, widgets
 from explainer.cache import TraceCache
 from explainer.limits import Limits
 from explainer.runs import RunController, RunParameters
@@ -151,7 +152,7 @@ def test_a_run_over_the_limit_is_refused_before_it_is_asked_for(make):
 
 def test_a_run_made_before_is_not_made_again(make, pipe):
     first = finished(make().submit(FOX))
-    again = make(pytest.fail, fingerprint=models.fingerprint(pipe)).submit(FOX)
+    again = make(pytest.fail, fingerprint=models.run_fingerprint(pipe)).submit(FOX)
     assert again.state == "done"
     assert again.trace.picture == first.trace.picture
 
@@ -168,7 +169,7 @@ controller = RunController(sys.exit, TraceCache(Path(sys.argv[1])), fingerprint=
 run = controller.submit(RunParameters.from_query(sys.argv[3]))
 print(run.state, *{"torch", "diffusers", "transformers"} & sys.modules.keys())
 """
-    arguments = [str(cache.folder), models.fingerprint(pipe), FOX.to_query()]
+    arguments = [str(cache.folder), models.run_fingerprint(pipe), FOX.to_query()]
     command = [sys.executable, "-c", program, *arguments]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     assert answer.stdout.split() == ["done"]
@@ -180,8 +181,31 @@ def test_another_model_gets_a_run_of_its_own(make):
     assert other.trace.picture != first.trace.picture
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda own: diffusers.EulerAncestralDiscreteScheduler.from_config(own.config),
+        lambda own: type(own).from_config(own.config, timestep_spacing="trailing"),
+    ],
+)
+def test_the_same_weights_with_another_scheduler_get_a_run_of_their_own(make, pipe, other):
+    finished(make().submit(FOX))
+    second = tiny.stable_diffusion()
+    second.scheduler = other(second.scheduler)
+    run = finished(make(lambda: second).submit(FOX))
+    direct = explainer.record(second, FOX.prompt, seed=3, steps=4, guidance_scale=3.0)
+    assert run.trace.scheduler == type(second.scheduler).__name__
+    assert run.trace.latents.tobytes() == direct.latents.tobytes()
+    assert models.fingerprint(pipe) == models.fingerprint(second)
+
+
+@pytest.mark.skipif(models.embedded_fingerprint() is None, reason="needs the embedded weights")
+def test_the_embedded_model_is_named_as_well_before_it_is_loaded():
+    assert models.embedded_run_fingerprint() == models.run_fingerprint(models.load(device="cpu"))
+
+
 def test_a_run_that_another_kernel_makes_meanwhile_is_taken_over(make, pipe, someone_else, cache):
-    fingerprint = models.fingerprint(pipe)
+    fingerprint = models.run_fingerprint(pipe)
     run = make(fingerprint=fingerprint).submit(FOX)
     seen = watch(run)
     cache.put(fingerprint, FOX, explainer.record(pipe, FOX.prompt, seed=3, steps=4))
@@ -231,6 +255,14 @@ def test_two_readers_get_both_their_pictures(controller, someone_else):
     assert bob.place == 1
     someone_else.set()
     assert (finished(ann).state, finished(bob).state) == ("done", "done")
+
+
+def test_two_studios_on_one_controller_do_not_cancel_each_other(controller, someone_else):
+    runs = [widgets.Studio(controller).generate(wanted) for wanted in (LONG, FOX)]
+    assert [run.state for run in runs] == ["queued", "queued"]
+    runs[0].cancel()
+    someone_else.set()
+    assert finished(runs[1]).state == "done"
 
 
 def test_a_run_says_how_many_are_before_it(controller, someone_else):

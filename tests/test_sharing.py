@@ -11,6 +11,7 @@ from PIL import Image
 from explainer import models, sharing, widgets
 from explainer.parameters import ParameterError, RunParameters
 from explainer.trace import Trace
+from explainer.widgets import subjects
 from tests.synthetic import make_trace, webp
 
 
@@ -82,11 +83,24 @@ def test_a_link_holds_what_names_the_run():
         scheduler="EulerDiscreteScheduler",
         weights=(("fox", 0.5),),
     )
-    own = make_trace(fingerprint=models.embedded_fingerprint(), scheduler="DDPMScheduler")
+    own = make_trace(fingerprint=models.embedded_fingerprint(), scheduler="DDPMScheduler", size=128)
     assert "scheduler" not in sharing.query(own)
     # Another model may draw with another one of itself.
     assert "scheduler=DDIMScheduler" in sharing.query(make_trace())
     assert sharing.query(make_trace(seed=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"fingerprint": models.embedded_fingerprint()}, "64 × 64 pixels large; of itself"),
+        ({"pipeline": "StableDiffusionImg2ImgPipeline"}, "began with a picture"),
+    ],
+)
+def test_a_run_that_would_come_out_otherwise_is_not_asked_for(changes, reason):
+    trace = make_trace(size=64, **changes)
+    assert sharing.query(trace) == ""
+    assert reason in subjects.no_prompt(subjects.Subject(trace))
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,28 @@ def test_a_former_export_is_written_over_and_nothing_else(notebooks, exported, t
         site.export(tmp_path, notebooks=one, gallery=False, live=False)
 
 
+def test_what_a_failed_export_left_goes_with_the_next_one(tmp_path):
+    folder, pages = tmp_path / "site", tmp_path / "pages"
+    pages.mkdir()
+    write(pages, "00_first", "# First")
+    site.export(folder, notebooks=pages, gallery=False, live=False)
+    (folder / "CNAME").write_text("mine")
+    (pages / "picture.png").write_bytes(b"picture")
+    write(pages, "00_first", "# First\n\n![a picture](picture.png)")
+    write(pages, "01_bad", "\n1 / 0")
+    with pytest.raises(SiteError, match="ZeroDivisionError"):
+        site.export(folder, notebooks=pages, gallery=False, live=False)
+    assert (folder / "picture.png").is_file()
+    (folder / "later.txt").write_text("mine")
+    (pages / "01_bad.ipynb").unlink()
+    write(pages, "00_first", "# First")
+    site.export(folder, notebooks=pages, gallery=False, live=False)
+    assert not (folder / "picture.png").exists()
+    assert (folder / "CNAME").read_text() == (folder / "later.txt").read_text() == "mine"
+    site.export(folder, notebooks=pages, gallery=False, live=False)
+    assert "00_first.html" in json.loads((folder / writing.MARK).read_text())["holds"]
+
+
 def test_a_mark_that_names_other_folders_removes_nothing_there(tmp_path):
     folder, victim = tmp_path / "sites" / "site", tmp_path / "sites" / "victim"
     folder.mkdir(parents=True)

@@ -197,6 +197,16 @@ def test_studio_draws_what_was_asked_for_and_shows_it(studio):
     assert studio._preview == b""
 
 
+def test_studio_answers_also_whoever_asks_for_a_kept_run_again(studio):
+    for _ in range(2):
+        click_generate(studio, prompt="a fox", steps=1)
+        assert studio.run.wait(SECONDS)
+    told = []
+    studio.observe(lambda change: told.append(change["new"]["state"]), "_status")
+    click_generate(studio, prompt="a fox", steps=1)
+    assert told == ["done"]
+
+
 def test_studio_opens_the_run_of_a_link_at_once_if_it_was_made(studio, controller):
     made = studio.generate(RunParameters(prompt="a fox", seed=5, steps=2))
     assert made.wait(SECONDS)

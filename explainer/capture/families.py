@@ -30,6 +30,7 @@ class Reader:
         masked: Whether the encoder is told which tokens are padding.
         cleaned: Whether the pipeline rewrites the prompt first (PixArt: lower case, no blanks
             around it).
+        appended: Whether what it reads follows what the first reader read, in the embeddings.
     """
 
     tokenizer: str
@@ -38,6 +39,7 @@ class Reader:
     length: str | None = None
     masked: bool = False
     cleaned: bool = False
+    appended: bool = False
 
 
 def as_it_is(_pipe: Any, latents: torch.Tensor, _size: Size) -> torch.Tensor:
@@ -114,7 +116,13 @@ STABLE_DIFFUSION_3 = Family(
     (
         CLIP,
         CLIP_2,
-        Reader("tokenizer_3", "text_encoder_3", prompt="prompt_3", length="max_sequence_length"),
+        Reader(
+            "tokenizer_3",
+            "text_encoder_3",
+            prompt="prompt_3",
+            length="max_sequence_length",
+            appended=True,
+        ),
     ),
     time="time_text_embed",
     joint=True,

@@ -95,7 +95,9 @@ class Log:
         return negative or apart or ""
 
 
-def to_trace(log: Log, pipe: Any, family: Family, wanted: Previews) -> Trace:
+def to_trace(
+    log: Log, pipe: Any, family: Family, wanted: Previews, *, failed: bool = False
+) -> Trace:
     """Reads the text encoders, decodes the previews and gathers all that the log holds.
 
     Args:
@@ -103,6 +105,7 @@ def to_trace(log: Log, pipe: Any, family: Family, wanted: Previews) -> Trace:
         pipe: The pipeline, as it was during the run.
         family: Its family.
         wanted: Which frames to decode, and how.
+        failed: Whether the run ended in an error, however many steps it made.
     """
     picture = log.picture or _decoded(log, pipe)
     vae = pipe.vae.config
@@ -110,7 +113,7 @@ def to_trace(log: Log, pipe: Any, family: Family, wanted: Previews) -> Trace:
         prompt=log.texts[0].prompt or "",
         negative_prompt=log.negative_prompt,
         seed=log.seed,
-        steps=int(pipe.scheduler.num_inference_steps),
+        steps=_steps(pipe.scheduler),
         guidance_scale=_guidance_scale(log, pipe),
         scheduler=type(pipe.scheduler).__name__,
         scheduler_config=json.loads(json.dumps(dict(pipe.scheduler.config), default=str)),
@@ -122,7 +125,7 @@ def to_trace(log: Log, pipe: Any, family: Family, wanted: Previews) -> Trace:
         height=picture.height,
         scaling_factor=float(vae.scaling_factor),
         shift_factor=float(vae.get("shift_factor") or 0.0),
-        complete=len(log.steps) == calls_of_run(pipe),
+        complete=not failed and len(log.steps) == calls_of_run(pipe),
         frames=_frames(log, pipe, wanted, picture),
         picture=previews.webp(picture, lossless=True),
         attention=_by_step(log.attention, len(log.steps)),
@@ -136,6 +139,13 @@ def to_trace(log: Log, pipe: Any, family: Family, wanted: Previews) -> Trace:
 def calls_of_run(pipe: Any) -> int:
     """How often this run calls the denoiser, guidance not counted."""
     return int(getattr(pipe, "num_timesteps", len(pipe.scheduler.timesteps)))
+
+
+def _steps(scheduler: Any) -> int:
+    # DDPM keeps the number of an earlier run, or none, where the caller names the timesteps.
+    if getattr(scheduler, "custom_timesteps", False):
+        return len(scheduler.timesteps)
+    return int(scheduler.num_inference_steps)
 
 
 def _guidance_scale(log: Log, pipe: Any) -> float:
@@ -191,6 +201,9 @@ def _read(pipe: Any, reader: Reader, text: Text) -> tuple[Reading, list[NDArray[
     words, truncated = tokens.read_tokens(tokenizer, read, length)
     if reader.cleaned:
         words = tokens.placed(words, read, text.prompt or "")
+    else:
+        asked = tokens.asked_of(reader, text.given) or ""
+        words, truncated = tokens.gathered(words, truncated, read, asked)
     states, pooled = tokens.encode(pipe, reader, tokenizer, read, length)
     hidden = [_half(state) for state in states]
     vector = np.zeros(0, np.float32) if pooled is None else pooled.float().cpu().numpy()
@@ -250,7 +263,10 @@ def _frames(
         if wanted.qualities["noisy"] == "linear" and len(log.steps) == calls_of_run(pipe):
             # The last state is the picture itself, and that is decoded already.
             frames["noisy"] = (*frames["noisy"][:-1], previews.frame(picture))
-    return frames
+    return {
+        name: tuple(previews.fitted(one, picture.size) for one in ones)
+        for name, ones in frames.items()
+    }
 
 
 def torch_stack(tensors: list[torch.Tensor]) -> torch.Tensor:

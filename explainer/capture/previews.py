@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from explainer.capture import linear
 
@@ -56,6 +56,10 @@ class Previews:
                 f"or a dict such as {{'x0': 'full', 'noisy': 'linear'}}, not {asked!r}."
             )
         return cls(dict(qualities))
+
+    def rough(self) -> Previews:
+        """The same frames without the decoder."""
+        return Previews(dict.fromkeys(self.qualities, "linear"))
 
     def prepare(self, pipe: Any) -> None:
         """Does what takes a moment once for an autoencoder, before the run begins."""
@@ -105,6 +109,12 @@ def decode(pipe: Any, latents: torch.Tensor, tiny: Any = None) -> list[Image.Ima
                 decoded = pipe.vae.decode(inputs, return_dict=False)[0]
     pixels = (decoded.float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
     return [Image.fromarray(picture) for picture in pixels.permute(0, 2, 3, 1).cpu().numpy()]
+
+
+def roughly(pipe: Any, latents: torch.Tensor) -> Image.Image:
+    """Shows latents of unit variance, (C, h, w), as large as their picture, without the decoder."""
+    height, width = (side * pipe.vae_scale_factor for side in latents.shape[-2:])
+    return linear.pictures(pipe, latents[None], (width, height))[0]
 
 
 def encode(pipe: Any, pixels: torch.Tensor) -> torch.Tensor:
@@ -157,6 +167,15 @@ def frame(picture: Image.Image) -> bytes:
     """Encodes a picture as a frame: WebP, at most 512 pixels a side."""
     size = _shrunk(*picture.size)
     return webp(picture if size == picture.size else picture.resize(size, reducing_gap=2))
+
+
+def fitted(one: bytes, size: tuple[int, int]) -> bytes:
+    """A frame cut to the shape of a picture of that size, (width, height).
+
+    PixArt draws at a size that it was trained at, then shrinks and cuts its picture.
+    """
+    picture, wanted = Image.open(io.BytesIO(one)), _shrunk(*size)
+    return one if picture.size == wanted else webp(ImageOps.fit(picture, wanted))
 
 
 def _shrunk(width: int, height: int) -> tuple[int, int]:

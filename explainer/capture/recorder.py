@@ -18,7 +18,7 @@ from explainer.capture.families import FAMILIES, Family, family_of
 from explainer.capture.focus import Focus
 from explainer.capture.hooks import Method, calls_of, wrapped
 from explainer.capture.log import Log, Step, Text, calls_of_run, to_trace
-from explainer.capture.previews import Previews
+from explainer.capture.previews import Previews, roughly
 from explainer.capture.x0 import (
     NoiseLevel,
     check,
@@ -148,16 +148,16 @@ class Recorder:
         self._texts, self._predictions = [], []
         if log is not None and log.steps:
             if error is None or isinstance(error, _Cancelled):
-                self._trace = self._to_trace(log)
+                self._trace = self._to_trace(log, self._previews)
             elif isinstance(error, Exception):
                 self._save_what_is_there(log)
         return isinstance(error, _Cancelled)
 
-    def _to_trace(self, log: Log) -> Trace:
+    def _to_trace(self, log: Log, previews: Previews, *, failed: bool = False) -> Trace:
         import torch
 
         with torch.no_grad():
-            trace = to_trace(log, self._pipe, self._family, self._previews)
+            trace = to_trace(log, self._pipe, self._family, previews, failed=failed)
         if not trace.complete and hasattr(self._pipe, "_interrupt"):
             self._pipe._interrupt = False  # noqa: SLF001
         return trace
@@ -165,8 +165,13 @@ class Recorder:
     def _save_what_is_there(self, log: Log) -> None:
         """After an error of the pipeline's or the caller's own, which must not be covered up."""
         del log.states[len(log.steps) + 1 :], log.scales[len(log.steps) + 1 :]
+        failed = log.picture is None  # else the run was over, and what followed it failed
         try:
-            self._trace = self._to_trace(log)
+            try:
+                self._trace = self._to_trace(log, self._previews, failed=failed)
+            except Exception:  # noqa: BLE001 - the decoder, maybe, for which memory ran out
+                log.picture = log.picture or roughly(self._pipe, log.states[-1])
+                self._trace = self._to_trace(log, self._previews.rough(), failed=failed)
         except Exception:
             logger.exception("The run failed, and so did keeping the steps that were done.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,19 +18,37 @@ _WORD = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]+")
 _POOLED = ("text_embeds", "pooler_output")
 
 
+def asked_of(reader: Reader, given: Mapping[str, Any]) -> str | None:
+    """The prompt that the caller meant for a reader, as it was typed."""
+    return first(given.get(reader.prompt)) or first(given.get("prompt"))
+
+
 def text_of(pipe: Any, reader: Reader, given: Mapping[str, Any]) -> str | None:
-    """The prompt that a reader was given; None where the caller gave embeddings.
+    """The prompt as a reader was given it; None where the caller gave embeddings.
 
     Args:
         pipe: The pipeline.
         reader: One of its readers.
         given: Arguments of `encode_prompt`, defaults included.
     """
-    prompt = first(given.get(reader.prompt)) or first(given.get("prompt"))
-    if prompt is None or not reader.cleaned:
+    prompt = asked_of(reader, given)
+    if prompt is None:
+        return None
+    if reader.cleaned:
+        cleaned: str = pipe._text_preprocessing(prompt, given["clean_caption"])[0]  # noqa: SLF001
+        return cleaned
+    return written_out(pipe, getattr(pipe, reader.tokenizer), prompt)
+
+
+def written_out(pipe: Any, tokenizer: Any, prompt: str) -> str:
+    """A prompt with each vector of its learned words (textual inversion, Gal et al. 2022).
+
+    As diffusers does it: "<cat>" of three vectors becomes "<cat> <cat>_1 <cat>_2".
+    """
+    if not hasattr(pipe, "maybe_convert_prompt"):
         return prompt
-    cleaned: str = pipe._text_preprocessing(prompt, given["clean_caption"])[0]  # noqa: SLF001
-    return cleaned
+    written: str = pipe.maybe_convert_prompt(prompt, tokenizer)
+    return written
 
 
 def first(prompt: str | list[str] | None) -> str | None:
@@ -66,6 +84,7 @@ def read_tokens(tokenizer: Any, prompt: str, length: int) -> tuple[tuple[Token, 
     words = encoding.word_ids()
     offsets = [_without_blanks(prompt, *span) for span in encoding.offset_mapping]
     spans = _word_spans(words, offsets)
+    learned = _learned(tokenizer)
     names = tokenizer.convert_ids_to_tokens(encoding.input_ids)
     tokens: list[Token] = []
     position = 0
@@ -73,7 +92,7 @@ def read_tokens(tokenizer: Any, prompt: str, length: int) -> tuple[tuple[Token, 
         if word is not None:
             start, position = offsets[index]
             text = prompt[start:position]
-            whole = _bare_word(prompt, start, *spans[word])
+            whole = _learned_word(text, learned) or _bare_word(prompt, start, *spans[word])
             tokens.append(Token(id_, text, whole, start, position, "word"))
         else:
             ended = any(token.kind == "end" for token in tokens)
@@ -92,6 +111,40 @@ def placed(tokens: tuple[Token, ...], read: str, prompt: str) -> tuple[Token, ..
     if shift < 0 or read == prompt or len(prompt.lower()) != len(prompt):
         return tokens
     return tuple(replace(t, start=t.start + shift, end=t.end + shift) for t in tokens)
+
+
+def gathered(
+    tokens: tuple[Token, ...], truncated: str, written: str, prompt: str
+) -> tuple[tuple[Token, ...], str]:
+    """What `read_tokens` says of a prompt that was written out, placed in the prompt itself.
+
+    All vectors of a learned word stand where the word does.
+    """
+    if written == prompt:
+        return tokens, truncated
+    found: list[Token] = []
+    more = 0  # characters that were written beside the prompt's own
+    for token in tokens:
+        if token.text.startswith(f"{token.word}_"):
+            more += 1 + len(token.text)
+            found.append(replace(token, start=found[-1].start, end=found[-1].end))
+        else:
+            found.append(replace(token, start=token.start - more, end=token.end - more))
+    return tuple(found), prompt[len(written) - len(truncated) - more :]
+
+
+def _learned(tokenizer: Any) -> frozenset[str]:
+    """What textual inversion added to a tokenizer; nothing to one without transformers."""
+    added = getattr(tokenizer, "added_tokens_encoder", {})
+    return frozenset(added).difference(getattr(tokenizer, "all_special_tokens", ()))
+
+
+def _learned_word(text: str, learned: Collection[str]) -> str | None:
+    """The learned word that a token is one vector of, if it is."""
+    word, _, number = text.rpartition("_")
+    if number.isdecimal() and word in learned and text in learned:
+        return word
+    return text if text in learned else None
 
 
 def _bare_word(text: str, start: int, first: int, last: int) -> str:

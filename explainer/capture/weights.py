@@ -84,15 +84,20 @@ def _moved(
 
 
 def _read(encode_prompt: Method, pipe: Any, args: Any, kwargs: Any) -> tuple[Token, ...]:
+    """The tokens that the rows of the embeddings stand for."""
     bound = inspect.signature(encode_prompt).bind(*args, **kwargs)
     bound.apply_defaults()
     family = family_of(pipe)
-    reader = next(iter(family.present_readers(pipe)), None) if family else None
-    prompt = None if reader is None else tokens.text_of(pipe, reader, bound.arguments)
-    if reader is None or prompt is None:
+    readers = family.present_readers(pipe) if family else ()
+    # CLIP's two share their rows; T5's follow in Stable Diffusion 3.
+    read: list[Token] = []
+    for reader in (*readers[:1], *(one for one in readers[1:] if one.appended)):
+        if (prompt := tokens.text_of(pipe, reader, bound.arguments)) is not None:
+            length = tokens.length_of(pipe, reader, bound.arguments)
+            read += tokens.read_tokens(getattr(pipe, reader.tokenizer), prompt, length)[0]
+    if not read:
         raise RunError("Words can be weighed in a prompt only, not in embeddings.")
-    length = tokens.length_of(pipe, reader, bound.arguments)
-    return tokens.read_tokens(getattr(pipe, reader.tokenizer), prompt, length)[0]
+    return tuple(read)
 
 
 def _nothing(encode_prompt: Method, args: Any, kwargs: Any) -> torch.Tensor:

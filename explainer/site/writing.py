@@ -98,6 +98,25 @@ def export(
         drawing.check()
     others = _prepare(folder)
     report = Report(folder)
+    try:
+        _fill(report, paths, repository, gallery=gallery, live=live, progress=progress)
+    finally:
+        # What a failed export leaves is its own, too, for the next one to write over.
+        _mark(folder, others)
+    return report
+
+
+def _fill(
+    report: Report,
+    paths: list[Path],
+    repository: str,
+    *,
+    gallery: bool,
+    live: bool,
+    progress: Callable[[str], None],
+) -> None:
+    """Write the pages of these notebooks, and tell the report."""
+    folder = report.folder
     look.copy_assets(folder / ASSETS)
     pages = []
     for path in paths:
@@ -120,8 +139,6 @@ def export(
         )
     start = {"title": html.escape(pages[0].title), "page": page_file(pages[0].name)}
     (folder / "index.html").write_text(_template("start.html").substitute(start), "utf-8")
-    _mark(folder, others)
-    return report
 
 
 def frame_for(pages: list[Page]) -> str:

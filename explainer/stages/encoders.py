@@ -17,7 +17,7 @@ import numpy as np
 
 from explainer.capture.families import Reader, family_of
 from explainer.capture.tokens import encode as run_encoder
-from explainer.capture.tokens import read_tokens
+from explainer.capture.tokens import gathered, read_tokens, written_out
 from explainer.stages.clip import EncodedText
 from explainer.stages.sentence import Reading
 
@@ -33,15 +33,23 @@ class PipelineReader:
 
     Attributes:
         length: How many tokens the text encoder reads.
+        loader: Writes learned words out, as diffusers' loader of them does; None if there are none.
     """
 
-    def __init__(self, tokenizer: Any, length: int) -> None:
+    def __init__(self, tokenizer: Any, length: int, loader: Any) -> None:
         self._tokenizer = tokenizer
+        self._loader = loader
         self.length = length
 
     def read(self, sentence: str) -> Reading:
         """Cuts a sentence into tokens."""
-        return Reading(*read_tokens(self._tokenizer, sentence, self.length))
+        written = self.written_out(sentence)
+        tokens, truncated = read_tokens(self._tokenizer, written, self.length)
+        return Reading(*gathered(tokens, truncated, written, sentence))
+
+    def written_out(self, sentence: str) -> str:
+        """Returns a sentence as the text encoder is given it."""
+        return written_out(self._loader, self._tokenizer, sentence)
 
 
 class PipelineEncoder:
@@ -62,7 +70,7 @@ class PipelineEncoder:
         # A call sets up padding and truncation first: one in the midst of a run's own call would
         # have that run encode its prompt unpadded.
         self._tokenizer = copy.deepcopy(getattr(pipe, reader.tokenizer))
-        self.reader = PipelineReader(self._tokenizer, length)
+        self.reader = PipelineReader(self._tokenizer, length, _loader(pipe))
         self.pools = hasattr(_body(self._encoder), "embeddings")
 
     def encode(self, sentence: str) -> EncodedText:
@@ -101,7 +109,8 @@ class PipelineEncoder:
         return np.stack([_unit(_array(vector)) for vector in pooled if vector is not None])
 
     def _run(self, sentence: str) -> tuple[list[torch.Tensor], torch.Tensor | None]:
-        return run_encoder(self._pipe, self._how, self._tokenizer, sentence, self.reader.length)
+        written, length = self.reader.written_out(sentence), self.reader.length
+        return run_encoder(self._pipe, self._how, self._tokenizer, written, length)
 
     def _rows(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What each token is at first, and what is added for its place: zeros of T5."""
@@ -138,6 +147,13 @@ def encoders_of(pipe: Any, lengths: dict[str, int]) -> tuple[PipelineEncoder, ..
         for reader in readers
         if reader.encoder in lengths
     )
+
+
+def _loader(pipe: Any) -> Any:
+    """Writes learned words out as the pipeline does, and keeps no model in memory as that would."""
+    from diffusers.loaders import TextualInversionLoaderMixin
+
+    return TextualInversionLoaderMixin() if isinstance(pipe, TextualInversionLoaderMixin) else None
 
 
 def _body(encoder: Any) -> Any:

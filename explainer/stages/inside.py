@@ -301,7 +301,7 @@ def _words(trace: Trace) -> tuple[tuple[str, ...], list[list[int]]]:
     read = [token for token in trace.tokens if token.kind != "padding"]
     for place, token in enumerate(read):
         before = read[place - 1] if place else None
-        goes_on = before is not None and before.word == token.word and before.end == token.start
+        goes_on = before is not None and before.word == token.word and token.start <= before.end
         if token.word is not None and goes_on:
             places[-1].append(place)
         else:

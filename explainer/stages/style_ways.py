@@ -306,9 +306,10 @@ def _rows(pipe: Any, sentence: str) -> torch.Tensor:
 
 def _end(pipe: Any, sentence: str) -> int:
     """Where the token stands that ends the text."""
-    from explainer.capture.tokens import read_tokens
+    from explainer.capture.tokens import read_tokens, written_out
 
-    tokens, _ = read_tokens(pipe.tokenizer, sentence, pipe.tokenizer.model_max_length)
+    written = written_out(pipe, pipe.tokenizer, sentence)
+    tokens, _ = read_tokens(pipe.tokenizer, written, pipe.tokenizer.model_max_length)
     return next(i for i, token in enumerate(tokens) if token.kind == "end")
 
 

@@ -108,10 +108,11 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
             The thread that measures, to wait for; None where there is nothing to measure.
         """
         source = source.strip()
+        self.cancel()
         self.notify("")
         with self.hold_sync():
             self.source = source
-            self._facts, self._ways = {}, ()
+            self._facts, self._needs, self._ways = {}, None, ()
         if not source:
             self.notify("Write a hub id or a folder, or choose an example.", error=True)
             return None
@@ -123,7 +124,6 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
         if not local and not ask_hub:
             self._facts = {"ask_hub": source}
             return None
-        self.cancel()
         return self._start("measuring", lambda wish: self._measure(source, wish))
 
     def load(self, way: int) -> Task:

@@ -7,7 +7,7 @@ a UNet, an encoder that makes one vector of a sentence. A family's name stands n
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -190,9 +190,9 @@ def _sweep(subject: Subject, _found: Any) -> Widget:
 
 
 def _swap(subject: Subject, _found: Any) -> Widget:
-    swap: Widget = _widgets().Swap(
-        parameters_of(subject.trace), SECOND, controller=subject.controller
-    )
+    # The second sentence need not have the words that have weights in the first.
+    base = replace(parameters_of(subject.trace), weights=())
+    swap: Widget = _widgets().Swap(base, SECOND, controller=subject.controller)
     return swap
 
 

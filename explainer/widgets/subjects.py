@@ -56,7 +56,9 @@ class Subject:
         """The run without style words: what follows the last comma of its prompt."""
         parameters = parameters_of(self.trace)
         scene, comma, _style = parameters.prompt.rpartition(", ")
-        return replace(parameters, prompt=scene, weights=()) if comma and scene else parameters
+        prompt = scene if comma and scene else parameters.prompt
+        # What is drawn from here has other words, which those that have weights may not be among.
+        return replace(parameters, prompt=prompt, weights=())
 
     def square(self) -> NDArray[np.uint8]:
         """The middle square of the picture: uint8, shape (size, size, 3)."""

@@ -150,7 +150,9 @@ class Sweep(Series, scripts=("series", "sweep")):
             self.trace = self._traces.get(str(content.get("label", "")), self.trace)
 
     def _start_with(self, prompt: str, seed: str) -> None:
-        self._base = replace(self._base, prompt=prompt, seed=read_seed(seed))
+        # Another sentence need not have the words that have weights in this one.
+        weights = self._base.weights if prompt == self._base.prompt else ()
+        self._base = replace(self._base, prompt=prompt, seed=read_seed(seed), weights=weights)
         self._form = {"prompt": prompt, "seed": str(self._base.seed)}
         self.start()
 

@@ -31,8 +31,9 @@ __all__ = ["PipelineEncoder", "PipelineReader", "encoders_of"]
 class PipelineReader:
     """Cuts sentences into tokens as a loaded pipeline does; see `sentence.SentenceReader`.
 
-    Attributes:
-        length: How many tokens the text encoder reads.
+    Args:
+        tokenizer: The pipeline's.
+        length: How many tokens the text encoder reads; an attribute, too.
         loader: Writes learned words out, as diffusers' loader of them does; None if there are none.
     """
 

@@ -445,11 +445,11 @@ def test_a_swap_says_between_which_steps_each_was_decided():
         pictures=(b"",) * 4,
     )
     assert swap.in_words(measured) == (
-        "The composition (which colours lie where) was decided between step 0 and step 3 of 8; "
-        "what the picture shows, as CLIP names it, between step 6 and step 8."
+        "Which of the two the picture is nearer to, pixel by pixel, was decided between step 0 and "
+        "step 3 of 8; which of the two CLIP sees in it, between step 6 and step 8."
     )
     by_clip = replace(measured, pixels=np.array([0, 0.1, 0.2, 0.3]))
-    assert "CLIP names it, was decided between step 6 and step 8 of 8." in swap.in_words(by_clip)
+    assert "CLIP sees in it, was decided between step 6 and step 8 of 8." in swap.in_words(by_clip)
     judged_wrongly = np.array([0.6, 0.7, 0.8, 0.9])
     assert swap.in_words(replace(by_clip, clip=judged_wrongly)) == ""
 

@@ -230,10 +230,10 @@ def decided(switches: NDArray[np.int64], shares: NDArray[np.float64]) -> int | N
 
 
 def in_words(swapped: Swap) -> str:
-    """Says between which steps composition and subject were decided; nothing if neither was."""
+    """Says between which steps it was decided, by pixels and by CLIP; nothing if by neither."""
     measured = {
-        "the composition (which colours lie where)": swapped.pixels,
-        "what the picture shows, as CLIP names it,": swapped.clip,
+        "which of the two the picture is nearer to, pixel by pixel,": swapped.pixels,
+        "which of the two CLIP sees in it,": swapped.clip,
     }
     clauses: list[str] = []
     for what, shares in measured.items():

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from tornado.ioloop import PeriodicCallback
 from tornado.web import RedirectHandler
 from traitlets import Bool, Float, Int, Unicode
 from voila.app import Voila
+from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
 from explainer.cache import TraceCache
 
 MESSAGES = ("comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request")
 """All that a page asks its kernel. Voilà's own list also lets a page shut kernels down."""
+MOST_BODY = 2**20
+"""Bytes of a request. tornado would keep a hundred times as many before it asks who sends them."""
 PRUNE_MS = 60_000
 _seat: ContextVar[object] = ContextVar("seat", default=None)
 """The seat that the present request was promised."""
@@ -77,8 +81,9 @@ class Pages(Voila):
             self._give(kernel)
             return kernel
 
-        async def get_rendered_notebook(*args: Any, **kwargs: Any) -> tuple[Any, Any, str]:
-            task, rendered, kernel = await take(*args, **kwargs)
+        async def get_rendered_notebook(notebook_name: str, **_: Any) -> tuple[Any, Any, str]:
+            # The rest is this reader's address, for the environment of the next one's kernel.
+            task, rendered, kernel = await take(notebook_name)
             self._give(kernel)
             return task, rendered, kernel
 
@@ -115,10 +120,15 @@ class Pages(Voila):
         pattern, kind, *options = handler
         if kind is TornadoVoilaHandler:
             return (pattern, Seats, *options)
-        listing = ("/voila/tree", "/voila/api/contents", "/login", "/logout")
-        if self.public and any(place in pattern for place in listing):
+        closed = ("/voila/tree", "/voila/api/contents", "/voila/query", "/login", "/logout")
+        if self.public and any(place in pattern for place in closed):
             return None
         return handler
+
+    def listen(self) -> None:
+        """Listen, and take no more in a request than pages send; the rest comes by websocket."""
+        self.app.listen = partial(self.app.listen, max_body_size=MOST_BODY)
+        super().listen()
 
     def start(self) -> None:
         """Serve until interrupted; in public mode leave nothing of the readers behind."""
@@ -147,6 +157,10 @@ class _WithoutReaders(logging.Filter):
 
 
 def forget_requests() -> None:
-    """Keep addresses, which hold prompts, and IP numbers out of tornado's logs."""
+    """Keep addresses, which hold prompts, and IP numbers out of tornado's logs and Voilà's memory.
+
+    Voilà keeps the address of each page whose kernel stood ready, for code of the page to ask for.
+    """
+    RequestInfoSocketHandler.send_updates = lambda _message: None
     for name in ("tornado.access", "tornado.application", "tornado.general"):
         logging.getLogger(name).addFilter(_WithoutReaders())

@@ -109,7 +109,9 @@ def _serve(options: argparse.Namespace) -> int:
     from explainer import serving
 
     public = serving.Public(
-        models=tuple(options.allow_model), steps=options.most_steps, seconds=options.most_seconds
+        models=tuple(map(_found_from_anywhere, options.allow_model)),
+        steps=options.most_steps,
+        seconds=options.most_seconds,
     )
     serving.serve(
         options.notebooks,
@@ -120,6 +122,12 @@ def _serve(options: argparse.Namespace) -> int:
         readers=options.readers,
     )
     return 0
+
+
+def _found_from_anywhere(model: str) -> str:
+    """Write a folder out in full: the pages look for it from their own. A hub id stays."""
+    folder = Path(model)
+    return str(folder.resolve()) if folder.is_dir() else model
 
 
 def _add_lab(commands: _Commands) -> None:

@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
-from explainer.parameters import MAX_STEPS, ParameterError, RunParameters
+from explainer.parameters import MAX_STEPS, ParameterError
 
 VARIABLE = "EXPLAINER_LIMITS"
 EMBEDDED = "storybook"
@@ -34,13 +34,13 @@ class Limits:
     keep_seconds: float | None = None
     upload_bytes: int | None = None
 
-    def check_run(self, parameters: RunParameters) -> None:
+    def check_steps(self, steps: int) -> None:
         """Refuse a run that is too long for this server.
 
         Raises:
             ParameterError: It has more steps than allowed.
         """
-        if parameters.steps > self.steps:
+        if steps > self.steps:
             raise ParameterError(
                 "steps", f"This server draws at most {self.steps} steps. Ask for fewer."
             )

@@ -199,7 +199,7 @@ class RunController:
             ParameterError: It is longer than the limits allow.
             RuntimeError: The controller was closed.
         """
-        self.limits.check_run(parameters)
+        self.limits.check_steps(parameters.steps)
         run = Run(parameters)
         self._replace(run, reader)
         if not self._recall(run):
@@ -211,6 +211,7 @@ class RunController:
         work: Callable[[DiffusionPipeline, Task], Any],
         *,
         total: int,
+        steps: int = 0,
         reader: str = "page",
     ) -> Task:
         """Ask for other work with the pipeline; it waits for its turn as runs do.
@@ -218,11 +219,14 @@ class RunController:
         Args:
             work: What to do; see `Task`.
             total: Steps that it will report.
+            steps: Of the longest run that it draws, if it draws any.
             reader: Who asks, as in `submit`.
 
         Raises:
+            ParameterError: Its run is longer than the limits allow.
             RuntimeError: The controller was closed.
         """
+        self.limits.check_steps(steps)
         task = Task(work, total)
         self._replace(task, reader)
         self._enqueue(task)

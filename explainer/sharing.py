@@ -24,6 +24,8 @@ __all__ = ["animation", "file_name", "parameters_of", "query", "still"]
 MOST_FRAMES = 60
 SIDE = 256
 """Smaller pictures are enlarged to this many pixels, so that the caption below can be read."""
+LARGEST = 512
+"""Larger ones are made smaller: all of a moving picture is in memory at once."""
 GAP = 8
 STEP_MS = 130
 END_MS = 2500
@@ -95,6 +97,7 @@ def animation(
     """Returns the run as a moving picture: noisy state, predicted picture, and what they are.
 
     At most 60 steps are shown, evenly chosen; the finished picture stands at the end for a while.
+    Pictures of more than 512 pixels a side are made smaller.
 
     Args:
         trace: The run.
@@ -153,8 +156,9 @@ def _words(trace: Trace, step: int | None) -> str:
 
 def _sheet(trace: Trace, pictures: list[Image.Image], words: str) -> Image.Image:
     """Two pictures side by side, below them the prompt and a line of words."""
-    scale = max(1, -(-SIDE // max(trace.width, trace.height)))
-    width, height = scale * trace.width, scale * trace.height
+    longest = max(trace.width, trace.height)
+    scale = min(max(1, -(-SIDE // longest)), LARGEST / longest)
+    width, height = (max(1, round(scale * side)) for side in (trace.width, trace.height))
     prompt = textwrap.wrap(f"“{trace.prompt}”", LETTERS * (2 * width + GAP) // (2 * SIDE + GAP))
     lines = prompt[:3] or [""]
     sheet = Image.new("RGB", (2 * width + GAP, height + 2 * GAP + LINE * (len(lines) + 1)), PAPER)

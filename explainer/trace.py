@@ -42,6 +42,8 @@ FORMAT = "explainer-trace"
 VERSION = "1.2"
 MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 2**20
+MAX_PIXELS = 4096 * 4096
+"""Of the picture: opened, one of a single colour takes thousands of times the room of its file."""
 
 TokenKind = Literal["word", "start", "end", "padding"]
 _KINDS = get_args(TokenKind)
@@ -278,6 +280,7 @@ class Trace:
                 f"{MAX_FILE_BYTES // 2**20} MB. Record fewer steps, or without attention; nothing "
                 "was written."
             )
+        _check_pixels(self.width, self.height)
         _write_atomically(Path(path), data)
 
     def to_bytes(self) -> bytes:
@@ -420,6 +423,14 @@ def _check_pictures(trace: Trace) -> None:
                 raise TraceError(f"a frame {name!r} is larger than the picture.")
 
 
+def _check_pixels(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise TraceError(
+            f"its picture has {width} × {height} pixels; traces have at most "
+            f"{MAX_PIXELS // 2**20} million."
+        )
+
+
 def _webp_size(data: bytes) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
@@ -531,6 +542,7 @@ def _from_parts(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> dic
         values[name] = fields[name]
         if not isinstance(values[name], kind):
             raise TraceError(f"{name} is {values[name]!r}.")
+    _check_pixels(values["width"], values["height"])
     for name in _SHAPES:
         values[name] = tensors.get(name) if name in _OPTIONAL else tensors[name]
     values["tokens"] = tuple(_checked(Token(*token)) for token in fields["tokens"])

@@ -22,6 +22,7 @@ VENV_PYTHON = VENV / "bin" / "python"
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""Where the tests look, too."""
 DRAWING_LIBRARIES = {"libGL.so.1": "libgl1", "libEGL.so.1": "libegl1"}
 """What skia-python loads, and the Debian packages that have it."""
 
@@ -75,7 +76,8 @@ def install_packages(extra: str | None) -> None:
     commands = [[*pip, "--editable", f"{ROOT}[{extra}]" if extra else str(ROOT)]]
     index = os.environ.get("TORCH_INDEX")
     if index:
-        commands.insert(0, [*pip, "--index-url", index, "torch"])
+        # Alone: what it depends on is not there in the releases that are pinned.
+        commands.insert(0, [*pip, "--no-deps", "--index-url", index, "torch"])
     elif sys.platform == "linux" and not _has_module("torch"):
         print(
             "  On Linux the usual torch comes with CUDA, several GB. The CPU build is 190 MB:\n"

@@ -24,7 +24,7 @@ def server(folder, arguments, address, **variables):
 
 
 @contextmanager
-def serving(folder, command, address, **variables):
+def serving(folder, command, address, *, cwd=None, **variables):
     """Run any command until the block ends; yield the address that it says it serves at."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
@@ -41,7 +41,7 @@ def serving(folder, command, address, **variables):
     }
     log = folder / "log"
     with log.open("w") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=output, stderr=output)
     try:
         yield listening(process, log, address)
     finally:

@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 import nbformat
 import pytest
+from docker.utils import exclude_paths
 
 from explainer import look
 from tests.servers import free_port
@@ -36,6 +37,18 @@ def test_repo2docker_understands_the_folder(tmp_path):
     assert "env update" in dockerfile
     assert '--file "binder/environment.yml"' in dockerfile
     assert "RUN ./binder/postBuild" in dockerfile
+
+
+def test_what_git_ignores_comes_into_no_image(tmp_path):
+    """By the function that repo2docker asks, for the file beside its others."""
+    left = [line for line in (ROOT / ".gitignore").read_text().split() if line.endswith("/")]
+    for folder in (*left, "explainer", "explainer/__pycache__", "explainer/site"):
+        (tmp_path / folder.strip("*/")).mkdir()
+        (tmp_path / folder.strip("*/") / "file").touch()
+    lines = (ROOT / "binder" / ".dockerignore").read_text().splitlines()
+    exclude = [line for line in lines if line and not line.startswith("#")]
+    copied = {path for path in exclude_paths(str(tmp_path), exclude) if path.endswith("file")}
+    assert copied == {"explainer/file", "explainer/site/file"}
 
 
 @pytest.mark.parametrize("name", look.page_names())

@@ -93,6 +93,17 @@ def test_the_charts_values_hold_limits_that_the_kernels_understand(monkeypatch, 
     assert reader["storage"] == {"type": "none"}
 
 
+def test_a_binderhub_builds_this_repository_alone():
+    values = yaml.safe_load((ROOT / "docs" / "kubernetes" / "binderhub.yaml").read_text("utf-8"))
+    (snippet,) = values["extraConfig"].values()
+    (providers,) = [node for node in ast.walk(ast.parse(snippet)) if isinstance(node, ast.Dict)]
+    assert "c.BinderHub.repo_providers = {" in snippet
+    assert [key.value for key in providers.keys] == ["gh"]
+    (allowed,) = values["config"]["GitHubRepoProvider"]["allowed_specs"]
+    assert re.match(allowed, "ORG/storybook-explainer/HEAD")
+    assert not re.match(allowed, "ORG/storybook-explainer-2/HEAD")
+
+
 def test_both_charts_give_a_reader_the_same():
     one, other = (
         yaml.safe_load((ROOT / "docs" / "kubernetes" / f"{name}.yaml").read_text("utf-8"))

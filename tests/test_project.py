@@ -93,6 +93,22 @@ def test_prepare_allows_the_same_pythons_as_the_project():
     assert PROJECT["requires-python"] == f">={major}.{oldest},<{major}.{newest + 1}"
 
 
+def test_torch_is_taken_from_another_index_alone(tmp_path, monkeypatch):
+    """That index has not the pinned releases of what torch depends on; the usual one has."""
+    import prepare
+
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path / "calls"}\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(prepare, "VENV_PYTHON", python)
+    monkeypatch.setenv("TORCH_INDEX", "https://index.invalid/cpu")
+    prepare.install_packages(None)
+    first, second = (tmp_path / "calls").read_text().splitlines()
+    assert first.endswith("--no-deps --index-url https://index.invalid/cpu torch")
+    assert second.endswith(f"--editable {ROOT}")
+    assert "--no-deps" not in second
+
+
 def test_notebooks_are_stripped_of_what_running_leaves():
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         notebook = json.loads(path.read_text())

@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-import os
 import re
-import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,20 +11,26 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
-from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import nbformat
+import psutil
 import pytest
 from tornado.websocket import websocket_connect
 
-from explainer import models, serving
+from explainer import models, serving, widgets
+from explainer.cache import TraceCache
 from explainer.limits import VARIABLE, Limits
 from explainer.parameters import ParameterError, RunParameters
+from explainer.runs import RunController
+from explainer.stages.broken import Broken
+from explainer.turns import Turns
 from explainer.widgets import TraceFile
+from tests.servers import server
+from tests.synthetic import make_trace, scene
 
-ROOT = Path(__file__).parents[1]
 SECRET = "xylophonist"
 LIMITS_SHOWN = "import explainer.limits\nprint(explainer.limits.Limits.from_environment())"
 FAILING = 'password = "swordfish"\nraise RuntimeError(password)'
@@ -46,38 +51,9 @@ def served(folder, *arguments):
     pages.mkdir()
     nbformat.write(notebook(LIMITS_SHOWN), pages / "00_first.ipynb")
     nbformat.write(notebook(FAILING), pages / "01_fails.ipynb")
-    log = folder / "log"
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
-    command = [sys.executable, "-m", "explainer.cli", "serve", "--no-browser"]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, "--notebooks", str(pages), *arguments],
-            env=environment,
-            cwd=folder,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield wait_for(process, log), log
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
-
-
-def wait_for(process, log):
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        found = re.search(r"http://\S+/", log.read_text())
-        if found:
-            try:
-                urlopen(f"{found[0]}nothing", timeout=10)
-            except HTTPError as answer:
-                answer.close()
-                return found[0]
-            except OSError:
-                pass
-        time.sleep(0.2)
-    raise AssertionError(f"no server came up:\n{log.read_text()}")
+    command = ["serve", "--no-browser", "--notebooks", str(pages), *arguments]
+    with server(folder, command, r"http://\S+/", cwd=folder) as address:
+        yield address, folder / "log"
 
 
 def get(address):
@@ -127,6 +103,7 @@ def test_the_page_shows_no_source_and_a_failing_cell_no_traceback(public, page):
         "api/kernels",
         "api/contents",
         "login",
+        f"voila/query/{uuid.uuid4()}",
     ],
 )
 def test_neither_files_nor_kernels_are_listed(public, place):
@@ -216,6 +193,53 @@ def test_nothing_of_a_reader_is_logged_or_kept(tmp_path):
     assert not list(tmp_path.glob("storybook-explainer-public-*"))
 
 
+def test_a_request_is_no_way_to_fill_the_memory(public):
+    where = urlsplit(public)
+    with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
+        head = f"POST /voila/api/shutdown/{uuid.uuid4()} HTTP/1.1\r\nHost: {where.netloc}\r\n"
+        connection.sendall(f"{head}Content-Length: {2**21}\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 400"), "before anything of it is sent"
+
+
+def test_the_next_readers_kernel_does_not_know_what_the_last_one_asked_for(tmp_path):
+    with served(tmp_path, "--readers", "99") as (address, _):
+        place = f"{address}voila/render/00_first.ipynb"
+        while True:  # until one stands ready, which takes a while to start
+            kernel = kernel_of(get(f"{place}?prompt={SECRET}")[2])
+            if kernel in " ".join(standing_ready(tmp_path)):
+                break
+        while not (
+            others := {k: v for k, v in standing_ready(tmp_path).items() if kernel not in k}
+        ):
+            time.sleep(0.2)
+    assert SECRET not in str(others)
+
+
+def standing_ready(folder):
+    """Of the kernels that were started before a reader came: connection file -> environment."""
+    found = [process.info for process in psutil.process_iter(["cmdline", "environ"])]
+    return {
+        one["cmdline"][-1]: one["environ"]
+        for one in found
+        if str(folder) in " ".join(one["cmdline"] or ())
+        and (one["environ"] or {}).get("VOILA_PREHEAT") == "True"
+    }
+
+
+def test_voila_keeps_no_address():
+    program = """
+from explainer._voila import forget_requests
+from voila.handler import RequestInfoSocketHandler
+
+forget_requests()
+RequestInfoSocketHandler.send_updates({"kernel_id": "1", "payload": {"QUERY_STRING": "prompt=fox"}})
+print(RequestInfoSocketHandler._cache)
+"""
+    command = [sys.executable, "-c", program]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert answer.stdout == "{}\n"
+
+
 def test_a_reader_for_whom_there_is_no_room_is_told_when_to_come_again(tmp_path):
     with served(tmp_path, "--readers", "1") as (address, _):
         place = f"{address}voila/render/00_first.ipynb"
@@ -276,8 +300,40 @@ def test_limits_come_back_from_the_environment(monkeypatch):
 
 def test_a_run_over_the_limit_is_refused_with_the_limit(monkeypatch):
     with pytest.raises(ParameterError, match="at most 9 steps") as refused:
-        Limits(steps=9).check_run(RunParameters(prompt="a fox", steps=10))
+        Limits(steps=9).check_steps(10)
     assert refused.value.parameter == "steps"
+
+
+TOO_LONG = RunParameters(prompt="a fox in the snow", steps=51)
+STYLED = {"sentence": "a fox in the snow", "style": "watercolour"}
+
+
+ASKED = {
+    "again": lambda c: widgets.Again(make_trace(steps=51), controller=c).ask(),
+    "sketch": lambda c: widgets.Sketch(
+        {"scene": scene(8).astype("uint8")}, "a fox", controller=c, steps=60
+    ).ask("a fox", strength=0.9),
+    "style times": lambda c: widgets.StyleTimes(TOO_LONG, "crayon", controller=c).ask(**STYLED),
+    "style ways": lambda c: widgets.StyleWays(TOO_LONG, "carriers", STYLED, controller=c).ask(
+        **STYLED
+    ),
+    "style words": lambda c: widgets.StyleWords(TOO_LONG, "crayon", controller=c).ask(**STYLED),
+    "swap": lambda c: widgets.Swap(TOO_LONG, "an owl", controller=c).ask("a fox", "an owl"),
+    "sweep": lambda c: widgets.Sweep(c, TOO_LONG)._submit(Broken(TOO_LONG, "text")),
+    "walks": lambda c: widgets.Walks(
+        make_trace(steps=51), make_trace(steps=51), "an owl", controller=c
+    ).ask("prompts"),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+def test_no_widget_has_more_steps_computed_than_the_limit_says(tmp_path, ask):
+    controller = RunController(
+        pytest.fail, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path), limits=Limits(steps=50)
+    )
+    with pytest.raises(ParameterError, match="at most 50 steps"):
+        ask(controller)
+    assert controller._thread is None, "nothing was asked of the model"
 
 
 @pytest.mark.parametrize("ask", [models.load, models.measure, models.is_folder])
@@ -292,6 +348,16 @@ def test_a_run_that_is_sent_may_be_as_large_as_the_limit_says(monkeypatch):
     file = TraceFile()
     file._on_message(file, {"type": "begin", "name": "big.trace", "size": 2**21}, [])
     assert "from 1 byte to 1 MB" in file.notice
+
+
+def test_a_folder_that_readers_may_load_is_found_from_the_pages(tmp_path):
+    (tmp_path / "model").mkdir()
+    with served(tmp_path, "--public", "--allow-model", "model", "--allow-model", "a/b") as (
+        where,
+        _,
+    ):
+        _, _, text = get(f"{where}voila/render/00_first.ipynb")
+    assert f"models=('{tmp_path / 'model'}', 'a/b')" in text.replace("&#39;", "'")
 
 
 def test_there_is_room_for_two_at_least(monkeypatch):

@@ -41,6 +41,15 @@ def test_an_animation_has_its_steps_and_the_picture_at_the_end(kind, steps, fram
     assert np.sqrt(((last - whole) ** 2).mean()) < 12
 
 
+def test_a_large_run_moves_in_small():
+    """All frames are in memory at once."""
+    flat = webp(np.full((64, 2048, 3), 200))
+    frames = {"x0": (flat,) * 2, "noisy": (flat,) * 3}
+    trace = make_trace(steps=2, width=2048, height=64, frames=frames, picture=flat)
+    with Image.open(io.BytesIO(sharing.animation(trace))) as found:
+        assert found.width == 2 * 512 + sharing.GAP
+
+
 def test_the_caption_names_prompt_step_and_noise():
     trace = make_trace(steps=10)
     assert sharing._words(trace, 0) == (

@@ -238,6 +238,18 @@ def test_what_could_not_be_loaded_again_is_not_saved(
     assert path.read_bytes() == before
 
 
+def test_a_picture_that_would_fill_the_memory_is_neither_loaded_nor_saved(tmp_path: Path) -> None:
+    side = 4100  # a single colour: a few kilobytes
+    flat = io.BytesIO()
+    Image.new("RGB", (side, side)).save(flat, "WEBP", lossless=True, method=0)
+    bomb = dataclasses.replace(make(), width=side, height=side, picture=flat.getvalue())
+    (tmp_path / "bomb.trace").write_bytes(bomb.to_bytes())
+    with pytest.raises(TraceError, match=r"bomb.trace: its picture has 4100 × 4100 pixels"):
+        Trace.load(tmp_path / "bomb.trace")
+    with pytest.raises(TraceError, match="at most 16 million"):
+        bomb.save(tmp_path / "saved.trace")
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TraceError, match=r"cannot be written .* Choose another folder"):

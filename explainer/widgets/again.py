@@ -72,6 +72,7 @@ class Again(Asking, scripts=("asking", "again")):
         """Draw the run twice and the next seed once; nothing is taken from the cache.
 
         Raises:
+            ParameterError: The run is longer than the limits allow.
             RuntimeError: There is no controller.
         """
         trace, base = self._trace, parameters_of(self._trace)
@@ -84,7 +85,7 @@ class Again(Asking, scripts=("asking", "again")):
                 cancelled=task.asked_to_stop,
             )
 
-        return self._begin(work, originality_again.RUNS * base.steps)
+        return self._begin(work, originality_again.RUNS * base.steps, steps=base.steps)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""

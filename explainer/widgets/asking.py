@@ -29,15 +29,21 @@ class Asking(Live):
         if self._task is not None:
             self._task.cancel()
 
-    def _begin(self, work: Callable[[Any, Task], Any], total: int) -> Task:
+    def _begin(self, work: Callable[[Any, Task], Any], total: int, *, steps: int = 0) -> Task:
         """Have work done, in place of what this widget asked for before.
 
+        Args:
+            work: What to do.
+            total: Steps that it will report.
+            steps: Of the longest run that it draws, if it draws any.
+
         Raises:
+            ParameterError: Its run is longer than the limits allow.
             RuntimeError: There is no controller.
         """
         controller = self._at_work()
         self.notify("")
-        self._task = controller.ask(work, total=total, reader=self._reader)
+        self._task = controller.ask(work, total=total, steps=steps, reader=self._reader)
         self._task.observe(self._report)
         return self._task
 

@@ -66,6 +66,7 @@ class Combinations(Asking, scripts=("asking", "combinations")):
             place: Which; the one on show by default.
 
         Raises:
+            ParameterError: The run is longer than the limits allow.
             RuntimeError: There is no controller.
         """
         place = self.chosen if place is None else place
@@ -85,7 +86,7 @@ class Combinations(Asking, scripts=("asking", "combinations")):
             )
             return place, wanted.seed, np.asarray(trace.image(), np.uint8)
 
-        return self._begin(work, wanted.steps)
+        return self._begin(work, wanted.steps, steps=wanted.steps)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""

@@ -49,7 +49,7 @@ class Drawing(Live, Saving):
         """
         controller = self._at_work()
         for one in wanted:
-            controller.limits.check_run(one)
+            controller.limits.check_steps(one.steps)
         self.notify("")
         with self._telling:  # their end is not told any more
             former, self._runs = self._runs, ()

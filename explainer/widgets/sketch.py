@@ -80,7 +80,8 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
         """Have the sketch redrawn with a prompt.
 
         Raises:
-            ValueError: The prompt is too long, or the strength leaves no step to take.
+            ValueError: The prompt is too long, or the strength leaves no step to take, or more
+                than the limits allow.
             RuntimeError: There is no controller.
         """
         if len(prompt) > MAX_PROMPT:
@@ -103,7 +104,7 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
                 cancelled=task.asked_to_stop,
             )
 
-        return self._begin(work, total)
+        return self._begin(work, total, steps=total)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""

@@ -113,7 +113,7 @@ class StyleTimes(Asking, scripts=("curve", "asking", "style_parts", "style_times
                 found[name] = one
             return found
 
-        return self._begin(work, 2 * each)
+        return self._begin(work, 2 * each, steps=plain.steps)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""

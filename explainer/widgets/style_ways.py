@@ -137,7 +137,7 @@ class StyleWays(Asking, scripts=("curve", "asking", "style_parts", "style_ways")
             watch = walk.Watch(lambda done: task.update(step=done), task.asked_to_stop)
             return draw(pipe, base, *given, judge=self._judge, watch=watch)
 
-        return self._begin(work, steps(base.steps))
+        return self._begin(work, steps(base.steps), steps=base.steps)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""

@@ -102,7 +102,7 @@ class StyleWords(Asking, scripts=("cells", "asking", "style_parts", "style_words
                 cancelled=task.asked_to_stop,
             )
 
-        return self._begin(work, wanted.steps)
+        return self._begin(work, wanted.steps, steps=wanted.steps)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""

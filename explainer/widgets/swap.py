@@ -102,7 +102,7 @@ class Swap(Asking, scripts=("curve", "asking", "swap")):
                 cancelled=task.asked_to_stop,
             )
 
-        return self._begin(work, swap.calls_in_all(wanted.steps))
+        return self._begin(work, swap.calls_in_all(wanted.steps), steps=wanted.steps)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""

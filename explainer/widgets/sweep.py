@@ -135,6 +135,7 @@ class Sweep(Series, scripts=("series", "sweep")):
         return self._at_work().ask(
             lambda pipe, task: _broken(pipe, wanted, task),
             total=wanted.parameters.steps,
+            steps=wanted.parameters.steps,
             reader=self._reader,
         )
 

@@ -107,7 +107,8 @@ class Walks(Asking, scripts=("curve", "asking", "walks")):
             watch = walk.Watch(lambda done: task.update(step=done), task.asked_to_stop)
             return kind, end.prompt, chosen(pipe, watch)
 
-        return self._begin(work, walk.steps_of(kind, base.steps))
+        drawn = base.steps if kind in {"noises", "prompts"} else 0
+        return self._begin(work, walk.steps_of(kind, base.steps), steps=drawn)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""

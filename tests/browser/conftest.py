@@ -10,11 +10,11 @@ from explainer.cache import TraceCache
 from explainer.models import embedded_fingerprint
 from explainer.runs import RunController
 from explainer.turns import Turns
+from scripts.prepare import BROWSERS
 from tests.browser.attended import attended
 from tests.servers import jupyterlab, voila
 from tests.tiny import stable_diffusion
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Names resolve nowhere, so a page that needs the network fails as it would on a train.
 ARGUMENTS = [
     "--no-sandbox",
@@ -26,7 +26,7 @@ ARGUMENTS = [
 def executable() -> str | None:
     """The browser named by EXPLAINER_CHROMIUM, else one on PATH, else None for Playwright's own."""
     named = os.environ.get("EXPLAINER_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, NAMES)), None)
+    return named or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 # A module's scope: Playwright's event loop must be gone when notebooks run their own.

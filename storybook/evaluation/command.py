@@ -45,9 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder to measure")
     parser.add_argument("--images", type=Path, default=Path("docs"), help="folder for figures")
-    parser.add_argument("--prompts", type=_count, default=128, help="held-out prompts to draw")
+    parser.add_argument("--prompts", type=_count, default=512, help="held-out prompts to draw")
     parser.add_argument(
-        "--unseen", type=_count, default=256, help="prompts with a pair that training never shows"
+        "--unseen", type=_count, default=512, help="prompts with a pair that training never shows"
     )
     parser.add_argument("--drawings", type=_count, default=512, help="held-out drawings to use")
     parser.add_argument("--steps", type=_count, default=25, help="denoising steps")

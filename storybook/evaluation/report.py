@@ -48,9 +48,9 @@ class Plan:
     """How much is measured."""
 
     settings: Settings
-    prompts: int = 128
-    unseen: int = 256
-    drawings: int = 512
+    prompts: int
+    unseen: int
+    drawings: int
     curves: bool = False
     behaviour: int = 0
     """Prompts for schedulers, negative prompts and seeds; 0 leaves them out."""

@@ -19,7 +19,7 @@ from explainer.parameters import ParameterError, RunParameters
 if TYPE_CHECKING:
     from explainer.trace import Trace
 
-__all__ = ["animation", "file_name", "parameters_of", "query", "still"]
+__all__ = ["animation", "began_with_picture", "file_name", "parameters_of", "query", "still"]
 
 MOST_FRAMES = 60
 SIDE = 256
@@ -182,9 +182,14 @@ def _font(style: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, size)
 
 
+def began_with_picture(trace: Trace) -> bool:
+    """Whether the run needs a picture to be made again, which it does not hold."""
+    return any(kind in trace.pipeline for kind in ("Img2Img", "Inpaint"))
+
+
 def _check_start(trace: Trace) -> None:
     """Refuses a run that begins with something else than a model's own size of noise."""
-    if any(kind in trace.pipeline for kind in ("Img2Img", "Inpaint")):
+    if began_with_picture(trace):
         raise ParameterError("image", "It began with a picture, which the run does not hold.")
     if _is_embedded(trace) and (trace.height, trace.width) != _usual_size():
         height, width = _usual_size()

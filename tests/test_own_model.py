@@ -18,12 +18,13 @@ import torch
 
 from explainer import gallery, measuring, memory, models
 from explainer.cache import TraceCache
+from explainer.capture import record
 from explainer.limits import Limits
 from explainer.memory import Machine
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.parameters import RunParameters
 from explainer.runs import RunController
-from explainer.stages import walk
+from explainer.stages import inside, walk
 from explainer.trace import MAX_FILE_BYTES, Trace, TraceError
 from explainer.turns import Turns
 from explainer.widgets import ModelPicker, TraceFile, ViewMenu, Views, model_picker
@@ -414,6 +415,21 @@ def test_a_question_that_is_cancelled_leaves_the_view(family: Any, subject: Subj
     assert task.wait(SECONDS)
     assert menu.chosen in {"Step by step", "Inside the denoiser"}
     assert menu.notice == ""
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="needs the embedded weights")
+def test_a_run_of_another_size_is_looked_into_though_no_link_asks_for_it() -> None:
+    pipe = models.load(device="cpu")
+    trace = record(pipe, PROMPT, seed=7, steps=2, previews=False, width=96, height=64)
+    view = named("Inside the denoiser")
+    subject = Subject(trace, controller=SimpleNamespace())
+    assert view.why_not(subject) == ""
+    assert "96 × 64 pixels" in named("Turn the knobs").why_not(subject)
+    seen = inside.look(pipe, trace)
+    assert seen.outputs["mid_block"].shape[-2:] == (4, 6)
+    came_from_picture = replace(trace, pipeline="StableDiffusionImg2ImgPipeline")
+    assert "picture" in view.why_not(replace(subject, trace=came_from_picture))
+    assert "embeddings" in view.why_not(replace(subject, trace=replace(trace, prompt=" ")))
 
 
 @pytest.mark.skipif(embedded_fingerprint() is None, reason="needs the embedded weights")

@@ -331,7 +331,7 @@ VIEWS: tuple[View, ...] = (
         stage="Noise",
         name="Inside the denoiser",
         live=True,
-        refuse=lambda s: subjects.no_unet(s) or subjects.no_prompt(s),
+        refuse=lambda s: subjects.no_unet(s) or subjects.not_replayable(s),
         ask=_look,
         steps=lambda s: len(inside.moments(s.trace.calls)),
         make=lambda s, found: _widgets().Denoiser(*found, controller=s.controller, trace=s.trace),

@@ -12,7 +12,7 @@ import numpy as np
 
 from explainer.capture.families import FAMILIES
 from explainer.parameters import ParameterError
-from explainer.sharing import parameters_of
+from explainer.sharing import began_with_picture, parameters_of
 from explainer.stages import noise
 
 if TYPE_CHECKING:
@@ -109,6 +109,15 @@ def no_prompt(subject: Subject) -> str:
         parameters_of(subject.trace)
     except ParameterError as error:
         return f"The run cannot be made again here. {error}"
+    return ""
+
+
+def not_replayable(subject: Subject) -> str:
+    """Says why no step of the run can be computed again from what was recorded."""
+    if not subject.trace.prompt.strip():
+        return "The run was given embeddings; no prompt is there to be read again."
+    if began_with_picture(subject.trace):
+        return "The run began with a picture, which it does not hold."
     return ""
 
 

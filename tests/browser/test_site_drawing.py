@@ -154,7 +154,9 @@ def arrived(page, prompt, seed, steps):
 def saved(page, path, kind="The whole run"):
     page.locator(f"{STUDIO} .ex-save").evaluate("node => (node.open = true)")
     with page.expect_download() as download:
-        page.locator(f"{STUDIO} .ex-save").get_by_role("button", name=kind, exact=True).click()
+        # By keyboard: what else arrives with a run may move the button from under a mouse.
+        button = page.locator(f"{STUDIO} .ex-save").get_by_role("button", name=kind, exact=True)
+        button.press("Enter")
     download.value.save_as(path)
     return download.value.suggested_filename
 

@@ -48,7 +48,7 @@ WIDGETS = {
         "Studio": 1,
     },
     "03_latent.ipynb": {
-        "Question": 2,
+        "Question": 3,
         "Compression": 1,
         "Channels": 1,
         "RoundTrips": 1,

@@ -28,21 +28,21 @@ SCRIPT = Path(__file__).with_name("gallery.js")
 RUNS = tuple(
     RunParameters(prompt=prompt, seed=seed)
     for prompt, seed in (
-        ("a fox in a green coat sits on a farm in the rain, crayon", 1),
+        ("a fox in a green coat sits on a farm in the rain, crayon", 21),
         ("a dragon reads a book in the city at night, flat vector", 2),
         ("a grandmother in a yellow dress waves at the harbour at sunset, oil painting", 3),
-        ("a penguin with a red cape jumps in the mountains in the snow, paper cut-out", 4),
-        ("a boy in a blue coat sleeps in the garden at night, soft watercolour", 5),
-        ("a bear in a red hat dances on the beach, crayon", 6),
-        ("an owl with a green scarf sings in a forest in the fog, pencil sketch", 7),
-        ("a rabbit in a purple dress walks through an enchanted forest, ink", 8),
-        ("a knight in a red cape runs in the desert at sunset, pixel art", 9),
-        ("a cat in a yellow coat sits in the kitchen, oil painting", 10),
-        ("a wizard with a blue hat waves at a castle in the snow, soft watercolour", 11),
-        ("a mouse in a green dress reads on a farm at sunset, paper cut-out", 12),
+        ("a penguin with a red cape jumps in the mountains in the snow, paper cut-out", 44),
+        ("a boy in a blue jumper sleeps in a meadow at night, soft watercolour", 25),
+        ("a bear in red dungarees holds a balloon on the beach, crayon", 46),
+        ("an owl in a green coat sits in a forest in the fog, pencil sketch", 47),
+        ("a rabbit in a purple dress walks through an enchanted forest, ink comic", 48),
+        ("a robot in a red cape jumps in the desert at sunset, pixel art", 9),
+        ("a cat in a yellow coat reads a book in a village in the snow, oil painting", 30),
+        ("a grandfather in a blue jumper waves at a castle, soft watercolour", 51),
+        ("a frog in a green dress sits by a lake at sunset, paper cut-out", 12),
     )
 )
-"""What is drawn for the gallery."""
+"""What is drawn for the gallery: in words that the model met, and of three seeds each the best."""
 
 
 def record(progress: Callable[[str], None]) -> list[Trace]:

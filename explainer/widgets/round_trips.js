@@ -5,10 +5,10 @@ const roundTrips = {
     const { model, root } = view;
     const choices = h("div", { class: "ex-trips-choices", role: "group", "aria-label": "Picture" });
     const upload = uploadButton(() => model.get("_facts").size, take, (text) => view.notify({ kind: "error", text }));
-    const canvas = h("canvas", { role: "img", class: "ex-trips-picture" });
+    const canvas = h("canvas", { role: "img" });
     const line = h("span", { class: "ex-trips-line", "aria-hidden": "true" });
     const range = h("input", { class: "ex-unseen", type: "range", min: 0, max: 100, value: 50, "aria-label": "Wipe between before and after", oninput: () => ask() });
-    const error = h("canvas", { role: "img", class: "ex-trips-picture" });
+    const error = h("canvas", { role: "img" });
     const errorText = h("figcaption", { class: "ex-small ex-number" });
     const measured = h("p", { class: "ex-trips-measured ex-number" });
     const table = h("div", { class: "ex-trips-table" });
@@ -37,6 +37,7 @@ const roundTrips = {
     let buttons = [];
     view.watch("_facts", load);
     view.watch("chosen", showChosen);
+    view.watch("shown", load);
     load();
 
     function take(picture) {
@@ -48,8 +49,9 @@ const roundTrips = {
     function load() {
       const { rows } = model.get("_facts");
       buttons = rows.map(({ title }) => h("button", { class: "ex-button", type: "button", text: title, onclick: () => choose(title) }));
-      choices.replaceChildren(...buttons, ...(live ? [upload] : []));
-      table.replaceChildren(...rows.filter(({ done }) => done).map(({ title, ...row }) => h("p", { class: "ex-small ex-number", text: `${title}: ${inMeasures(row)}` })));
+      renew(choices, ...buttons, ...(live ? [upload] : []));
+      const told = rows.filter(({ done }) => done && model.get("shown"));
+      table.replaceChildren(...told.map(({ title, ...row }) => h("p", { class: "ex-small ex-number", text: `${title}: ${inMeasures(row)}` })));
       showChosen();
     }
 
@@ -76,7 +78,8 @@ const roundTrips = {
       if (after) wipe(canvas, after, share);
       line.style.left = `${100 * share}%`;
       if (map) paint(error, map, true);
-      const words = row.done ? inMeasures(row) : "not sent through yet";
+      const known = model.get("shown") ? inMeasures(row) : "the measures wait for your guess";
+      const words = row.done ? known : "not sent through yet";
       canvas.setAttribute("aria-label", `${row.title}: the left ${Math.round(100 * share)} % before, the rest after`);
       range.setAttribute("aria-valuetext", `${Math.round(100 * share)} % before`);
       error.setAttribute("aria-label", `Where ${row.title} was changed`);

@@ -32,6 +32,7 @@ class RoundTrips(Asking, scripts=("cells", "upload", "asking", "round_trips")):
 
     Attributes:
         chosen: The title of the picture on show.
+        shown: Whether the measures are shown, or wait for a guess.
         trips: All round trips so far, by title.
 
     Raises:
@@ -39,6 +40,7 @@ class RoundTrips(Asking, scripts=("cells", "upload", "asking", "round_trips")):
     """
 
     chosen = t.Unicode(help="The picture on show.").tag(sync=True, echo_update=False)
+    shown = t.Bool(True, help="Whether the measures are shown.").tag(sync=True)
     _pixels = pixels.Pixels("_size")
     _facts = t.Dict().tag(sync=True)
 

@@ -29,7 +29,9 @@ STILL = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "laten
 OTHER_PROMPT = "a dragon reads a book in the city at night, flat vector"
 """Where the walk between two sentences ends."""
 ENLARGED = 3
-GAP = 4
+GAP = 6
+PAPER = (255, 253, 248)
+"""The cards' colour, in explainer/widgets/base.css."""
 BELOW, ZERO, ABOVE = (33, 102, 172), (247, 244, 238), (184, 89, 11)
 """Colours of numbers; the same as the widgets' (explainer/widgets/cells.js)."""
 
@@ -75,17 +77,24 @@ def still(trace: Trace) -> Image.Image:
     picture = np.asarray(trace.image(), np.uint8)
     latents = trace.latents[-1].astype(np.float64)
     depth, rows, columns = latents.shape
-    fit = max(1, (picture.shape[0] + GAP) // (rows + GAP))
-    beside = max(math.ceil(math.sqrt(depth)), math.ceil(depth / fit))
-    width = picture.shape[1] + GAP + beside * (columns + GAP)
-    sheet = Image.new("RGB", (width, picture.shape[0]), "white")
-    sheet.paste(Image.fromarray(picture), (0, 0))
+    tallest = max(1, (picture.shape[0] + GAP) // (rows + GAP))
+    beside = max(math.ceil(math.sqrt(depth)), math.ceil(depth / tallest))
+    stacked = math.ceil(depth / beside)
+    width = picture.shape[1] + 2 * GAP + beside * (columns + GAP)
+    sheet = Image.new("RGB", (ENLARGED * width, ENLARGED * picture.shape[0]), PAPER)
+    sheet.paste(_enlarged(Image.fromarray(picture), Image.Resampling.BICUBIC), (0, 0))
+    top = (picture.shape[0] - stacked * (rows + GAP) + GAP) // 2
     for place in range(depth):
         across, down = place % beside, place // beside
-        corner = (picture.shape[1] + GAP + across * (columns + GAP), down * (rows + GAP))
-        sheet.paste(_coloured(latents[place], pixels.limit_of(latents)), corner)
-    size = (ENLARGED * sheet.width, ENLARGED * sheet.height)
-    return sheet.resize(size, Image.Resampling.NEAREST)
+        corner = (picture.shape[1] + 2 * GAP + across * (columns + GAP), top + down * (rows + GAP))
+        channel = _coloured(latents[place], pixels.limit_of(latents))
+        at = (ENLARGED * corner[0], ENLARGED * corner[1])
+        sheet.paste(_enlarged(channel, Image.Resampling.NEAREST), at)
+    return sheet
+
+
+def _enlarged(picture: Image.Image, way: Image.Resampling) -> Image.Image:
+    return picture.resize((ENLARGED * picture.width, ENLARGED * picture.height), way)
 
 
 def _coloured(values: NDArray[np.float64], limit: float) -> Image.Image:

@@ -40,6 +40,22 @@ def test_the_stills_were_made_with_these_weights():
     assert recorded.fingerprint() == embedded_fingerprint(), "stale: run `make assets`"
 
 
+@pytest.mark.parametrize(
+    ("path", "drawn"),
+    [
+        (make_assets.STRIP, make_assets.strip),
+        (make_assets.SHEET, make_assets.token_sheet),
+        (record_latent.STILL, record_latent.still),
+    ],
+)
+def test_the_pages_begin_with_the_run_that_they_are_about(path, drawn):
+    wanted = drawn(recorded.trace("running_example"))
+    with Image.open(path) as still:
+        assert still.size == wanted.size
+        apart = np.asarray(still.convert("RGB"), float) - np.asarray(wanted, float)
+    assert np.sqrt((apart**2).mean()) < 12, "stale: run `make assets`"
+
+
 @pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
 def test_what_the_noise_page_opens_with_was_made_with_these_weights():
     assert recorded.noise_fingerprint() == embedded_fingerprint(), "stale: run `make assets`"
@@ -213,7 +229,7 @@ def test_what_the_latent_page_opens_with_is_read_as_it_was_written(tmp_path, mon
         np.testing.assert_array_equal(trips[title].after, wanted.after)
     assert list(recorded.walks()) == ["noise", "latents", "noises", "prompts"]
     with Image.open(record_latent.STILL) as still:
-        assert still.size == (3 * (32 + 4 + 8 * 20), 3 * 32), "no channel is cut off"
+        assert still.size == (3 * (32 + 12 + 8 * 22), 3 * 32), "no channel is cut off"
 
 
 def test_what_the_style_page_opens_with_is_read_as_it_was_written(tmp_path, monkeypatch):

@@ -317,6 +317,19 @@ def test_a_drawn_sentence_has_maps_and_its_words_can_be_taken_away(maps):
     assert "no word" in maps.describe()
 
 
+def test_the_maps_begin_with_the_word_and_the_size_that_show_most():
+    attention = {
+        "4x4": np.full((3, 7, 4, 4), 0.1, np.float16),
+        "2x2": np.full((3, 7, 2, 2), 0.1, np.float16),
+    }
+    attention["4x4"][0, 2] = 0.4  # at another step than the one on show
+    attention["2x2"][1, 2, 1, 1] = 0.3  # "fox", behind the start and "a"
+    shown = widgets.WordMaps(
+        RunController(fingerprint="none"), make_trace(steps=3, attention=attention)
+    )
+    assert (shown.size, shown._words[shown.word], shown.step) == ("2x2", "fox", 1)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -146,9 +146,10 @@ def page(text: str, trace: Trace, figure: str) -> Page:
 
 
 def face_of(trace: Trace, figure: str) -> Box | None:
-    """Finds where a word was looked up most in the second half of a run, on the finest maps.
+    """Finds where a word was looked up most in the second half of a run.
 
-    For "girl" that is her head, in the embedded model's pictures.
+    Of the maps' sizes it takes the one on which a place gives the word the largest share. For
+    "girl" that is her head, in the embedded model's pictures.
 
     Returns:
         A square around that place, inside the picture; None where the run was recorded without
@@ -161,8 +162,8 @@ def face_of(trace: Trace, figure: str) -> Box | None:
     found = attention_of(trace)
     if not found or not places:
         return None
-    maps = next(iter(found.values()))
-    seen = maps[len(maps) // 2 :, places].astype(np.float64).mean(axis=(0, 1))
+    later = [maps[len(maps) // 2 :, places].astype(np.float64) for maps in found.values()]
+    seen = max(later, key=lambda maps: float(maps.max())).mean(axis=(0, 1))
     row, column = np.unravel_index(int(_smoothed(seen).argmax()), seen.shape)
     top, left = (
         min(max((at + 0.5) / count - FACE / 2, 0), 1 - FACE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
     from explainer.trace import Token, Trace
 
-__all__ = ["Word", "agreement", "attention_of", "change", "read_words", "spread", "without"]
+__all__ = [
+    "Word",
+    "agreement",
+    "attention_of",
+    "change",
+    "clearest",
+    "read_words",
+    "spread",
+    "without",
+]
 
 
 class Word(NamedTuple):
@@ -76,6 +85,23 @@ def attention_of(trace: Trace) -> dict[str, NDArray[np.float32]]:
         own.append(np.clip(1 - sum(own, np.zeros_like(shares[:, 0])), 0, 1))
         found[size] = np.stack(own, axis=1)
     return found
+
+
+def clearest(found: Mapping[str, NDArray[np.float32]], step: int) -> tuple[str, int]:
+    """Finds the map on which one place gives one word the largest share.
+
+    The largest maps need not be it: their layers may look at words but little.
+
+    Args:
+        found: What `attention_of` returned; one size at least.
+        step: A step of the run.
+
+    Returns:
+        Its size, and the word's place in the order of `read_words`.
+    """
+    most = {size: maps[step, :-1].max(axis=(1, 2)) for size, maps in found.items()}
+    size = max(most, key=lambda one: float(most[one].max()))
+    return size, int(most[size].argmax())
 
 
 def change(trace: Trace, other: Trace) -> NDArray[np.float32]:

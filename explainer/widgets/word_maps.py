@@ -12,7 +12,14 @@ import traitlets as t
 from explainer.parameters import ParameterError, RunParameters
 from explainer.sharing import parameters_of
 from explainer.stages.compare import compare
-from explainer.stages.words import agreement, attention_of, change, read_words, without
+from explainer.stages.words import (
+    agreement,
+    attention_of,
+    change,
+    clearest,
+    read_words,
+    without,
+)
 from explainer.widgets.addressed import Addressed
 from explainer.widgets.base import pack_frames
 from explainer.widgets.drawing import Drawing
@@ -88,8 +95,7 @@ class WordMaps(
         super().__init__(controller, known_words=known_words)
         self.show(trace)
         for word, other in (missing or {}).items():
-            self.word = next(i for i, one in enumerate(self._words) if one == word)
-            self._add(self.word, other)
+            self._add(self._words.index(word), other)
 
     def show(self, trace: Trace) -> None:
         """Replace the run.
@@ -112,9 +118,8 @@ class WordMaps(
             self._sizes = [[name, *maps.shape[2:]] for name, maps in self._found.items()]
             self._attention = b"".join(one.tobytes() for one in levels)
             self._grid = list(trace.x0.shape[2:])
-            self.size = next(iter(self._found), "")
             self.step = int(0.6 * trace.calls)
-            self.word = min(self.word, len(self._words) - 1)
+            self.size, self.word = clearest(self._found, self.step) if self._found else ("", 0)
             self._tell_missing()
 
     def draw(self, prompt: str) -> Run:

@@ -10,7 +10,7 @@
       at: ".ex:has(.ex-tokens)",
       title: "Words become numbers",
       text: "The model has a list of pieces of words. Your sentence is cut into such pieces, the tokens, and each is looked up by its number.",
-      try: "Find a piece that is no whole word, or the padding at the end.",
+      try: "Find the tokens that stand for no word of yours: one begins the text, one ends it, and padding fills the rest.",
     },
     {
       page: "00_overview",

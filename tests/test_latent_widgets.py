@@ -145,8 +145,16 @@ def test_channels_are_decoded_as_the_reader_wants_them(controller):
     assert "none changed" in repr(shown)
     shown.set_state({"gains": [0, 9] + [1] * 6, "swapped": [False] * 7 + [True]})
     assert shown.gains == [0, 4] + [1] * 6
-    shown._handle_custom_msg({"type": "ask"}, [])
+    # The traits may be those of a moment before: what comes with the question counts.
+    late = {"gains": [1, 0, 9] + [1] * 5, "swapped": [True] + [False] * 7}
+    shown._handle_custom_msg({"type": "ask", **late}, [])
     assert shown._task.wait(SECONDS)
+    bounded = {**late, "gains": [1, 0, 4] + [1] * 5}
+    assert shown._facts["shown"] == bounded
+    wanted = latent.mixed(trace.latents[-1], other.latents[-1], *bounded.values())
+    np.testing.assert_array_equal(frame(shown, "result"), latent.decode(stable_diffusion(), wanted))
+    assert shown.gains == [0, 4] + [1] * 6, "the hand may have gone on since"
+    assert shown.ask().wait(SECONDS)
     wanted = latent.mixed(trace.latents[-1], other.latents[-1], shown.gains, shown.swapped)
     np.testing.assert_array_equal(frame(shown, "result"), latent.decode(stable_diffusion(), wanted))
     assert shown._facts["shown"] == {"gains": shown.gains, "swapped": shown.swapped}
@@ -171,9 +179,12 @@ def test_what_cannot_be_decoded_leaves_the_picture(controller):
     assert shown.ask().wait(SECONDS)
     assert "8 channels" in shown.notice
     assert shown._frames == before
-    shown.gains = [1.0]
-    shown._handle_custom_msg({"type": "ask"}, [])
+    shown._handle_custom_msg({"type": "ask", "gains": [1.0], "swapped": [False]}, [])
     assert "one size" in shown.notice
+    shown._handle_custom_msg({"type": "ask", "gains": ["nan"] * 4, "swapped": [False] * 4}, [])
+    assert "finite" in shown.notice
+    shown._handle_custom_msg({"type": "ask"}, [])
+    assert "of each channel" in shown.notice
     with pytest.raises(traitlets.TraitError, match="finite"):
         shown.gains = [float("nan")] * 4
     with pytest.raises(ValueError, match="one size"):
@@ -273,8 +284,9 @@ def test_the_sketch_is_redrawn_through_the_controller(controller):
     shown = widgets.Sketch({"one": square()}, "a fox", controller=controller, steps=4)
     assert "not redrawn" in repr(shown)
     own = square(9)
-    shown.set_state({"_pixels": memoryview(own.tobytes())})
-    shown._handle_custom_msg({"type": "ask", "prompt": "a bear", "strength": 0.5}, [])
+    # The pixels come with the question: the trait may still be the sketch of a moment before.
+    drawn = [memoryview(own.tobytes())]
+    shown._handle_custom_msg({"type": "ask", "prompt": "a bear", "strength": 0.5}, drawn)
     assert shown._task.wait(SECONDS)
     assert shown._status == {"state": "done", "step": 2, "total": 2}
     wanted = sketch.redraw(stable_diffusion(), own, "a bear", strength=0.5, steps=4)
@@ -296,8 +308,10 @@ def test_the_sketch_is_redrawn_through_the_controller(controller):
 )
 def test_a_sketch_that_cannot_be_redrawn_is_told(controller, content, message):
     shown = widgets.Sketch({"one": square()}, "a fox", controller=controller)
-    shown._handle_custom_msg({"type": "ask", **content}, [])
+    shown._handle_custom_msg({"type": "ask", **content}, [memoryview(square().tobytes())])
     assert message in shown.notice
+    shown._handle_custom_msg({"type": "ask"}, [memoryview(b"12345")])
+    assert "has 16 × 16 pixels" in shown.notice
     assert shown.redrawn is None
     with pytest.raises(ValueError, match="squares"):
         widgets.Sketch({}, "a fox")

@@ -233,6 +233,7 @@ def test_a_sweep_draws_every_run_of_its_experiment(controller):
     sweep._handle_custom_msg({"type": "start", "prompt": "a bear", "seed": "5"}, [])
     ended(sweep)
     assert set(states(sweep)) == {"done"}
+    assert sweep._ending == "All that was asked for is drawn."
     sweep._handle_custom_msg({"type": "open", "label": "guidance 20"}, [])
     assert (sweep.trace.prompt, sweep.trace.seed) == ("a bear", 5)
     assert sweep.trace.guidance_scale == knobs.GUIDANCE[6]
@@ -270,6 +271,7 @@ def test_a_cancelled_sweep_keeps_what_is_drawn(controller):
     assert third.wait(SECONDS)
     sweep.cancel()
     assert not sweep._waiting
+    assert sweep._ending == "Stopped. What is drawn stays."
     assert states(sweep)[:3] == ["done"] * 3
     assert states(sweep)[-1] == "empty"
 
@@ -322,6 +324,7 @@ def test_a_run_that_the_server_refuses_is_told_and_the_others_are_drawn(tmp_path
     ended(sweep)
     assert states(sweep) == ["done"] * 3 + ["empty"] * (len(knobs.STEPS) - 3)
     assert "at most 4 steps" in sweep.notice
+    assert sweep._ending == f"Not drawn: {', '.join(list(sweep._runs)[3:])}."
     controller.close()
 
 

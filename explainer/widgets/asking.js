@@ -1,32 +1,32 @@
 // A row to ask the model with: what the widget puts before it, a button, how far it is, and Cancel.
 
-function askRow(view, { words, unit, send, fields = [], done = "The model has answered." }) {
+function askRow(view, { words, unit, send, buffers = () => [], fields = [], done = "The model has answered." }) {
   const { model } = view;
   const go = h("button", { class: "ex-button ex-button-main", type: "submit", text: words });
   const bar = h("progress", { class: "ex-ask-bar", max: 1, "aria-label": "Progress" });
   const told = h("span", { class: "ex-small ex-number" });
   const cancel = h("button", { class: "ex-button", type: "button", text: "Cancel", onclick: () => model.send({ type: "cancel" }) });
   const form = h("form", { class: "ex-ask", onsubmit: ask }, ...fields, go, bar, told, cancel);
-  let busy = false;
   view.watch("_status", () => {
     showStatus();
-    if (model.get("_status").state === "done") view.say(done);
+    const told = { done, cancelled: "Stopped." }[model.get("_status").state];
+    if (told) view.say(told);
   });
   showStatus();
   return form;
 
   function ask(event) {
     event.preventDefault();
-    // What is asked without the button, as by a slider, takes the place of what is under way.
-    if (busy && event.submitter) return;
-    model.send({ type: "ask", ...send() });
+    model.send({ type: "ask", ...send() }, undefined, buffers());
   }
 
   function showStatus() {
     const { state, step, total } = model.get("_status");
-    busy = state === "queued" || state === "running";
-    for (const node of [bar, told, cancel]) node.hidden = !busy;
-    go.setAttribute("aria-disabled", String(busy)); // disabled outright it would lose the focus
+    const busy = state === "queued" || state === "running";
+    // What is asked without the button, as by a slider, takes the place of what is under way.
+    go.setAttribute("aria-disabled", String(busy));
+    for (const node of [bar, told]) node.hidden = !busy;
+    hide(cancel, !busy, go);
     bar.value = total ? step / total : 0;
     told.textContent = state === "queued" ? "waiting" : step ? `${unit} ${step} of ${total}` : "waking the model";
   }

@@ -35,8 +35,7 @@ function sentenceBox({ value = "", class: name = "ex-text-field", ...props }) {
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    const send = box.form?.querySelector('[type="submit"]');
-    if (send && !send.disabled) box.form.requestSubmit(send);
+    box.form?.querySelector('[type="submit"]')?.click();
   });
   box.addEventListener("input", () => {
     if (box.value.includes("\n")) box.value = box.value.replace(/\s*\n\s*/g, " "); // pasted
@@ -51,6 +50,54 @@ function freshId() {
 
 function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));
+}
+
+/** A share as percent, whole. */
+function percent(share) {
+  return `${Math.round(100 * share)} %`;
+}
+
+/** Hide a node or show it; where the focus would go with it, the heir has it from then on. */
+function hide(node, hidden, heir) {
+  if (hidden && node.contains(document.activeElement)) heir.focus();
+  node.hidden = hidden;
+}
+
+/** Put other children in a node; where a button among them had the focus, the one in its place gets it. */
+function renew(node, ...children) {
+  const buttons = () => [...node.querySelectorAll("button")];
+  const at = buttons().indexOf(document.activeElement);
+  node.replaceChildren(...children);
+  buttons()[at]?.focus();
+}
+
+const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+
+/**
+ * Let a picture be read: `over` hears of the pointer, `step(right, down)` of an arrow key, after which
+ * `reading` is read out; `leave` that neither is there any more.
+ */
+function readable(view, picture, reading, { over, step, leave }) {
+  picture.setAttribute("tabindex", 0);
+  // Of an image a screen reader keeps the arrow keys to itself.
+  picture.setAttribute("role", "application");
+  picture.setAttribute("aria-roledescription", "picture to read");
+  picture.addEventListener("pointerdown", (event) => {
+    picture.focus({ preventScroll: true }); // before it is read: another picture loses its reading with the focus
+    over(event);
+  });
+  picture.addEventListener("pointermove", over);
+  // A finger leaves at once; what it has read stays until the next tap.
+  picture.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && leave());
+  picture.addEventListener("blur", leave);
+  picture.addEventListener("keydown", (event) => {
+    const move = ARROWS[event.key];
+    if (!move) return;
+    event.preventDefault();
+    event.stopPropagation();
+    step(...move);
+    view.say(reading);
+  });
 }
 
 function reducedMotion() {
@@ -189,6 +236,13 @@ function paint(canvas, bitmap, pixelated) {
   context.drawImage(bitmap, 0, 0, width, height);
 }
 
+/** What must wait says so instead of being disabled, which would take the focus away. */
+function refuse(event) {
+  if (!event.target.closest('[aria-disabled="true"]')) return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
 const KEEP_KEYS = "data-lm-suppress-shortcuts";
 
 /** One picture of a widget on screen: its root element and everything that must end with it. */
@@ -203,6 +257,7 @@ class View {
     // An attribute keeps them here; it must be on the focused node itself, not only around it.
     this.root = h("section", { class: "ex", [KEEP_KEYS]: "true" });
     this.root.addEventListener("focusin", ({ target }) => target.setAttribute(KEEP_KEYS, "true"));
+    this.root.addEventListener("click", refuse, { capture: true, signal: this.signal });
     host.append(this.root);
     followTheme(this.root, this.signal);
     this.watch("_notice", () => this.showNotice());
@@ -244,6 +299,13 @@ class View {
   say(what) {
     clearTimeout(this.saying);
     this.saying = setTimeout(() => (this.spoken.textContent = what.textContent ?? what), 400);
+  }
+
+  /** Lead a reader to the answer that took the place of what they pressed. */
+  reveal(node, words = node) {
+    node.tabIndex = -1;
+    node.focus();
+    this.say(words);
   }
 
   showNotice() {

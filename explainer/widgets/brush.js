@@ -11,11 +11,12 @@ const BRUSHES = [
 const brush = {
   mount(view) {
     const { model, root } = view;
-    const grid = h("canvas", { class: "ex-cells ex-brush-grid", tabindex: 0, role: "application" });
+    const grid = h("canvas", { class: "ex-cells ex-brush-grid" });
     const [before, after, reached] = ["As it was made", "Decoded now", ""].map(figure);
     const told = h("p", { class: "ex-small ex-number ex-brush-told" });
     const help = h("p", { class: "ex-small" });
     const live = canAsk(view);
+    grid.toggleAttribute("data-live", live);
     const toolButtons = BRUSHES.map(([name, text]) => h("button", { class: "ex-button", type: "button", text, disabled: !live, onclick: () => choose(name) }));
     const amount = h("input", { type: "range", min: 0.5, max: 4, step: 0.5, value: 2, "aria-label": "Strength", oninput: () => ask() });
     const strength = h("span", { class: "ex-small ex-number" });
@@ -46,16 +47,14 @@ const brush = {
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     view.watch(["_facts", "_levels"], ask);
-    grid.addEventListener("pointerdown", down);
-    grid.addEventListener("pointermove", (event) => event.buttons & 1 && start && over(cellAt(event)));
-    for (const end of ["pointerup", "pointercancel"]) grid.addEventListener(end, finish);
-    grid.addEventListener("keydown", press);
+    if (live) strokes(grid, { begin: (event) => begin(cellAt(event)), over: (event) => start && over(cellAt(event)), end: finish });
+    cellCursor(view, grid, { size, at: () => ({ x: cursor.column, y: cursor.row }), moved: ({ x, y }) => place({ row: y, column: x }), press });
     grid.addEventListener("focus", ask);
     grid.addEventListener("blur", ask);
     choose("noise");
 
     function figure(words) {
-      const canvas = h("canvas", { role: "img", "aria-label": words, class: "ex-brush-picture" });
+      const canvas = h("canvas", { role: "img", "aria-label": words });
       const caption = h("figcaption", { class: "ex-small ex-number", text: words });
       return { canvas, caption, node: h("figure", {}, canvas, caption) };
     }
@@ -77,12 +76,6 @@ const brush = {
       const column = Math.floor(((event.clientX - box.left) / box.width) * width);
       const row = Math.floor(((event.clientY - box.top) / box.height) * height);
       return row >= 0 && column >= 0 && row < height && column < width ? { row, column } : null;
-    }
-
-    function down(event) {
-      if (event.button !== 0 || !live) return;
-      grid.setPointerCapture(event.pointerId);
-      begin(cellAt(event));
     }
 
     function begin(cell) {
@@ -131,18 +124,20 @@ const brush = {
       start = null;
     }
 
-    function press(event) {
-      const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    function size() {
       const [, height, width] = model.get("_facts").shape;
-      if (step) {
-        cursor = { row: clamp(cursor.row + step[0], 0, height - 1), column: clamp(cursor.column + step[1], 0, width - 1) };
-        view.say(`Row ${cursor.row + 1}, column ${cursor.column + 1}`);
-        ask();
-      } else if ((event.key === "Enter" || event.key === " ") && live) {
-        begin(cursor);
-        finish();
-      } else return;
-      event.preventDefault();
+      return [width, height];
+    }
+
+    function place(cell) {
+      cursor = cell;
+      ask();
+    }
+
+    function press() {
+      if (!live) return;
+      begin(cursor);
+      finish();
     }
 
     function channelButton(c) {

@@ -58,19 +58,49 @@ function cellUnder(event, canvas, columns, rows) {
  * rows, `at()` the cell chosen now or null; `choose` takes the next {x, y, i}, or null once it is left.
  */
 function readCells(view, canvas, reading, { size, at, choose }) {
+  readable(view, canvas, reading, {
+    over: (event) => choose(cellUnder(event, canvas, ...size())),
+    leave: () => choose(null),
+    step: (right, down) => choose(cellBeside(at() ?? { x: -right, y: -down }, right, down, ...size())),
+  });
+}
+
+function cellBeside({ x, y }, right, down, columns, rows) {
+  const [column, row] = [clamp(x + right, 0, columns - 1), clamp(y + down, 0, rows - 1)];
+  return { x: column, y: row, i: row * columns + column };
+}
+
+/** Let a canvas be drawn on, by one pointer at a time: `begin` and `over` take its events, `end` nothing. */
+function strokes(canvas, { begin, over, end }) {
+  let pen = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || pen !== null) return;
+    pen = event.pointerId;
+    canvas.setPointerCapture(pen);
+    begin(event);
+  });
+  canvas.addEventListener("pointermove", (event) => event.pointerId === pen && event.buttons & 1 && over(event));
+  const lift = ({ pointerId }) => {
+    if (pointerId !== pen) return;
+    pen = null;
+    end();
+  };
+  for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(name, lift);
+}
+
+/** Let arrow keys carry a cursor over the cells of a canvas: `moved` hears where to, `press` of Enter and space. */
+function cellCursor(view, canvas, { size, at, moved, press }) {
   canvas.tabIndex = 0;
-  canvas.addEventListener("pointermove", (event) => choose(cellUnder(event, canvas, ...size())));
-  for (const left of ["pointerleave", "blur"]) canvas.addEventListener(left, () => choose(null));
+  canvas.setAttribute("role", "application");
   canvas.addEventListener("keydown", (event) => {
-    const move = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
-    if (!move) return;
+    const move = ARROWS[event.key];
+    if (move) {
+      const cell = cellBeside(at(), ...move, ...size());
+      view.say(`Row ${cell.y + 1}, column ${cell.x + 1}`);
+      moved(cell);
+    } else if (event.key === "Enter" || event.key === " ") press(at());
+    else return;
     event.preventDefault();
-    event.stopPropagation();
-    const [columns, rows] = size();
-    const from = at() ?? { x: -move[0], y: -move[1] };
-    const [x, y] = [clamp(from.x + move[0], 0, columns - 1), clamp(from.y + move[1], 0, rows - 1)];
-    choose({ x, y, i: y * columns + x });
-    view.say(reading);
   });
 }
 

@@ -13,7 +13,7 @@ const channels = {
     let form = null;
     if (live) {
       const reset = h("button", { class: "ex-button", type: "button", text: "All as they were", onclick: () => change(() => 1, () => false) });
-      form = askRow(view, { words: "Decode", unit: "picture", fields: [reset], send: () => ({}), done: "Decoded." });
+      form = askRow(view, { words: "Decode", unit: "picture", fields: [reset], send: wanted, done: "Decoded." });
       root.append(form);
     } else root.append(onlyLive("Changing the channels"));
     let parts = [];
@@ -54,6 +54,11 @@ const channels = {
       return { canvas, told, range, toggle, node: h("figure", {}, canvas, range, row) };
     }
 
+    /** A trait may come after the question, so what is wanted goes with it. */
+    function wanted() {
+      return { gains: model.get("gains"), swapped: model.get("swapped") };
+    }
+
     function change(gain, other) {
       model.set("gains", model.get("gains").map(gain));
       model.set("swapped", model.get("swapped").map(other));
@@ -64,7 +69,7 @@ const channels = {
     }
 
     function draw() {
-      const { shape, prompts } = model.get("_facts");
+      const { shape, prompts, shown } = model.get("_facts");
       const [, height, width] = shape;
       const levels = bytesOf(model.get("_levels"));
       const [gains, swapped] = [model.get("gains"), model.get("swapped")];
@@ -74,8 +79,10 @@ const channels = {
       });
       figures[0].canvas.setAttribute("aria-label", `As it was made: ${prompts[0]}`);
       figures[2].canvas.setAttribute("aria-label", `The other picture: ${prompts[1]}`);
-      const changed = gains.flatMap((gain, c) => (gain !== 1 || swapped[c] ? [`${c + 1}${swapped[c] ? " swapped" : ""} × ${gain}`] : []));
+      const changed = shown.gains.flatMap((gain, c) => (gain !== 1 || shown.swapped[c] ? [`${c + 1}${shown.swapped[c] ? " swapped" : ""} × ${gain}`] : []));
       figures[1].canvas.setAttribute("aria-label", `Decoded with ${changed.length ? `channels ${changed.join(", ")}` : "no channel changed"}`);
+      const now = JSON.stringify(shown) === JSON.stringify({ gains, swapped });
+      figures[1].caption.textContent = now ? "From these channels" : "From the channels as they were";
       parts.forEach(({ canvas, told, range, toggle }, c) => {
         const from = ((swapped[c] ? shape[0] : 0) + c) * height * width;
         const level = (i) => clamp(Math.round(127.5 + (levels[from + i] - 127.5) * gains[c]), 0, 255);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,7 +80,10 @@ class Channels(Asking, scripts=("cells", "asking", "channels")):
         Raises:
             RuntimeError: There is no controller.
         """
-        first, gains, swapped = self._first, list(self.gains), list(self.swapped)
+        return self._decode(list(self.gains), list(self.swapped))
+
+    def _decode(self, gains: list[float], swapped: list[bool]) -> Task:
+        first = self._first
         wanted = latent.mixed(first, self._second, gains, swapped)
 
         def work(pipe: Any, task: Task) -> tuple[latent.Latents, list[float], list[bool], bytes]:
@@ -104,13 +108,19 @@ class Channels(Asking, scripts=("cells", "asking", "channels")):
 
     @t.validate("gains")
     def _check_gains(self, proposal: dict[str, Any]) -> list[float]:
-        gains = [float(gain) for gain in proposal["value"]]
-        if not all(math.isfinite(gain) for gain in gains):
-            raise t.TraitError("A channel can be multiplied by finite numbers only.")
-        return [min(max(gain, 0.0), MOST) for gain in gains]
+        try:
+            return _bounded(proposal["value"])
+        except ValueError as error:
+            raise t.TraitError(str(error)) from error
 
-    def _asked(self, _content: dict[str, Any]) -> None:
-        self.ask()
+    def _asked(self, content: dict[str, Any]) -> None:
+        # Not from the traits: they may come after the question.
+        try:
+            gains = _bounded(content["gains"])
+            swapped = [bool(one) for one in content["swapped"]]
+        except (KeyError, TypeError) as error:
+            raise ValueError("Say how much of each channel, and of which picture.") from error
+        self._decode(gains, swapped)
 
     def _answer(self, result: Any) -> None:
         first, gains, swapped, picture = result
@@ -119,3 +129,10 @@ class Channels(Asking, scripts=("cells", "asking", "channels")):
         with self.hold_sync():
             self._draw(picture)
             self._facts = {**self._facts, "shown": {"gains": gains, "swapped": swapped}}
+
+
+def _bounded(gains: Iterable[float]) -> list[float]:
+    numbers = [float(gain) for gain in gains]
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("A channel can be multiplied by finite numbers only.")
+    return [min(max(number, 0.0), MOST) for number in numbers]

@@ -9,6 +9,7 @@ const SAMPLE_STEPS = 50;
 const FULL_RATE = 2e-3;
 const LAST_RATE = 1e-4;
 const REACH = 1.35;
+const PLACES = 20; // that the arrow keys go to, a side
 const FEWEST = 10;
 const NO_POINTS = "There are no points to learn from. Choose a shape, or draw some in the left-hand square.";
 const ONE_SPOT = "All points lie on one spot, so there is no shape to learn. Draw more of them, further apart.";
@@ -18,8 +19,8 @@ const tooFew = (count) => `${count} ${count === 1 ? "point makes" : "points make
 const cloud = {
   mount(view) {
     const { model, root } = view;
-    const source = h("canvas", { class: "ex-cloud-canvas ex-cloud-draw", role: "img" });
-    const target = h("canvas", { class: "ex-cloud-canvas", role: "img" });
+    const source = h("canvas", { class: "ex-cloud-draw" });
+    const target = h("canvas", { role: "img" });
     const shapes = model.get("_shapes").map((name) =>
       h("button", { class: "ex-button", type: "button", text: name, onclick: () => choose(name) }),
     );
@@ -53,6 +54,7 @@ const cloud = {
     let progress = 0;
     let paths = null;
     let known = model.get("points");
+    let place = { x: PLACES / 2, y: PLACES / 2 };
     const ask = view.redraw(draw);
     // A canvas keeps the colours of the theme that it was drawn in.
     const themes = new MutationObserver(ask);
@@ -66,7 +68,9 @@ const cloud = {
       cancelAnimationFrame(playing);
       ask();
     });
-    source.addEventListener("pointerdown", press);
+    strokes(source, { begin: (event) => dab(...under(event)), over: (event) => dab(...under(event)), end: () => setPoints(known) });
+    cellCursor(view, source, { size: () => [PLACES, PLACES], at: () => place, moved: (cell) => ((place = cell), ask()), press });
+    for (const name of ["focus", "blur"]) source.addEventListener(name, ask);
     view.signal.addEventListener("abort", () => {
       stop();
       cancelAnimationFrame(playing);
@@ -102,30 +106,22 @@ const cloud = {
       showState();
     }
 
-    function press(event) {
-      event.preventDefault();
-      source.setPointerCapture(event.pointerId);
-      const drawn = [...known];
-      const add = ({ clientX, clientY }) => {
-        const box = source.getBoundingClientRect();
-        if (drawn.length + 3 > model.get("_most")) return;
-        for (let i = 0; i < 3; i += 1) {
-          drawn.push([
-            REACH * (2 * ((clientX - box.left) / box.width) - 1) + 0.025 * dice.normal(),
-            REACH * (1 - 2 * ((clientY - box.top) / box.height)) + 0.025 * dice.normal(),
-          ]);
-        }
-        known = drawn;
-        ask();
-      };
-      const done = () => {
-        source.removeEventListener("pointermove", add);
-        setPoints(drawn);
-      };
-      add(event);
-      source.addEventListener("pointermove", add);
-      source.addEventListener("pointerup", done, { once: true });
-      source.addEventListener("pointercancel", done, { once: true });
+    /** Where on the square a pointer is: shares of its width and height. */
+    function under({ clientX, clientY }) {
+      const box = source.getBoundingClientRect();
+      return [(clientX - box.left) / box.width, (clientY - box.top) / box.height];
+    }
+
+    function dab(x, y) {
+      if (known.length + 3 > model.get("_most")) return;
+      const near = () => [REACH * (2 * x - 1) + 0.025 * dice.normal(), REACH * (1 - 2 * y) + 0.025 * dice.normal()];
+      known = [...known, near(), near(), near()];
+      ask();
+    }
+
+    function press({ x, y }) {
+      dab((x + 0.5) / PLACES, (y + 0.5) / PLACES);
+      setPoints(known);
     }
 
     function train() {
@@ -223,7 +219,8 @@ const cloud = {
       const left = square(source);
       left.fillStyle = dots;
       for (const [x, y] of known) dotAt(left, x, y, 1.6);
-      source.setAttribute("aria-label", `${known.length} points to learn from. Draw here with the pointer.`);
+      source.setAttribute("aria-label", `${known.length} points to learn from. Draw here with the pointer; arrows move, Enter puts points.`);
+      if (source.matches(":focus-visible")) frameCell(source, place.y * PLACES + place.x, PLACES, PLACES);
       const right = square(target);
       const ready = paths && scaled;
       target.setAttribute("aria-label", ready ? `${SAMPLES} points on their way from noise` : "Nothing is trained yet");

@@ -17,7 +17,7 @@ MAX_POINTS = 5000
 MAX_STEPS = 20_000
 
 
-class Cloud(Widget, scripts=("dice", "cloud_model", "cloud")):
+class Cloud(Widget, scripts=("cells", "dice", "cloud_model", "cloud")):
     """Train a small diffusion model on points, drawn or chosen, and follow noise into their shape.
 
     All of it is computed in the browser, with or without a kernel.

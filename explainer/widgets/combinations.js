@@ -3,7 +3,7 @@
 const combinations = {
   mount(view) {
     const { model, root } = view;
-    const picks = h("div", { class: "ex-combinations-picks", role: "group", "aria-label": "Never together in training" });
+    const picks = h("div", { class: "ex-chips", role: "group", "aria-label": "Never together in training" });
     const sets = h("div", { class: "ex-combinations-sets" });
     const tiles = ["picture", "own", "near"].map((name) => {
       const canvas = h("canvas", { role: "img" });

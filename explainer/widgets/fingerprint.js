@@ -29,28 +29,20 @@ const fingerprint = {
     }
 
     function strip(label, values) {
-      const canvas = h("canvas", { class: "ex-cells", role: "img", tabindex: 0 });
+      const canvas = h("canvas", { class: "ex-cells" });
       canvas.setAttribute(
         "aria-label",
         `${label || "Vector"}: ${values.length} numbers from ${signed(Math.min(...values))} to ` +
           `${signed(Math.max(...values))}. Arrow keys read them one by one.`,
       );
       const one = { values, label, canvas, columns: 1, rows: 1 };
-      canvas.addEventListener("pointermove", (event) => point(cellUnder(event, canvas, one.columns, one.rows).i));
-      canvas.addEventListener("pointerleave", () => point(null));
-      canvas.addEventListener("blur", () => point(null));
-      canvas.addEventListener("keydown", (event) => onKey(event, one));
+      readable(view, canvas, reading, {
+        over: (event) => point(cellUnder(event, canvas, one.columns, one.rows).i),
+        leave: () => point(null),
+        step: (right, down) => point(at === null ? 0 : clamp(at + right + down * one.columns, 0, values.length - 1)),
+      });
       one.node = h("figure", {}, h("figcaption", { class: "ex-title", text: label }), canvas);
       return one;
-    }
-
-    function onKey(event, { values, columns }) {
-      const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
-      if (!(event.key in moves)) return;
-      event.preventDefault();
-      event.stopPropagation();
-      point(at === null ? 0 : clamp(at + moves[event.key], 0, values.length - 1));
-      view.say(reading);
     }
 
     function point(i) {

@@ -175,7 +175,8 @@ function promptField(view, title = "Describe a picture", live = true) {
   };
 }
 
-function progressPanel(onCancel) {
+/** How far a run is, and Cancel; once it has ended, the heir has the focus that Cancel had. */
+function progressPanel(onCancel, heir) {
   const canvas = h("canvas", { class: "ex-live-picture", role: "img", "aria-label": "The picture so far" });
   const words = h("p", { class: "ex-title ex-number" });
   const time = h("p", { class: "ex-small ex-number" });
@@ -193,7 +194,7 @@ function progressPanel(onCancel) {
   /** How far it is; hidden where nothing is under way. Returns whether something is. */
   function show(status) {
     const busy = status.state === "queued" || status.state === "running";
-    node.hidden = !busy;
+    hide(node, !busy, heir);
     if (!busy) return false;
     words.textContent = waitingWords(status);
     bar.max = status.total || 1;

@@ -29,7 +29,7 @@ const latentGrid = {
     }
 
     function tile(channel) {
-      const canvas = h("canvas", { class: "ex-cells", role: "img" });
+      const canvas = h("canvas", { class: "ex-cells" });
       const node = h("figure", {}, canvas, h("figcaption", { class: "ex-small", text: `channel ${channel + 1}` }));
       readCells(view, canvas, reading, { size: gridSize, at: () => pointed, choose: (cell) => point(cell && { channel, ...cell }) });
       return { canvas, node };

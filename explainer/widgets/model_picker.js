@@ -50,7 +50,7 @@ const modelPicker = {
 
     function load() {
       const facts = model.get("_facts");
-      hub.hidden = !facts.ask_hub;
+      hide(hub, !facts.ask_hub, look);
       found.hidden = !facts.model;
       if (facts.ask_hub) askHub(facts.ask_hub);
       if (facts.model) tell(facts);
@@ -119,9 +119,8 @@ const modelPicker = {
       const { state, share, seconds } = model.get("_status");
       const busy = state !== "idle";
       const begun = busy && waiting.hidden;
-      waiting.hidden = !busy;
-      look.disabled = busy;
-      for (const one of found.querySelectorAll("button")) one.disabled = busy || one.closest("[data-fits=false]") !== null;
+      hide(waiting, !busy, look);
+      for (const one of [look, ...hub.querySelectorAll("button"), ...found.querySelectorAll("button")]) one.setAttribute("aria-disabled", String(busy));
       if (share === null || share >= 1) bar.removeAttribute("value");
       else bar.value = share;
       const words = { measuring: "Reading the heads of the files…", waiting: "Waiting for a turn at the processor…", loading: "Loading…" };

@@ -136,8 +136,8 @@ function scale(distance, marks, suspicious) {
   return h(
     "svg:svg",
     { class: "ex-nearest-scale", viewBox: "0 0 1000 40", preserveAspectRatio: "none", "aria-hidden": "true" },
-    h("svg:line", { x1: 0, x2: 1000, y1: 39, y2: 39, class: "ex-nearest-axis" }),
-    ...marks.map((value) => h("svg:line", { x1: at(value), x2: at(value), y1: 14, y2: 38, class: "ex-nearest-mark" })),
+    h("svg:line", { x1: 0, x2: 1000, y1: 39, y2: 39 }),
+    ...marks.map((value) => h("svg:line", { x1: at(value), x2: at(value), y1: 14, y2: 38 })),
     h("svg:line", { x1: at(suspicious), x2: at(suspicious), y1: 2, y2: 38, class: "ex-nearest-limit" }),
     h("svg:line", { x1: at(distance), x2: at(distance), y1: 0, y2: 40, class: "ex-nearest-own" }),
   );

@@ -65,7 +65,7 @@ const nearness = {
       const told = covered ? "guess first" : `middle one ${middle.toFixed(3)}${limit === null ? "" : suspicious(values, limit)}`;
       const title = chooses
         ? h("button", { class: "ex-button ex-button-quiet ex-nearness-pick", type: "button", text: `${values.length} ${one.title}`, disabled: covered, onclick: () => set("group", one.name) })
-        : h("span", { class: "ex-nearness-name", text: `${values.length} ${one.title}` });
+        : h("span", { text: `${values.length} ${one.title}` });
       return h(
         "div",
         { class: "ex-nearness-row", "data-group": one.name },

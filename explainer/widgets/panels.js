@@ -61,7 +61,7 @@ const panels = {
     }
 
     function picture(text) {
-      const canvas = h("canvas", { role: "img", class: "ex-panels-picture" });
+      const canvas = h("canvas", { role: "img" });
       return { canvas, text, node: h("figure", {}, canvas, h("figcaption", { class: "ex-small", text })) };
     }
 
@@ -78,7 +78,7 @@ const panels = {
     }
 
     function tile({ name, meaning, limit }) {
-      const canvas = h("canvas", { class: "ex-cells", role: "img" });
+      const canvas = h("canvas", { class: "ex-cells" });
       const size = h("span", { class: "ex-small ex-number" });
       readCells(view, canvas, reading, { size: gridSize, at: () => pointed, choose: point });
       const caption = h(

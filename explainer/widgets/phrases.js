@@ -27,7 +27,7 @@ const phrases = {
       h("div", { class: "ex-field-row" }, h("span", { text: "↑", "aria-hidden": "true" }), inputs[2], h("span", { class: "ex-small", text: "to" }), inputs[3]),
     );
     const tabs = h("div", { class: "ex-chips", role: "group", "aria-label": "How to compare" });
-    const stage = h("div", { class: "ex-phrases-stage" });
+    const stage = h("div");
     const reading = h("p", { class: "ex-small ex-number", role: "status" });
     const waits = h("p", { class: "ex-small", text: "Table and maps wait for your guess." });
     root.append(
@@ -204,7 +204,7 @@ function label(name, x, y, taken, width, height) {
     const free = taken.every(([a, b, c, d]) => box[2] <= a || box[0] >= c || box[3] <= b || box[1] >= d);
     if (!inside || !free) continue;
     taken.push(box);
-    return h("svg:text", { class: "ex-scatter-label", x: lx, y: ly, "text-anchor": anchor, text });
+    return h("svg:text", { x: lx, y: ly, "text-anchor": anchor, text });
   }
   return null;
 }

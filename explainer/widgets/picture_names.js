@@ -34,7 +34,7 @@ const pictureNames = {
 
     function reveal() {
       revealed = true;
-      ask.hidden = true;
+      hide(ask, true, stage);
       show();
     }
 
@@ -55,6 +55,7 @@ const pictureNames = {
       stage.replaceChildren(
         h("table", { class: "ex-names", style: `min-width: ${7 + 5.6 * titles.length}rem` }, h("thead", {}, h("tr", {}, h("td"), ...head)), h("tbody", {}, ...rows), h("tfoot", {}, verdicts())),
       );
+      if (revealed) view.say(titles.map((title, i) => `${title}: ${answer(cosines[i])}`).join("; "));
       again();
 
       function cell(i, k) {
@@ -64,12 +65,16 @@ const pictureNames = {
         return td;
       }
 
+      function isKnown(row) {
+        return Math.max(...row) >= model.get("_threshold");
+      }
+
+      function answer(row) {
+        return isKnown(row) ? names[row.indexOf(Math.max(...row))] : "nothing I know";
+      }
+
       function verdicts() {
-        const verdict = (row) => {
-          const best = row.indexOf(Math.max(...row));
-          const known = row[best] >= model.get("_threshold");
-          return h("td", { "data-known": String(known), text: revealed ? (known ? names[best] : "nothing I know") : "" });
-        };
+        const verdict = (row) => h("td", { "data-known": String(isKnown(row)), text: revealed ? answer(row) : "" });
         return h("tr", {}, h("th", { scope: "row", text: "Its answer" }), ...cosines.map(verdict));
       }
     }

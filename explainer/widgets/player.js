@@ -17,7 +17,7 @@ function noiseInWords(noise) {
   return "no noise left";
 }
 
-function percent(share) {
+function percentOf(share) {
   return share > 0 && share < 0.01 ? "under 1 %" : `${Math.round(share * 100)} %`;
 }
 
@@ -28,7 +28,7 @@ function momentOf(run, k) {
   const known = noise !== null && noise !== undefined;
   return {
     step: `Step ${k} of ${run.total}`,
-    noise: known ? `${percent(noise)} noise` : "",
+    noise: known ? `${percentOf(noise)} noise` : "",
     words: finished ? "the finished picture" : known ? noiseInWords(noise) : "where the run was stopped",
     timestep: k < run.count ? `timestep ${Math.round(run.timesteps[k])}` : "",
   };

@@ -21,7 +21,7 @@ function plotTicks(low, high) {
 const plot = {
   mount(view) {
     const { model, root } = view;
-    const svg = h("svg:svg", { class: "ex-plot", role: "img", tabindex: 0 });
+    const svg = h("svg:svg", { class: "ex-plot" });
     const key = h("p", { class: "ex-plot-key ex-small" });
     const reading = h("p", { class: "ex-small ex-number ex-plot-reading" });
     const waits = h("p", { class: "ex-small", hidden: true });
@@ -30,9 +30,11 @@ const plot = {
     let walked = null;
     const ask = view.redraw(draw);
     view.watch(["_curves", "position", "shown"], ask);
-    svg.addEventListener("pointermove", (event) => read({ x: event.offsetX, y: event.offsetY }, null));
-    for (const left of ["pointerleave", "blur"]) svg.addEventListener(left, () => read(null, null));
-    svg.addEventListener("keydown", walk);
+    readable(view, svg, reading, {
+      over: (event) => read({ x: event.offsetX, y: event.offsetY }, null),
+      leave: () => read(null, null),
+      step: walk,
+    });
     ask();
 
     function read(at, point) {
@@ -42,16 +44,11 @@ const plot = {
     }
 
     /** Left and right go from point to point, up and down to the other curves. */
-    function walk(event) {
-      const move = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
-      if (!move) return;
-      event.preventDefault();
-      event.stopPropagation();
+    function walk(right, down) {
       const curves = Object.values(model.get("_curves"));
-      const from = walked ?? { i: -move[0], k: -move[1] };
-      const i = clamp(from.i + move[0], 0, curves.length - 1);
-      read(null, { i, k: clamp(from.k + move[1], 0, curves[i].length - 1) });
-      view.say(reading);
+      const from = walked ?? { i: -down, k: -right };
+      const i = clamp(from.i + down, 0, curves.length - 1);
+      read(null, { i, k: clamp(from.k + right, 0, curves[i].length - 1) });
     }
 
     function ranges(curves, width, height) {
@@ -103,7 +100,7 @@ const plot = {
       for (const value of plotTicks(...across)) {
         nodes.push(h("svg:text", { x: x(value), y: bottom + 15, "text-anchor": "middle", text: plotNumber(value) }));
       }
-      nodes.push(h("svg:text", { class: "ex-plot-axis", x: full - PLOT_EDGE.right, y: tall - 6, "text-anchor": "end", text: words.x }));
+      nodes.push(h("svg:text", { x: full - PLOT_EDGE.right, y: tall - 6, "text-anchor": "end", text: words.x }));
       return nodes;
     }
 

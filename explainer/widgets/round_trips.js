@@ -78,8 +78,8 @@ const roundTrips = {
       if (after) wipe(canvas, after, share);
       line.style.left = `${100 * share}%`;
       if (map) paint(error, map, true);
-      const known = model.get("shown") ? inMeasures(row) : "the measures wait for your guess";
-      const words = row.done ? known : "not sent through yet";
+      const told = model.get("shown") ? inMeasures : () => "the measures wait for your guess";
+      const words = row.done ? told(row) : "not sent through yet";
       canvas.setAttribute("aria-label", `${row.title}: the left ${Math.round(100 * share)} % before, the rest after`);
       range.setAttribute("aria-valuetext", `${Math.round(100 * share)} % before`);
       error.setAttribute("aria-label", `Where ${row.title} was changed`);

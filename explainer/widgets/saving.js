@@ -22,7 +22,7 @@ function linkTo(query) {
 function linkCopier(view, words = "Copy link") {
   const { model } = view;
   const button = h("button", { class: "ex-button ex-button-quiet", type: "button", onclick: copy }, icon(LINK), words);
-  const shown = h("input", { class: "ex-input ex-shared", readonly: true, hidden: true, "aria-label": "Link to this run" });
+  const shown = h("input", { class: "ex-input", readonly: true, hidden: true, "aria-label": "Link to this run" });
   view.watch("_link", show);
   show();
   return { button, shown };

@@ -32,10 +32,10 @@ function seriesButtons(view, words) {
 
   function show() {
     const left = model.get("_waiting").length;
-    go.disabled = left > 0;
-    cancel.hidden = !left;
+    go.setAttribute("aria-disabled", String(left > 0));
+    hide(cancel, !left, go);
     told.textContent = left ? `${left} to come` : "";
-    if (before && !left) view.say("Everything that was asked for is drawn.");
+    if (before && !left) view.say(model.get("_ending"));
     before = left;
   }
 }

@@ -23,11 +23,13 @@ class Series(Live):
     """
 
     _waiting: t.List[Any] = t.List(help="What is still to come.").tag(sync=True)
+    _ending = t.Unicode("", help="How it ended, once nothing is to come.").tag(sync=True)
     _current: Job | None = None
 
     def _serve(self, controller: RunController | None) -> None:
         self._lock = threading.RLock()
         self._wanted: dict[str, Any] = {}
+        self._missed: list[str] = []
         super()._serve(controller)
 
     def cancel(self) -> None:
@@ -36,6 +38,7 @@ class Series(Live):
             return
         with self._lock:
             run, self._current, self._wanted = self._current, None, {}
+            self._ending = "Stopped. What is drawn stays."
             self._waiting = []
         if run is not None:
             run.cancel()
@@ -53,7 +56,7 @@ class Series(Live):
         self.cancel()
         with self._lock:
             self.notify("")
-            self._wanted = dict(wanted)
+            self._wanted, self._missed = dict(wanted), []
             self._waiting = [{"title": title, "share": None} for title in wanted]
         self._next()
 
@@ -82,8 +85,8 @@ class Series(Live):
                 try:
                     self._current = self._submit(self._wanted.pop(title))
                 except (ValueError, RuntimeError) as error:
-                    self._waiting = self._waiting[1:]
-                    self.notify(f"{title}: {error}", error=True)
+                    self._miss(title, error)
+                    self._pass_on()
             run = self._current
         if run is not None:
             run.observe(lambda run: self._follow(run, title))
@@ -101,16 +104,28 @@ class Series(Live):
             self._current = None
             with self.hold_sync():
                 self._show(run, title)
-                self._waiting = self._waiting[1:]
+                self._pass_on()
         self._next()
+
+    def _pass_on(self) -> None:
+        """Strike out the first that was to come; with the last, tell first how all of it ended."""
+        missed = ", ".join(self._missed)
+        self._ending = f"Not drawn: {missed}." if missed else "All that was asked for is drawn."
+        self._waiting = self._waiting[1:]
+
+    def _miss(self, title: str, error: object) -> None:
+        self._missed.append(title)
+        self.notify(f"{title}: {error}", error=True)
 
     def _show(self, run: Job, title: str) -> None:
         if run.state == "failed":
-            self.notify(f"{title}: {run.error}", error=True)
+            self._miss(title, run.error)
             return
         trace = getattr(run, "trace", None) or getattr(run, "result", None)
-        if trace is not None:
-            try:
-                self._arrived(title, trace)
-            except ValueError as error:
-                self.notify(f"{title}: {error}", error=True)
+        if trace is None:
+            self._missed.append(title)
+            return
+        try:
+            self._arrived(title, trace)
+        except ValueError as error:
+            self._miss(title, error)

@@ -3,17 +3,19 @@
 const PAPER = "#fbf6ea";
 // Okabe and Ito's colours, which readers with any colour vision can tell apart, and black and paper.
 const PENCILS = [["black", "#1c1a18"], ["blue", "#0072b2"], ["sky", "#56b4e9"], ["green", "#009e73"], ["yellow", "#f0e442"], ["orange", "#e69f00"], ["red", "#d55e00"], ["pink", "#cc79a7"], ["paper", PAPER]];
+const PLACES = 20; // that the arrow keys go to, a side
 const THICK = { thin: 0.02, middling: 0.06, thick: 0.16 };
 
 const sketch = {
   mount(view) {
     const { model, root } = view;
     const { size, titles, prompt, longest, steps } = model.get("_facts");
-    const paper = h("canvas", { class: "ex-sketch-paper", role: "img", "aria-label": "Your sketch; draw with the pointer, or choose an example", width: size, height: size });
+    const paper = h("canvas", { class: "ex-sketch-paper", "aria-label": "Your sketch. Draw with the pointer, or choose an example; arrows move, Enter puts a dot", width: size, height: size });
+    const cursor = h("span", { class: "ex-sketch-cursor", "aria-hidden": "true" });
     const context = paper.getContext("2d", { willReadFrequently: true });
     const colours = PENCILS.map(([name, code]) => {
       const button = h("button", { class: "ex-button ex-sketch-colour", type: "button", "aria-label": name, title: name, onclick: () => pick(name) });
-      button.style.background = code;
+      button.style.setProperty("background", code, "important"); // also where it is pressed
       return button;
     });
     const sizes = Object.keys(THICK).map((name) => h("button", { class: "ex-button ex-button-quiet", type: "button", text: name, onclick: () => ((thick = name), mark()) }));
@@ -23,7 +25,7 @@ const sketch = {
     const strength = h("input", { type: "range", min: 0.1, max: 1, step: 0.05, value: 0.6, "aria-label": "Strength", oninput: mark });
     const told = h("span", { class: "ex-small ex-number" });
     const results = [["sketch", "Your sketch"], ["noised", "With noise: where it begins"], ["picture", "What came out"]].map(([name, text]) => {
-      const canvas = h("canvas", { role: "img", "aria-label": text, class: "ex-sketch-picture" });
+      const canvas = h("canvas", { role: "img", "aria-label": text });
       return { name, canvas, node: h("figure", {}, canvas, h("figcaption", { class: "ex-small", text })) };
     });
     const board = h("div", { class: "ex-sketch-results", hidden: true }, ...results.map(({ node }) => node));
@@ -32,7 +34,7 @@ const sketch = {
       h(
         "div",
         { class: "ex-sketch" },
-        paper,
+        h("div", { class: "ex-sketch-board" }, paper, cursor),
         h(
           "div",
           { class: "ex-sketch-tools" },
@@ -45,31 +47,24 @@ const sketch = {
     );
     if (canAsk(view)) {
       const send = () => ({ prompt: words.value, strength: Number(strength.value) });
-      root.append(askRow(view, { words: "Make a picture of it", unit: "step", fields: [words], send, done: "The picture is done." }));
+      // A trait may come after the question, so the pixels go with it.
+      const buffers = () => [drawn()];
+      root.append(askRow(view, { words: "Make a picture of it", unit: "step", fields: [words], send, buffers, done: "The picture is done." }));
     } else root.append(onlyLive("Making a picture of your sketch"));
     root.append(board, caption);
     let colour = "blue";
     let thick = "middling";
     let last = null;
+    let place = { x: PLACES / 2, y: PLACES / 2 };
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     view.watch("_result", ask);
     view.watch("_pixels", show);
-    paper.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      paper.setPointerCapture(event.pointerId);
-      last = at(event);
-      line(last, last);
-    });
-    paper.addEventListener("pointermove", (event) => {
-      if (!last || !(event.buttons & 1)) return;
-      const here = at(event);
-      line(last, here);
-      last = here;
-    });
-    for (const end of ["pointerup", "pointercancel"]) paper.addEventListener(end, () => last && ((last = null), keep()));
+    strokes(paper, { begin: (event) => dot((last = at(event))), over: (event) => line(last, (last = at(event))), end: keep });
+    cellCursor(view, paper, { size: () => [PLACES, PLACES], at: () => place, moved: go, press });
     show();
     mark();
+    go(place);
 
     function pick(name) {
       colour = name;
@@ -87,6 +82,21 @@ const sketch = {
     function at(event) {
       const box = paper.getBoundingClientRect();
       return [((event.clientX - box.left) / box.width) * size, ((event.clientY - box.top) / box.height) * size];
+    }
+
+    function go(cell) {
+      place = cell;
+      cursor.style.left = `${(100 * cell.x) / PLACES}%`;
+      cursor.style.top = `${(100 * cell.y) / PLACES}%`;
+    }
+
+    function press({ x, y }) {
+      dot([x, y].map((cell) => ((cell + 0.5) / PLACES) * size));
+      keep();
+    }
+
+    function dot([x, y]) {
+      line([x - 0.01, y], [x, y]); // a line without length is not drawn
     }
 
     function line(from, to) {
@@ -112,10 +122,14 @@ const sketch = {
       show();
     }
 
-    /** What is on the paper goes to Python as RGB bytes. */
-    function keep() {
+    /** What is on the paper, as RGB bytes. */
+    function drawn() {
       const { data } = context.getImageData(0, 0, size, size);
-      set(new DataView(data.filter((_, i) => i % 4 !== 3).buffer));
+      return new DataView(data.filter((_, i) => i % 4 !== 3).buffer);
+    }
+
+    function keep() {
+      set(drawn());
     }
 
     function set(picture) {

@@ -84,12 +84,17 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
                 than the limits allow.
             RuntimeError: There is no controller.
         """
+        return self._redraw(self._pixels, prompt, strength, seed)
+
+    def _redraw(self, drawn: bytes, prompt: str, strength: float, seed: int) -> Task:
+        if len(drawn) != 3 * self._size**2:
+            raise ValueError(f"A sketch has {self._size} × {self._size} pixels. Draw it again.")
         if len(prompt) > MAX_PROMPT:
             raise ValueError(f"Shorten the text to {MAX_PROMPT} characters.")
         total = sketch.steps_taken(self._steps, strength) if 0 < strength <= 1 else 0
         if total < 1:
             raise ValueError(f"Choose a strength from {1 / self._steps:g} to 1.")
-        picture = self.picture.copy()
+        picture = pixels.square(drawn).copy()
 
         def work(pipe: Any, task: Task) -> sketch.Redrawn | None:
             return sketch.redraw(
@@ -113,12 +118,17 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
         made = self.redrawn
         return f"a sketch redrawn as “{made.prompt}”, {made.steps} of {self._steps} steps"
 
+    def _on_message(self, widget: Any, content: Any, buffers: Any) -> None:
+        # With the question, since the trait may come after it.
+        super()._on_message(widget, {**content, "sketch": b"".join(buffers)}, buffers)
+
     def _asked(self, content: dict[str, Any]) -> None:
         try:
-            self.ask(
+            self._redraw(
+                content["sketch"],
                 str(content.get("prompt", "")),
-                strength=float(content.get("strength", 0.6)),
-                seed=int(content.get("seed", 0)),
+                float(content.get("strength", 0.6)),
+                int(content.get("seed", 0)),
             )
         except (TypeError, OverflowError) as error:
             raise ValueError("Strength and seed are numbers. Set them again.") from error

@@ -91,7 +91,7 @@ const studio = {
     const chips = h("div", { class: "ex-chips", role: "group", "aria-label": "Examples" });
     const generate = h("button", { class: "ex-button ex-button-main", type: "submit", text: "Generate" });
     const link = linkCopier(view);
-    const panel = progressPanel(cancel);
+    const panel = progressPanel(cancel, generate);
     const offer = h("p", { class: "ex-small ex-studio-offer" });
     const form = h(
       "form",
@@ -208,7 +208,7 @@ const studio = {
       }
       if (wrong) return pointAt(...wrong);
       view.notify({});
-      panel.cancel.disabled = false;
+      panel.cancel.setAttribute("aria-disabled", "false");
       asked = true;
       clearTimeout(answer);
       answer = setTimeout(noAnswer, ANSWER_MS);
@@ -238,7 +238,7 @@ const studio = {
 
     function cancel() {
       model.send({ type: "cancel" });
-      panel.cancel.disabled = true;
+      panel.cancel.setAttribute("aria-disabled", "true");
     }
 
     function noAnswer() {
@@ -254,7 +254,7 @@ const studio = {
       const shown = !panel.node.hidden;
       const busy = panel.show(status);
       if (busy && !shown) {
-        panel.cancel.disabled = false;
+        panel.cancel.setAttribute("aria-disabled", "false");
         bring(panel.node);
       }
       generate.textContent = busy ? "Generate this instead" : "Generate";

@@ -62,7 +62,7 @@ const styleMeasures = {
         { class: "ex-style-measures-row", role: "img", "aria-label": `${style}: ${words}` },
         h("span", { class: "ex-style-measures-name", text: style }),
         h("span", { class: "ex-style-measures-track" }, band, tick, ...dots, mine),
-        h("span", { class: "ex-small ex-number ex-style-measures-told", text: words }),
+        h("span", { class: "ex-small ex-number", text: words }),
       );
     }
 

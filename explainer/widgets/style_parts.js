@@ -42,7 +42,3 @@ function twoLineKey(first, second, rest = "") {
     `. ${rest}`,
   );
 }
-
-function percent(share) {
-  return `${Math.round(100 * share)} %`;
-}

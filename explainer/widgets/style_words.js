@@ -5,7 +5,7 @@ const OCTAVES = 4; // The colours reach from a sixteenth to sixteen times.
 const styleWords = {
   mount(view) {
     const { model, root } = view;
-    const chips = h("div", { class: "ex-style-words-chips", role: "group", "aria-label": "Words" });
+    const chips = h("div", { class: "ex-chips ex-style-words-chips", role: "group", "aria-label": "Words" });
     const said = h("p", { class: "ex-style-said ex-number" });
     const rows = h("div", { class: "ex-style-words" });
     const range = h("input", { type: "range", min: 0, step: 1, class: "ex-style-words-range", "aria-label": "Step" });
@@ -64,7 +64,9 @@ const styleWords = {
       const canvas = h("canvas", { class: "ex-cells", role: "img" });
       const told = h("span", { class: "ex-small ex-number" });
       const name = h("span", { class: sum ? "ex-style-words-name ex-style-words-sum" : "ex-style-words-name", text: title });
-      canvas.addEventListener("pointermove", (event) => set("step", cellUnder(event, canvas, model.get("_facts").steps, 1).x));
+      for (const name of ["pointerdown", "pointermove"]) {
+        canvas.addEventListener(name, (event) => set("step", cellUnder(event, canvas, model.get("_facts").steps, 1).x));
+      }
       return { title, canvas, told, parts: [name, canvas, told] };
     }
 

@@ -48,11 +48,8 @@ const styles = {
 
     function load() {
       const { titles = [] } = model.get("_facts");
-      // The focus stays on the picture that was chosen.
-      const focus = cells.findIndex(({ button }) => button === document.activeElement);
       if (cells.length !== titles.length || cells.some(({ title }, i) => title !== titles[i])) cells = titles.map(cell);
-      grid.replaceChildren(...cells.map(({ node }) => node));
-      if (focus >= 0) cells[focus]?.button.focus();
+      renew(grid, ...cells.map(({ node }) => node));
       showWaiting();
       measure();
       ask();

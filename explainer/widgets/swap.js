@@ -103,6 +103,5 @@ const swap = {
 };
 
 function sharesInWords(pixels, clip) {
-  const percent = (share) => `${Math.round(100 * share)} %`;
   return `${percent(pixels)} by pixels${clip === null ? "" : `, ${percent(clip)} by CLIP`}`;
 }

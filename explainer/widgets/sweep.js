@@ -26,6 +26,8 @@ const sweep = {
       onclick: () => {
         measured = true;
         showMeasured();
+        const notes = [...grid.querySelectorAll(".ex-sweep-apart:not([hidden])")];
+        view.reveal(grid, notes.map((note) => `${note.previousSibling.textContent}: ${note.textContent}`).join("; "));
       },
     });
     let measured = false;

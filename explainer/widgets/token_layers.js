@@ -43,33 +43,24 @@ const tokenLayers = {
     }
 
     function strip(i) {
-      const canvas = h("canvas", { class: "ex-cells", role: "img", tabindex: 0 });
+      const canvas = h("canvas", { class: "ex-cells" });
       const title = h("span", { class: "ex-title" });
       const note = h("span", { class: "ex-small ex-number" });
       const look = () => {
         if (i > 2) choose("layer", i - 2);
       };
-      canvas.addEventListener("pointermove", (event) => {
-        const { columns, rows } = shape();
-        point(cellUnder(event, canvas, columns, rows).i);
-        look();
-      });
-      canvas.addEventListener("pointerleave", () => point(null));
       canvas.addEventListener("focus", look);
-      canvas.addEventListener("blur", () => point(null));
-      canvas.addEventListener("keydown", onKey);
+      readable(view, canvas, reading, {
+        over: (event) => {
+          const { columns, rows } = shape();
+          point(cellUnder(event, canvas, columns, rows).i);
+          look();
+        },
+        leave: () => point(null),
+        step: (right, down) => point(at === null ? 0 : clamp(at + right + down * shape().columns, 0, state.width - 1)),
+      });
       const node = h("figure", {}, h("figcaption", { class: "ex-cells-head" }, title, note), canvas);
       return { canvas, title, note, node };
-    }
-
-    function onKey(event) {
-      const { columns } = shape();
-      const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
-      if (!(event.key in moves)) return;
-      event.preventDefault();
-      event.stopPropagation();
-      point(at === null ? 0 : clamp(at + moves[event.key], 0, state.width - 1));
-      view.say(reading);
     }
 
     function chip(token, i) {
@@ -164,7 +155,3 @@ const tokenLayers = {
     }
   },
 };
-
-function percent(share) {
-  return `${Math.round(100 * share)} %`;
-}

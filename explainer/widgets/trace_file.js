@@ -83,8 +83,9 @@ const traceFile = {
     }
 
     function show() {
-      for (const node of [bar, stop]) node.hidden = !coming;
-      button.disabled = Boolean(coming);
+      button.setAttribute("aria-disabled", String(Boolean(coming)));
+      bar.hidden = !coming;
+      hide(stop, !coming, button);
       if (coming) bar.value = coming.from / coming.given.size;
     }
   },

@@ -3,7 +3,7 @@
 const twins = {
   mount(view) {
     const { model, root } = view;
-    const original = tile("ex-twins-original");
+    const original = tile();
     const sides = [tile("ex-twins-side"), tile("ex-twins-side")];
     sides.forEach((side, i) => side.node.append((side.button = h("button", { class: "ex-button", type: "button", text: "This is the copy", onclick: () => guess(i) }))));
     const prompt = h("p", { class: "ex-twins-prompt" });

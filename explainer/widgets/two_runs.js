@@ -14,7 +14,7 @@ const twoRuns = {
     let typed = false; // since the last drawing was asked for: runs that come in do not erase it
     const draw = h("button", { class: "ex-button ex-button-main", type: "button", text: "Draw both", onclick: send });
     const link = linkCopier(view, "Copy link to the changed run");
-    const panel = progressPanel(() => model.send({ type: "cancel" }));
+    const panel = progressPanel(() => model.send({ type: "cancel" }), draw);
     panel.canvas.hidden = true;
     const changed = h("p", { class: "ex-runs-changed" });
     const canvases = ["first", "second", "difference"].map(() => h("canvas", { role: "img", class: "ex-runs-canvas" }));
@@ -148,6 +148,7 @@ const twoRuns = {
 
     function undo(word) {
       weighAs(word, 1);
+      (weighed.querySelector("button") ?? draw).focus(); // the button that was pressed is gone
       if (chosen?.word === word) change.show(change.word, 1);
     }
 
@@ -161,7 +162,7 @@ const twoRuns = {
     }
 
     function showStatus() {
-      draw.disabled = panel.show(model.get("_status"));
+      draw.setAttribute("aria-disabled", String(panel.show(model.get("_status"))));
     }
 
     function paintAll() {

@@ -16,15 +16,15 @@ const twoSentences = {
     const chips = h("div", { class: "ex-chips", role: "group", "aria-label": "Experiments" });
     const range = h("input", { class: "ex-slider", type: "range", min: 0, max: 100, value: 50, "aria-label": "Your guess, in hundredths of the cosine" });
     const guess = h("output", { class: "ex-number" });
-    const reveal = h("button", { class: "ex-button ex-button-main", type: "button", text: "Show me", onclick: () => open(true) });
+    const reveal = h("button", { class: "ex-button ex-button-main", type: "button", text: "Show me", onclick: show });
     const asking = h(
       "div",
       { class: "ex-two-guess" },
       h("p", { class: "ex-title", text: "Your guess: how alike are they to the encoder?" }),
       h("div", { class: "ex-field-row" }, h("span", { class: "ex-small", text: "nothing in common, 0" }), range, h("span", { class: "ex-small", text: "the same, 1" }), guess, reveal),
     );
-    const told = h("p", { class: "ex-two-told", role: "status" });
-    const inner = h("div", { class: "ex-two-shown" });
+    const told = h("p", { class: "ex-two-told" });
+    const inner = h("div");
     root.append(chips, h("div", { class: "ex-two-boxes" }, ...boxes.map(({ node }) => node)), live ? "" : onlyLive("Comparing other sentences"), asking, told, inner);
     fingerprint.mount(Object.assign(Object.create(view), { root: inner, redraw: view.redraw.bind(view) }));
     let revealed = false;
@@ -62,6 +62,11 @@ const twoSentences = {
       guess.textContent = (range.value / 100).toFixed(2);
     }
 
+    function show() {
+      open(true);
+      view.reveal(told);
+    }
+
     function open(yes) {
       revealed = yes;
       asking.hidden = yes;
@@ -82,6 +87,7 @@ const twoSentences = {
         h("strong", { class: "ex-number", text: `Cosine ${cosine.toFixed(3)}` }),
         ` (you said ${(range.value / 100).toFixed(2)}). ${verdict}`,
       );
+      view.say(told);
     }
   },
 };

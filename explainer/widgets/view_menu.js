@@ -22,7 +22,7 @@ const viewMenu = {
       const facts = model.get("_facts");
       prompt.textContent = `“${facts.prompt}”`;
       about.textContent = facts.about;
-      stages.replaceChildren(...model.get("_stages").map(stage));
+      renew(stages, ...model.get("_stages").map(stage));
       show();
     }
 
@@ -59,7 +59,7 @@ const viewMenu = {
         one.setAttribute("aria-pressed", String(one.dataset.view === chosen));
       }
       const begun = busy && waiting.hidden;
-      waiting.hidden = !busy;
+      hide(waiting, !busy, stages.querySelector('[aria-pressed="true"]') ?? stages.querySelector("button"));
       bar.value = total ? step / total : 0;
       const where = state === "queued" ? "waiting" : step ? `${step} of ${total}` : "waking the model";
       told.textContent = busy ? `${model.get("_asking")}: ${where}` : "";

@@ -18,7 +18,7 @@ const wordMaps = {
     const live = typeof model.send === "function" && model.get("_live");
     const own = promptField(view, "The sentence", live);
     const draw = h("button", { class: "ex-button", type: "button", text: "Draw this sentence", onclick: sendDraw });
-    const panel = progressPanel(() => model.send({ type: "cancel" }));
+    const panel = progressPanel(() => model.send({ type: "cancel" }), draw);
     panel.canvas.hidden = true;
     const reading = h("p", { class: "ex-small ex-number ex-words-reading" });
     const row = h("ul", { class: "ex-tokens ex-words", "aria-label": "Point at a word" });
@@ -30,6 +30,7 @@ const wordMaps = {
     const range = h("input", { class: "ex-runs-range", type: "range", min: 0, step: 1, "aria-label": "Step of the run" });
     const link = linkCopier(view);
     const verdict = h("p", { class: "ex-words-verdict" });
+    const answer = h("div", { role: "group", "aria-label": "Reading and guess", tabindex: -1 }, reading, question, verdict);
     root.append(
       h("div", { class: "ex-words-form" }, own.node, live ? h("div", {}, draw) : onlyLive("Drawing a sentence of your own"), panel.node, view.noticeArea),
       h("p", { class: "ex-title ex-words-lead", text: "Point at a word, or choose one with the Tab key" }),
@@ -37,9 +38,7 @@ const wordMaps = {
       h("div", { class: "ex-words-layers" }, h("span", { class: "ex-small", text: "Layers that see the picture as" }), layers),
       h("div", { class: "ex-words-pictures" }, looked.node, moved.node, other.node),
       h("div", { class: "ex-words-scrub" }, range),
-      reading,
-      question,
-      verdict,
+      answer,
       h("div", { class: "ex-share" }, saveMenu(view), link.button),
       link.shown,
     );
@@ -52,6 +51,8 @@ const wordMaps = {
     const ask = view.redraw(paintAll);
     const frames = new Frames(model, view.signal, ask);
     range.addEventListener("input", () => set("step", Number(range.value)));
+    // A new run has its own answers; one that fails takes nothing away.
+    view.watch(["_prompt", "_attention"], () => guessed.clear());
     view.watch(["_attention", "_sizes", "_words", "_count", "_prompt"], later);
     view.watch(["_missing", "_changes"], later);
     view.watch("sentence", () => (own.text = model.get("sentence")));
@@ -115,8 +116,8 @@ const wordMaps = {
       const [tall, wide] = model.get("_grid");
       for (const { canvas } of [looked, moved, other]) canvas.style.aspectRatio = `${wide} / ${tall}`;
       range.max = Math.max(0, count - 1);
-      row.replaceChildren(...[...model.get("_words"), NO_WORD].map(chip));
-      layers.replaceChildren(...model.get("_sizes").map(layer));
+      renew(row, ...[...model.get("_words"), NO_WORD].map(chip));
+      renew(layers, ...model.get("_sizes").map(layer));
       layers.parentNode.hidden = layers.children.length === 0;
       show();
     }
@@ -194,8 +195,9 @@ const wordMaps = {
       const i = model.get("word");
       const known = model.get("_missing").some((one) => one.word === i);
       const open = guessed.has(i);
-      question.hidden = i === model.get("_words").length || (open && known) || (!live && !known) || model.get("_status").state !== "idle";
-      question.replaceChildren(
+      hide(question, i === model.get("_words").length || (open && known) || (!live && !known) || model.get("_status").state !== "idle", answer);
+      renew(
+        question,
         h("p", { class: "ex-title", text: `Take “${nameOf(i)}” away: where will the picture change most?` }),
         h(
           "div",
@@ -215,12 +217,11 @@ const wordMaps = {
     function sendDraw() {
       if (own.isEmpty()) return;
       view.notify({});
-      guessed.clear();
       model.send({ type: "draw", prompt: own.text });
     }
 
     function showStatus() {
-      draw.disabled = panel.show(model.get("_status"));
+      draw.setAttribute("aria-disabled", String(panel.show(model.get("_status"))));
       showQuestion();
     }
 
@@ -271,7 +272,6 @@ const wordMaps = {
       moved.title.textContent = `What changes without “${nameOf(i)}”`;
       const top = values ? Math.max(...values) : 0;
       overlay(moved.canvas, values && frames.get("x0", k), values, 0, top, columns, rows);
-      moved.node.dataset.empty = String(!shown);
       moved.note.textContent = values ? `dark 0, bright ${top.toFixed(2)} apart in the latents` : i === model.get("_words").length ? "choose a word" : "guess first, below";
       moved.canvas.setAttribute("aria-label", shown ? `${moved.title.textContent}, at step ${k}` : `${moved.title.textContent}: not drawn yet`);
     }
@@ -279,7 +279,6 @@ const wordMaps = {
     function paintOther(shown, i, k) {
       other.title.textContent = `Predicted without “${nameOf(i)}”`;
       const bitmap = shown ? frames.get(`without-${i}`, Math.min(k, shown.count - 1)) : null;
-      other.node.dataset.empty = String(!shown);
       overlay(other.canvas, bitmap, null, 0, 1, 1, 1);
       other.note.textContent = shown ? `“${shown.prompt}”` : "";
       other.canvas.setAttribute("aria-label", shown ? `Predicted at step ${k} for “${shown.prompt}”` : "Not drawn yet");

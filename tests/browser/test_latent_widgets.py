@@ -102,6 +102,15 @@ def test_channels_change_their_tiles(open_page):
     assert page.locator(".ex-channels-tiles input:disabled").count() == 8
     page.evaluate("models[0].set('gains', [0, 1.5, 1, 1, 1, 1, 1, 1])")
     page.evaluate("models[0].set('swapped', [false, false, true, ...Array(5).fill(false)])")
+    told = ".ex-channels figure:nth-child(2) figcaption"
+    page.wait_for_selector(f"{told}:text-is('From the channels as they were')")
+    label = page.get_attribute(".ex-channels figure:nth-child(2) canvas", "aria-label")
+    assert label == "Decoded with no channel changed"
+    page.evaluate(
+        """const [gains, swapped] = ["gains", "swapped"].map((name) => models[0].get(name));
+        models[0].set("_facts", { ...models[0].get("_facts"), shown: { gains, swapped } });"""
+    )
+    page.wait_for_selector(f"{told}:text-is('From these channels')")
     page.wait_for_selector("output:has-text('1: off')")
     page.wait_for_selector("output:has-text('2: × 1.5')")
     assert page.get_attribute("button >> nth=2", "aria-pressed") == "true"
@@ -118,12 +127,12 @@ def test_channels_ask_once_the_hand_rests(listening):
     for _ in range(4):
         page.keyboard.press("ArrowLeft")
     page.wait_for_function("window.sent")
-    assert page.evaluate("window.sent") == [{"type": "ask"}]
-    assert page.evaluate("models[0].get('gains')") == [1, 1, 0, *[1] * 5]
+    asked = {"type": "ask", "gains": [1, 1, 0, *[1] * 5], "swapped": [False] * 8}
+    assert page.evaluate("window.sent") == [asked]
     page.evaluate("models[0].set('_status', { state: 'running', step: 0, total: 1 })")
     page.click("text=All as they were")
     page.wait_for_function("window.sent.length === 2")
-    assert page.evaluate("models[0].get('gains')") == [1] * 8
+    assert page.evaluate("window.sent[1].gains") == [1] * 8
 
 
 def brush(controller):
@@ -222,7 +231,8 @@ def test_a_sketch_is_drawn_and_its_pixels_are_sent(listening):
     page.keyboard.press("Home")
     assert "10 %: the last 2 of 25 steps" in page.inner_text(".ex-sketch-tools")
     page.click("text=Make a picture of it")
-    assert page.evaluate("sent") == [{"type": "ask", "prompt": "a fox", "strength": 0.1}]
+    asked = {"type": "ask", "prompt": "a fox", "strength": 0.1, "bytes": 3 * 32 * 32}
+    assert page.evaluate("sent") == [asked]
     page.click("text=Empty paper")
     assert page.evaluate(read)[:3] == [0xFB, 0xF6, 0xEA]
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -85,6 +85,8 @@ def test_two_sentences_are_shown_after_the_guess(open_page, encoder):
     page.click("text=Show me")
     told = page.inner_text(".ex-two-told")
     assert f"Cosine {pair._alike['cosine']:.3f} (you said 0.30)" in told
+    assert page.evaluate("document.activeElement.className") == "ex-two-told"
+    page.wait_for_selector(".ex-spoken:has-text('(you said 0.30)')", state="attached")
     assert page.locator(".ex-fingerprints canvas").count() == 3
     page.click(".ex-chip:text-is('two')")
     assert not page.is_visible(".ex-fingerprints")
@@ -145,6 +147,8 @@ def test_a_picture_is_named_or_not_after_the_guess(open_page, encoder, threshold
     answer = page.inner_text(".ex-names tfoot td")
     best = ["a fox", "an owl"][int(np.argmax(shown._cosines[0]))]
     assert answer == (best if known else "nothing I know")
+    assert page.evaluate("document.activeElement.className") == "ex-names-scroll"
+    page.wait_for_selector(f".ex-spoken:has-text('{answer}')", state="attached")
 
 
 def encoded(image, kind, **options):
@@ -276,6 +280,7 @@ def attentive(**changes):
 def test_a_words_map_is_read_place_by_place(open_page):
     trace = attentive()
     shown = widgets.WordMaps(RunController(fingerprint="none"), trace)
+    shown.size = "8x8"
     page = open_page(static_page([shown]), viewport=PHONE)
     maps = words.attention_of(trace)
     page.focus(".ex-words-chip:has-text('fox')")
@@ -300,6 +305,7 @@ def test_a_words_map_is_read_place_by_place(open_page):
 def test_the_effect_of_a_word_is_shown_after_the_guess(open_page):
     trace, other = attentive(), attentive(seed=8, x0=np.zeros((3, 4, 8, 8), np.float16))
     shown = widgets.WordMaps(RunController(fingerprint="none"), trace, missing={"fox": other})
+    shown.word, shown.size = 1, "8x8"
     page = open_page(static_page([shown]))
     assert not page.is_visible(".ex-words-verdict")
     page.click("text=somewhere else")

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -144,6 +145,9 @@ def record_list(
         on_step: Called after each step with the line, the number of steps done and their total.
         **options: As for `explainer.record`, such as `previews`, `width` and `height`.
 
+    Raises:
+        ValueError: An option has no description that lasts, such as an image.
+
     Yields:
         What became of each line, in their order. After one that `stops` no other follows.
     """
@@ -189,9 +193,24 @@ def _record(
 
 def _name(model: str, parameters: RunParameters, options: Mapping[str, Any]) -> str:
     """A name that says what it is, and is another wherever anything else was asked for."""
-    key = json.dumps([model, asdict(parameters), options], sort_keys=True, default=str)
+    shaping = {name: value for name, value in options.items() if name != "cancelled"}
+    key = json.dumps([model, asdict(parameters), shaping], sort_keys=True, default=_described)
     digest = hashlib.sha256(key.encode()).hexdigest()[:8]
     return f"{slug(parameters.prompt)}-{digest}.trace"
+
+
+def _described(value: Any) -> Any:
+    """An option that is no JSON, in words that are the same in every process."""
+    from explainer.capture import ActivationWatch, AttentionWatch
+
+    if isinstance(value, ActivationWatch | AttentionWatch):
+        return {name: getattr(value, f"_{name}") for name in signature(type(value)).parameters}
+    if " at 0x" in (words := str(value)):
+        raise ValueError(
+            f"A list cannot be recorded with {words}: its files would not be found again. Record "
+            "its runs one by one, with explainer.record."
+        )
+    return words
 
 
 def _is_there(path: Path) -> bool:

@@ -61,7 +61,7 @@ class TraceCache:
     def get(self, fingerprint: str, parameters: RunParameters) -> Trace | None:
         """Return the recorded run, or None if it is not here, too old or damaged.
 
-        A damaged file is removed.
+        A damaged file is removed; one that only cannot be read at the moment stays.
         """
         path = self.path(fingerprint, parameters)
         try:
@@ -69,8 +69,9 @@ class TraceCache:
                 return None
             trace = Trace.load(path)
             os.utime(path)  # the time of change serves as the time of last use
-        except TraceError:
-            _remove(path)
+        except TraceError as error:
+            if not isinstance(error.__cause__, OSError):
+                _remove(path)
             return None
         except OSError:
             return None

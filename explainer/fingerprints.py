@@ -24,6 +24,7 @@ __all__ = ["of_file", "of_folder", "of_pipeline", "with_scheduler"]
 _NETWORKS = ("text_encoder", "text_encoder_2", "text_encoder_3", "transformer", "unet", "vae")
 _PROJECTION = "text_projection.weight"
 _MOST_VALUES = 2**25
+_FREE_U = ("s1", "s2", "b1", "b2")
 
 _known: weakref.WeakKeyDictionary[Any, tuple[int, str]] = weakref.WeakKeyDictionary()
 
@@ -40,20 +41,36 @@ def of_file(path: Path) -> str:
 
 
 def of_pipeline(pipe: DiffusionPipeline) -> str:
-    """Names a pipeline's weights by their values, whatever their dtype and device.
+    """Names a pipeline's weights by their values, of float32 or float16 and on whatever device.
 
     Hashes shapes and values, in half precision, of all networks that take part in drawing: each
-    value of a model of up to 33 million parameters, evenly spread ones of a larger model. Kept
-    until a parameter is replaced or changed in place.
+    value of a model of up to 33 million parameters, evenly spread ones of a larger model; of
+    quantised weights, what they stand for. Kept until a parameter is replaced or changed in place.
+    What makes the same weights draw otherwise counts as well: which adapters (LoRA) act, how
+    strongly, and FreeU.
+
+    bfloat16 leaves other values than float16 does: weights loaded so have another name.
 
     Returns:
         16 hexadecimal digits.
     """
+    switched = _switched(pipe)
+    if not switched:
+        return _of_weights(pipe)
+    told = json.dumps([_of_weights(pipe), switched])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _of_weights(pipe: Any) -> str:
     weights = list(_of_pipeline(pipe))
+    sizes = [w.values.numel() for w in weights]
+    # Of these a change in place would not show: inference tensors, and those made of others.
+    if any(w.values.is_inference() or not w.values.data_ptr() for w in weights):
+        return _digest(weights, sizes)
     state = hash(tuple((w.values.data_ptr(), w.values._version) for w in weights))  # noqa: SLF001
     known = _known.get(pipe)
     if known is None or known[0] != state:
-        known = _known[pipe] = (state, _digest(weights, [w.values.numel() for w in weights]))
+        known = _known[pipe] = (state, _digest(weights, sizes))
     return known[1]
 
 
@@ -75,6 +92,23 @@ def with_scheduler(weights: str, scheduler: str, config: Mapping[str, Any]) -> s
     values = {name: value for name, value in config.items() if not name.startswith("_")}
     told = json.dumps([scheduler, values], sort_keys=True, default=str)
     return f"{weights}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+
+
+def _switched(pipe: Any) -> list[str]:
+    """What is switched on, off or up in the networks with their weights as they are."""
+    found = []
+    for network in _NETWORKS:
+        module: torch.nn.Module | None = getattr(pipe, network, None)
+        for name, part in () if module is None else module.named_modules():
+            if isinstance(scaling := getattr(part, "scaling", None), dict):  # peft's
+                # A run's own scale is multiplied in and divided out again, which may round.
+                acting = {one: f"{scaling[one]:.6g}" for one in part.active_adapters}
+                how = (acting, part.merged_adapters, part.disable_adapters)
+                found.append(f"{network}.{name} {how}")
+            freed = [getattr(part, one, None) for one in _FREE_U]
+            if any(value is not None for value in freed):
+                found.append(f"{network}.{name} {freed}")
+    return found
 
 
 def _of_pipeline(pipe: Any) -> Iterator[_Weights]:
@@ -114,13 +148,20 @@ def _digest(weights: list[_Weights], sizes: list[int]) -> str:
     digest = hashlib.sha256()
     for network, _, values in sorted(weights, key=_place):
         digest.update(f"{network} {tuple(values.shape)}".encode())
-        digest.update(_halves(values.reshape(-1)[::stride]).tobytes())
+        digest.update(_halves(_flat(values)[::stride]).tobytes())
     return digest.hexdigest()[:16]
 
 
 def _place(weights: _Weights) -> tuple[str, str]:
     """Where weights stand among the others, in any transformers release: some add a prefix."""
     return weights.network, weights.name.removeprefix("text_model.")
+
+
+def _flat(values: Any) -> Any:
+    try:
+        return values.reshape(-1)
+    except (NotImplementedError, TypeError):  # quantised: torchao's can be turned back, little else
+        return values.dequantize().reshape(-1)
 
 
 def _halves(values: torch.Tensor | NDArray[Any]) -> NDArray[np.float16]:

@@ -286,7 +286,10 @@ def _article(noun: str) -> str:
 
 
 def fingerprint(pipe: DiffusionPipeline) -> str:
-    """Names a pipeline's weights, whatever their dtype and device: 16 hexadecimal digits."""
+    """Names a pipeline's weights, its adapters and FreeU: 16 hexadecimal digits.
+
+    The same on any device, and in float32 and float16; bfloat16 leaves other values.
+    """
     return fingerprints.of_pipeline(pipe)
 
 

@@ -182,6 +182,7 @@ class RunController:
         self._queue: deque[Job] = deque()
         self._asked = threading.Condition()
         self._busy = False
+        self._drawing = False
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -202,7 +203,7 @@ class RunController:
         self.limits.check_steps(parameters.steps)
         run = Run(parameters)
         self._replace(run, reader)
-        if not self._recall(run):
+        if not self._recall(run, self._known()):
             self._enqueue(run)
         return run
 
@@ -231,6 +232,13 @@ class RunController:
         self._replace(task, reader)
         self._enqueue(task)
         return task
+
+    def _known(self) -> str | None:
+        """What names the pipeline's runs; None where that is not known yet."""
+        with self._asked:
+            if None not in (self._pipe, self._fingerprint) and not self._drawing:
+                self._model()
+            return self._fingerprint
 
     def _replace(self, job: Job, reader: str) -> None:
         """Make this the reader's job, and cancel the former one."""
@@ -318,7 +326,9 @@ class RunController:
         if isinstance(job, Run):
             self._record(job)
         elif isinstance(job, Task):
-            result = job.work(self._model()[0], job)
+            pipe, _ = self._model()
+            with self._at_work():
+                result = job.work(pipe, job)
             if not job.asked_to_stop():
                 job.update(state="done", result=result)
 
@@ -326,34 +336,46 @@ class RunController:
         from explainer.capture import record
 
         pipe, fingerprint = self._model()
-        if self._recall(run):  # another kernel may have made it while this one waited
+        if self._recall(run, fingerprint):  # another kernel may have made it while this one waited
             return
         wanted = run.parameters
-        trace = record(
-            pipe,
-            **wanted.arguments(),
-            **for_views(pipe),
-            on_step=lambda step, total, preview: run.update(
-                step=step, total=total, preview=preview
-            ),
-            cancelled=run.asked_to_stop,
-        )
+        with self._at_work():
+            trace = record(
+                pipe,
+                **wanted.arguments(),
+                **for_views(pipe),
+                on_step=lambda step, total, preview: run.update(
+                    step=step, total=total, preview=preview
+                ),
+                cancelled=run.asked_to_stop,
+            )
         if not run.asked_to_stop():
             notice = self._keep(fingerprint, wanted, trace)
             run.update(state="done", trace=trace, notice=notice)
 
-    def _model(self) -> tuple[DiffusionPipeline, str]:
-        if self._pipe is None or self._fingerprint is None:
-            from explainer import models
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Has nobody name the pipeline's runs meanwhile: it may hold another scheduler for one."""
+        with self._asked:
+            self._drawing = True
+        try:
+            yield
+        finally:
+            with self._asked:
+                self._drawing = False
 
-            self._pipe = self._pipe or self._load_pipe()
-            self._fingerprint = models.run_fingerprint(self._pipe)
+    def _model(self) -> tuple[DiffusionPipeline, str]:
+        """The pipeline, and what names its runs: its caller may have changed it since the last."""
+        from explainer import models
+
+        self._pipe = self._pipe or self._load_pipe()
+        self._fingerprint = models.run_fingerprint(self._pipe)
         return self._pipe, self._fingerprint
 
-    def _recall(self, run: Run) -> bool:
-        if self._fingerprint is None:
+    def _recall(self, run: Run, fingerprint: str | None) -> bool:
+        if fingerprint is None:
             return False
-        trace = self._cache.get(self._fingerprint, run.parameters)
+        trace = self._cache.get(fingerprint, run.parameters)
         if trace is not None:
             run.update(state="done", trace=trace, place=0, step=run.total)
         return trace is not None

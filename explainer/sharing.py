@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from reprlib import repr as shorten
 from typing import TYPE_CHECKING, Literal
 
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
@@ -41,10 +42,11 @@ def parameters_of(trace: Trace) -> RunParameters:
 
     Raises:
         ParameterError: It was recorded otherwise than one may ask for: with 1000 steps, from a
-            picture, or, of the embedded model, at another size than its own. Of other models nobody
-            knows here which one that is.
+            picture, with settings such as `eta`, or, of the embedded model, at another size than
+            its own. Of other models nobody knows here which one that is.
     """
     _check_start(trace)
+    _check_settings(trace)
     return RunParameters(
         prompt=trace.prompt,
         negative_prompt=trace.negative_prompt,
@@ -77,7 +79,8 @@ def still(trace: Trace) -> bytes:
     """Returns the final picture as PNG, with all that names the run in its text fields.
 
     They are `prompt`, `negative_prompt`, `seed`, `steps`, `guidance_scale`, `scheduler`,
-    `weights`, `model` and `fingerprint`; what is no text is JSON. `Software` names this package.
+    `width`, `height`, `weights`, `settings`, `missing` (see `Trace`), `model` and `fingerprint`;
+    what is no text is JSON. `Software` names this package.
     """
     about = PngImagePlugin.PngInfo()
     about.add_itxt("Software", f"storybook-explainer {explainer.__version__}")
@@ -184,19 +187,31 @@ def _font(style: str, size: int) -> ImageFont.FreeTypeFont:
 
 def began_with_picture(trace: Trace) -> bool:
     """Whether the run needs a picture to be made again, which it does not hold."""
-    return any(kind in trace.pipeline for kind in ("Img2Img", "Inpaint"))
+    return any(kind in trace.pipeline for kind in ("Img2Img", "Inpaint", "ControlNet"))
 
 
 def _check_start(trace: Trace) -> None:
     """Refuses a run that begins with something else than a model's own size of noise."""
     if began_with_picture(trace):
-        raise ParameterError("image", "It began with a picture, which the run does not hold.")
+        raise ParameterError("image", "It was given a picture, which the run does not hold.")
     if _is_embedded(trace) and (trace.height, trace.width) != _usual_size():
         height, width = _usual_size()
         raise ParameterError(
             "size",
             f"It is {trace.width} × {trace.height} pixels large; of itself the model draws "
             f"{width} × {height}.",
+        )
+
+
+def _check_settings(trace: Trace) -> None:
+    """Refuses a run that was asked for more than `RunParameters` has names for."""
+    names = (*trace.settings, *trace.missing)
+    if names:
+        told = (f"{name}={shorten(value)}" for name, value in trace.settings.items())
+        raise ParameterError(
+            names[0],
+            f"It was drawn with {', '.join((*told, *trace.missing))}, which cannot be asked for "
+            "here. explainer.capture.resume makes it again.",
         )
 
 

@@ -10,8 +10,8 @@ further encoders under `reading.<number>.<name>`. The file's metadata hold `form
 ("major.minor") and `trace`, a JSON object with all other fields. Readers refuse another major
 version and ignore fields that a newer minor version has added.
 
-1.1 added `attention` and `readings`, 1.2 `weights`, `self_attention` and `activations`; older files
-hold none of them.
+1.1 added `attention` and `readings`, 1.2 `weights`, `self_attention` and `activations`, 1.3
+`settings` and `missing`; older files hold none of them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Reading", "Token", "Trace", "TraceError"]
 
 FORMAT = "explainer-trace"
-VERSION = "1.2"
+VERSION = "1.3"
 MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 2**20
 MAX_PIXELS = 4096 * 4096
@@ -137,7 +137,9 @@ class Trace:
         negative_prompt: What guidance pushes away from; "" for none.
         seed: Seed of the starting noise; None where no seed names it.
         steps: Number of inference steps.
-        guidance_scale: Weight of classifier-free guidance (Ho & Salimans 2022); up to 1 means off.
+        guidance_scale: Weight of classifier-free guidance (Ho & Salimans 2022) in the first step;
+            up to 1 means off. Where a distilled denoiser guides itself (Flux, LCM), what it was
+            told.
         scheduler: Class name of the scheduler.
         scheduler_config: Its configuration.
         model: Hub id of the model, or the name of its folder.
@@ -162,10 +164,11 @@ class Trace:
             for a state alpha * x0 + sigma * noise (Karras et al. 2022), whatever the scheduler.
         signal: (n,) float32. Signal share 1 / (1 + sigmas**2), from 0 to 1: DDPM's alpha-bar.
         latents: (n + 1, C, h, w) in the run's own dtype (bfloat16 as float32), hence replayable.
-            `latents[k]` goes into step k, `latents[-1]` is the result.
+            `latents[k]` goes into step k, `latents[-1]` is what the last step led to.
         noise_uncond: (n, C, h, w) float16. Prediction for the negative prompt; None with guidance
-            off. Like the other two, a velocity where `prediction_type` says so.
-        noise_cond: (n, C, h, w) float16. Prediction for the prompt; None with guidance off.
+            off, if only in some steps. Like the other two, a velocity where `prediction_type` says
+            so.
+        noise_cond: (n, C, h, w) float16. Prediction for the prompt; None likewise.
         noise: (n, C, h, w) float16. The prediction that the scheduler was given.
         x0: (n, C, h, w) float16. Clean latents that the prediction amounts to.
         frames: WebP pictures by name: "x0", predicted picture of each step (n of them); "noisy",
@@ -189,6 +192,11 @@ class Trace:
             a vector such as the time embedding. Empty where not asked for.
         weights: Word of the prompt -> what its share was multiplied by, see
             `explainer.capture.weights`; empty where all words counted as they are.
+        settings: Further arguments of the pipeline's call and their values, as JSON holds them,
+            where they are not those that the pipeline takes of itself: `prompt_2`, `eta` or
+            `num_images_per_prompt`; `prompt` where it was a list, `negative_prompt` where it was a
+            list or "" in place of None.
+        missing: Names of those that were given and that no trace holds, such as `image`.
     """
 
     prompt: str
@@ -226,6 +234,8 @@ class Trace:
     self_attention: dict[str, NDArray[np.float16]] = dataclasses.field(default_factory=dict)
     activations: dict[str, NDArray[np.float16]] = dataclasses.field(default_factory=dict)
     weights: dict[str, float] = dataclasses.field(default_factory=dict)
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_arrays(self)
@@ -328,6 +338,8 @@ _PARAMETERS = (
     "width",
     "height",
     "weights",
+    "settings",
+    "missing",
 )
 _PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
     "prompt": str,
@@ -448,7 +460,7 @@ def _to_bytes(trace: Trace) -> bytes:
         tensors[name] = np.frombuffer(b"".join(parts), np.uint8)
     fields = {name: getattr(trace, name) for name in _PLAIN_TYPES}
     fields["tokens"] = [dataclasses.astuple(token) for token in trace.tokens]
-    fields["weights"] = trace.weights
+    fields |= {name: getattr(trace, name) for name in ("weights", "settings", "missing")}
     for name, maps in trace.attention.items():
         tensors[f"attention.{name}"] = maps
     for name, maps in trace.self_attention.items():
@@ -561,6 +573,7 @@ def _from_parts(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> dic
         name: tensors[f"activation.{name}"] for name in fields.get("activations", ())
     }
     values["weights"] = _weights(fields.get("weights", {}))
+    values |= _settings(fields.get("settings", {}), fields.get("missing", []))
     values["readings"] = tuple(
         _reading(index, described, tensors)
         for index, described in enumerate(fields.get("readings", ()))
@@ -572,6 +585,13 @@ def _weights(given: Any) -> dict[str, float]:
     if not all(isinstance(weight, int | float) for weight in given.values()):
         raise TraceError(f"the weights of its words are {given!r}.")
     return {str(word): float(weight) for word, weight in given.items()}
+
+
+def _settings(settings: Any, missing: Any) -> dict[str, Any]:
+    names = isinstance(missing, list) and all(isinstance(name, str) for name in missing)
+    if not (isinstance(settings, dict) and names):
+        raise TraceError(f"its settings are {settings!r} and {missing!r}.")
+    return {"settings": settings, "missing": tuple(missing)}
 
 
 def _reading(index: int, described: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Reading:

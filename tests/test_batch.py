@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from diffusers import EulerDiscreteScheduler
+from PIL import Image
 
 from explainer import batch, cli, gallery, measuring, models, record_command
-from explainer.capture import record
+from explainer.capture import ActivationWatch, AttentionWatch, record
 from explainer.parameters import RunParameters
 from explainer.trace import Trace
 from tests import tiny
@@ -136,6 +137,23 @@ def test_other_settings_weights_and_schedulers_get_files_of_their_own(pipe, tmp_
         for one, wanted, previews in runs
     }
     assert len(paths) == 5
+
+
+def test_a_list_finds_its_files_again_whatever_it_watches(pipe, tmp_path):
+    lines = batch.read_list(written(tmp_path, "a fox"), USUAL)
+
+    def states(**options):
+        found = batch.record_list(pipe, lines, tmp_path / "traces", previews=False, **options)
+        return [outcome.state for outcome in found]
+
+    for wanted in (
+        lambda: {"attention": AttentionWatch(("mid_block",)), "cancelled": lambda: False},
+        lambda: {"attention": AttentionWatch(("up_blocks",))},
+        lambda: {"activations": ActivationWatch(("mid_block",))},
+    ):
+        assert [states(**wanted()) for _ in range(2)] == [["recorded"], ["there"]]
+    with pytest.raises(ValueError, match="its files would not be found again"):
+        states(image=Image.new("RGB", (16, 16)))
 
 
 def test_a_run_that_fails_is_named_and_the_others_go_on(pipe, tmp_path):

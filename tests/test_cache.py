@@ -65,6 +65,18 @@ def test_a_damaged_file_is_dropped(cache, trace):
     assert not path.exists()
 
 
+def test_a_file_that_cannot_be_read_at_the_moment_stays(cache, trace, monkeypatch):
+    cache.put("model", FOX, trace)
+
+    def exhausted(*_args, **_options):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as now:
+        now.setattr(type(cache.folder), "open", exhausted)
+        assert cache.get("model", FOX) is None
+    assert cache.get("model", FOX) is not None
+
+
 def test_a_run_that_was_not_used_for_long_is_forgotten(cache, trace):
     cache.put("model", FOX, trace)
     unused_for(cache.path("model", FOX), cache.max_age + timedelta(minutes=1))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from explainer.capture import Recorder, RunError, record
+from explainer.capture import Recorder, RunError, linear, record, resume
+from explainer.capture import log as log_module
 from explainer.capture import recorder as recorder_module
-from explainer.capture.previews import webp
+from explainer.capture.previews import decode, webp
 from explainer.capture.x0 import clean_latents, noise_level
 from explainer.models import usual_settings
 from explainer.parameters import ParameterError
@@ -67,8 +70,6 @@ def pipe(pipes: dict[str, Any]) -> Any:
 
 
 def with_scheduler(pipe: Any, name: str) -> Any:
-    import diffusers
-
     parts = pipe.components | {
         "scheduler": getattr(diffusers, name).from_config(pipe.scheduler.config)
     }
@@ -346,23 +347,268 @@ def test_nothing_stays_behind_after_an_error(pipe: Any) -> None:
     assert_untouched(pipe, before)
 
 
+def no_room(*_: Any, **__: Any) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def decodes_once(pipe: Any, monkeypatch: pytest.MonkeyPatch, then: Callable[..., None]) -> None:
+    own = pipe.vae.decode
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(pipe.vae, "decode", then)
+        return own(*args, **kwargs)
+
+    monkeypatch.setattr(pipe.vae, "decode", once)
+
+
 @pytest.mark.parametrize("previews", [True, ("x0", "linear"), False])
 def test_the_steps_are_kept_where_the_decoder_fails_in_the_end(
     pipe: Any, previews: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
-
     whole = record(pipe, PROMPT, seed=7, steps=STEPS, previews=False)
     recorder = Recorder(pipe, previews=previews)
-    monkeypatch.setattr(pipe.vae, "decode", full)
-    with pytest.raises(torch.OutOfMemoryError), recorder:
+    monkeypatch.setattr(pipe.vae, "decode", no_room)
+    with (
+        pytest.warns(UserWarning, match=r"could not be decoded \(OutOfMemoryError: CUDA"),
+        pytest.raises(torch.OutOfMemoryError),
+        recorder,
+    ):
         pipe(PROMPT, num_inference_steps=STEPS, generator=torch.Generator().manual_seed(7))
     trace = recorder.trace
     assert (trace.calls, trace.complete) == (STEPS, False)
     assert trace.latents.tobytes() == whole.latents.tobytes()
     assert trace.image().size == (16, 16)
     assert set(trace.frames) == {True: {"x0", "noisy"}, False: set()}.get(previews, {"x0"})
+
+
+def test_a_run_is_kept_whose_latents_cannot_be_decoded(
+    pipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipe.vae, "decode", no_room)
+    with (
+        pytest.warns(UserWarning, match="The picture could not be decoded"),
+        Recorder(pipe, previews=False) as recorder,
+    ):
+        latents = pipe(PROMPT, num_inference_steps=2, output_type="latent").images
+    trace = recorder.trace
+    assert trace.complete
+    np.testing.assert_array_equal(trace.latents[-1], latents[0])
+    assert trace.image().size == (16, 16)
+
+
+def test_a_run_is_kept_whose_frames_cannot_be_decoded(
+    pipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decodes_once(pipe, monkeypatch, then=no_room)
+    with (
+        pytest.warns(UserWarning, match="The frames could not be decoded"),
+        Recorder(pipe) as recorder,
+    ):
+        picture = pipe(PROMPT, num_inference_steps=2).images[0]
+    trace = recorder.trace
+    assert trace.complete
+    assert bits(trace.image()) == bits(picture)
+    assert {name: len(frames) for name, frames in trace.frames.items()} == {"x0": 2, "noisy": 3}
+
+
+def test_a_run_is_kept_that_cannot_be_shown_at_all(
+    pipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipe.vae, "decode", no_room)
+    monkeypatch.setattr(linear, "matrix", no_room)
+    with pytest.warns(UserWarning, match="could") as warned, Recorder(pipe) as recorder:
+        pipe(PROMPT, num_inference_steps=2, output_type="latent")
+    assert [str(one.message).partition(" (")[0] for one in warned] == [
+        "The picture could not be decoded",
+        "Nor could it be shown roughly",
+        "The frames could not be decoded",
+        "Nor could they be shown roughly",
+    ]
+    trace = recorder.trace
+    assert (trace.complete, trace.calls, trace.frames) == (True, 2, {})
+    assert trace.image().size == (16, 16)
+
+
+def test_a_run_is_kept_whose_text_encoder_has_no_room_for_a_second_reading(
+    pipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(_pipe: Any, _step: int, _time: Any, tensors: Any) -> Any:
+        monkeypatch.setattr(pipe.text_encoder, "forward", no_room)
+        return tensors
+
+    with (
+        pytest.warns(UserWarning, match="text encoders could not be read"),
+        Recorder(pipe, previews=False) as recorder,
+    ):
+        pipe(PROMPT, num_inference_steps=2, callback_on_step_end=fill)
+    trace = recorder.trace
+    assert trace.complete
+    assert (trace.prompt, trace.tokens) == (PROMPT, ())
+    assert trace.hidden_states.shape == (1, tiny.MAX_TOKENS, 32)
+
+
+def test_a_run_is_kept_whose_weights_cannot_be_named(
+    pipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "fingerprint", no_room)
+    with pytest.warns(UserWarning, match="weights could not be named"):
+        trace = record(pipe, PROMPT, seed=7, steps=2, previews=False)
+    assert (trace.complete, trace.fingerprint) == (True, "")
+    with pytest.raises(RunError, match="recorded with other weights"):
+        resume(pipe, trace, 1)
+
+
+def test_a_run_that_is_stopped_by_hand_keeps_its_steps(
+    pipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_pipe: Any, step: int, _time: Any, tensors: Any) -> Any:
+        if step == 1:
+            raise KeyboardInterrupt
+        return tensors
+
+    def decode(*_: Any, **__: Any) -> None:
+        pytest.fail("whoever stops a run must not wait for the decoder")
+
+    monkeypatch.setattr(pipe.vae, "decode", decode)
+    recorder = Recorder(pipe)
+    with pytest.raises(KeyboardInterrupt), recorder:
+        pipe(PROMPT, num_inference_steps=STEPS, callback_on_step_end=stop)
+    trace = recorder.trace
+    assert (trace.calls, trace.complete) == (2, False)
+    assert {name: len(frames) for name, frames in trace.frames.items()} == {"x0": 2, "noisy": 3}
+
+
+def test_a_run_that_is_over_is_kept_when_its_frames_take_too_long(
+    pipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    whole = record(pipe, PROMPT, seed=7, steps=STEPS, guidance_scale=7.5, previews=False)
+    recorder = Recorder(pipe)
+    decodes_once(pipe, monkeypatch, then=stop)
+    generator = torch.Generator().manual_seed(7)
+    with pytest.raises(KeyboardInterrupt), recorder:
+        pipe(PROMPT, num_inference_steps=STEPS, generator=generator)
+    assert recorder.trace.complete
+    assert bits(recorder.trace.image()) == bits(whole.image())
+    assert set(recorder.trace.frames) == {"x0", "noisy"}
+
+
+def test_a_step_that_was_stopped_half_way_is_left_out(pipe: Any) -> None:
+    def stop(done: int, *_: object) -> None:
+        if done == 2:
+            log = recorder._log
+            assert log is not None
+            log.steps.append(log.steps[-1])  # its latents are not there yet
+            raise KeyboardInterrupt
+
+    recorder = Recorder(pipe, previews=False, on_step=stop)
+    with pytest.raises(KeyboardInterrupt), recorder:
+        pipe(PROMPT, num_inference_steps=STEPS)
+    assert (recorder.trace.calls, len(recorder.trace.latents)) == (2, 3)
+
+
+def test_what_names_a_run_is_read_while_it_runs(pipe: Any) -> None:
+    pipe = with_scheduler(pipe, "DDIMScheduler")
+    with Recorder(pipe, previews=False) as recorder:
+        pipe(PROMPT, num_inference_steps=STEPS)
+        pipe.scheduler = diffusers.EulerDiscreteScheduler.from_config(pipe.scheduler.config)
+        pipe._guidance_scale = 1.0
+    trace = recorder.trace
+    assert (trace.scheduler, trace.steps, trace.complete) == ("DDIMScheduler", STEPS, True)
+    assert trace.guidance_scale == 7.5
+
+
+def image_to_image(pipe: Any) -> Any:
+    other = diffusers.AutoPipelineForImage2Image.from_pipe(pipe)
+    other.set_progress_bar_config(disable=True)
+    assert other.unet is pipe.unet
+    assert other.scheduler is pipe.scheduler
+    return other
+
+
+def test_a_pipeline_that_shares_the_denoiser_is_not_mixed_in(pipe: Any) -> None:
+    other = image_to_image(pipe)
+    with Recorder(pipe, previews=False) as first, Recorder(other, previews=False) as second:
+        picture = pipe(PROMPT, num_inference_steps=STEPS).images[0]
+        other("a bear", image=picture, strength=0.5, num_inference_steps=STEPS)
+    assert (first.trace.prompt, first.trace.calls, first.trace.complete) == (PROMPT, STEPS, True)
+    assert bits(first.trace.image()) == bits(picture)
+    assert (second.trace.prompt, second.trace.calls, second.trace.complete) == ("a bear", 2, True)
+
+
+def test_nor_is_one_after_a_run_that_was_cancelled(pipe: Any) -> None:
+    other = image_to_image(pipe)
+    with Recorder(pipe, previews=False, cancelled=lambda: True) as recorder:
+        picture = pipe(PROMPT, num_inference_steps=STEPS).images[0]
+        other("a bear", image=picture, strength=0.5, num_inference_steps=STEPS)
+    assert (recorder.trace.calls, recorder.trace.complete) == (1, False)
+
+
+def test_a_picture_that_a_callback_decodes_is_not_the_last(pipe: Any) -> None:
+    def show(_pipe: Any, step: int, _time: Any, tensors: Any) -> Any:
+        if step == 1:
+            raise ZeroDivisionError
+        shown = pipe.vae.decode(tensors["latents"] / pipe.vae.config.scaling_factor).sample
+        pipe.image_processor.postprocess(shown, output_type="pil")
+        return tensors
+
+    recorder = Recorder(pipe, previews=False)
+    with pytest.raises(ZeroDivisionError), recorder:
+        pipe(PROMPT, num_inference_steps=STEPS, callback_on_step_end=show)
+    trace = recorder.trace
+    last = torch.from_numpy(trace.latents[-1:].copy())
+    assert bits(trace.image()) == bits(decode(pipe, last)[0])
+
+
+def test_what_the_caller_encodes_is_no_prompt_of_the_run(pipe: Any) -> None:
+    with Recorder(pipe, previews=False) as recorder:
+        pipe.encode_prompt("a fox", "cpu", 1, False)
+        bear, _ = pipe.encode_prompt("a bear", "cpu", 1, False)
+        pipe(prompt_embeds=bear, num_inference_steps=1, guidance_scale=1.0)
+    trace = recorder.trace
+    assert (trace.prompt, trace.negative_prompt, trace.tokens) == ("", "", ())
+    np.testing.assert_array_equal(trace.hidden_states[0], bear[0].detach().half())
+
+
+def test_guidance_that_ends_early_is_told_as_it_began(pipe: Any) -> None:
+    def end(pipe: Any, step: int, _time: Any, tensors: Any) -> Any:
+        if step == 1:
+            pipe._guidance_scale = 0.0
+            return {"prompt_embeds": tensors["prompt_embeds"].chunk(2)[-1]}
+        return tensors
+
+    with Recorder(pipe, previews=False) as recorder:
+        pipe(
+            PROMPT,
+            num_inference_steps=STEPS,
+            guidance_scale=7.0,
+            callback_on_step_end=end,
+            callback_on_step_end_tensor_inputs=["prompt_embeds"],
+        )
+    assert recorder.trace.guidance_scale == 7.0
+    assert recorder.trace.noise_cond is None
+
+
+def test_what_an_unfinished_run_shows_is_scaled(pipe: Any) -> None:
+    """States of Euler's have the noise's own scale, many times that of a picture's latents."""
+    pipe = with_scheduler(pipe, "EulerDiscreteScheduler")
+    before = record(pipe, PROMPT, seed=7, steps=STEPS, previews=False)
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    recorder = Recorder(pipe, previews="noisy")
+    with pytest.raises(ZeroDivisionError), recorder:
+        pipe(PROMPT, num_inference_steps=STEPS, callback_on_step_end=fail)
+    trace = recorder.trace
+    scale = np.hypot(1, before.sigmas[1])
+    assert scale > 1.5
+    state = torch.from_numpy(trace.latents[-1:] / scale)
+    difference = np.asarray(decode(pipe, state)[0], np.int16) - np.asarray(trace.image(), np.int16)
+    assert np.abs(difference).max() <= 1
+    assert mean_difference(trace.frames["noisy"][-1], webp(trace.image())) < 2
 
 
 def test_a_run_that_failed_after_its_last_step_is_not_complete(pipe: Any) -> None:
@@ -433,6 +679,42 @@ def test_what_cannot_be_recorded_is_refused_at_once(pipe: Any) -> None:
         Recorder(tiny.stable_diffusion().to("meta"))
     with Recorder(pipe) as recorder, pytest.raises(RunError, match="Nothing is recorded"):
         _ = recorder.trace
+    for part in ("unet", "vae"):
+        lacking = tiny.stable_diffusion()
+        setattr(lacking, part, None)
+        with pytest.raises(RunError, match=f"has no {part}. Load it with"):
+            Recorder(lacking)
+
+
+def test_a_recorder_that_is_used_again_forgets_the_first_run(pipe: Any) -> None:
+    recorder = Recorder(pipe, previews=False)
+    with recorder:
+        pipe(PROMPT, num_inference_steps=1)
+    assert recorder.trace.complete
+    with recorder:
+        pass
+    with pytest.raises(RunError, match="Nothing is recorded"):
+        _ = recorder.trace
+
+
+def test_a_scheduler_that_is_replaced_before_the_call_is_named_as_the_reason(pipe: Any) -> None:
+    pipe = with_scheduler(pipe, "DDIMScheduler")
+    with Recorder(pipe, previews=False) as recorder:
+        pipe.scheduler = diffusers.EulerDiscreteScheduler.from_config(pipe.scheduler.config)
+        pipe(PROMPT, num_inference_steps=1)
+    with pytest.raises(RunError, match="another scheduler inside the `with` block"):
+        _ = recorder.trace
+
+
+def test_a_pipeline_that_was_built_for_inference_alone() -> None:
+    plain = record(tiny.stable_diffusion(), PROMPT, seed=7, steps=2, previews=False)
+    with torch.inference_mode():
+        pipe = tiny.stable_diffusion()
+        trace = record(pipe, PROMPT, seed=7, steps=2, previews=False)
+        assert trace.fingerprint == plain.fingerprint
+        assert trace.latents.tobytes() == plain.latents.tobytes()
+        next(pipe.vae.parameters()).view(-1)[0] += 1
+        assert record(pipe, PROMPT, seed=7, steps=1).fingerprint != plain.fingerprint
 
 
 def test_formulas_for_flow_matching() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from explainer.capture import AttentionWatch, Recorder, linear, record, replay
 from explainer.capture.hooks import wrapped
-from explainer.capture.previews import decode
+from explainer.capture.previews import decode, webp
 from explainer.capture.x0 import clean_latents, noise_level, prediction_type, reported_x0
 from tests import tiny
 from tests.test_capture_families import OPTIONS, PROMPT, everything_of, with_scheduler
@@ -175,6 +175,20 @@ def test_what_is_kept_keeps_no_batch_alive(pipe: Any) -> None:
     with recorder:
         pipe([PROMPT, "a bear"], num_inference_steps=2)
     assert recorder.trace.calls == 2
+
+
+def test_a_run_that_leaves_noise_for_another_shows_it(built: dict[str, Any]) -> None:
+    """SDXL's base model ends early, and hands its latents to the refiner."""
+    pipe = built["stable_diffusion_xl"]
+    with Recorder(pipe, previews="linear") as recorder:
+        pipe(PROMPT, num_inference_steps=10, denoising_end=0.5, output_type="latent")
+    trace = recorder.trace
+    assert (trace.calls, trace.complete) == (5, True)
+    scale = float(np.hypot(1, pipe.scheduler.sigmas[5]))
+    assert scale > 1.1
+    state = torch.from_numpy(trace.latents[-1:].copy()) / scale
+    assert trace.image().tobytes() == decode(pipe, state)[0].tobytes()
+    assert trace.frames["noisy"][-1] == webp(linear.pictures(pipe, state, (16, 16))[0])
 
 
 def test_fitting_the_linear_matrix_draws_no_numbers(

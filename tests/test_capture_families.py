@@ -16,7 +16,8 @@ from diffusers.configuration_utils import FrozenDict
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
 from PIL import Image
 
-from explainer.capture import Recorder, RunError, record
+from explainer.capture import Recorder, RunError, record, resume
+from explainer.models import usual_settings
 from explainer.trace import Trace
 from tests import tiny
 
@@ -232,6 +233,7 @@ def test_guidance_in_two_calls(pipes: dict[str, Any]) -> None:
     trace = record(pipe, PROMPT, seed=7, steps=2, attention=True, **options, **OPTIONS["flux"])
     alone = record(pipe, PROMPT, seed=7, steps=2, attention=True, previews=False, **OPTIONS["flux"])
     assert trace.negative_prompt == "a robot"
+    assert (trace.guidance_scale, alone.guidance_scale) == (4.0, usual_settings(pipe)[1])
     uncond, cond = trace.noise_uncond.astype(np.float32), trace.noise_cond.astype(np.float32)
     np.testing.assert_array_equal(trace.noise_cond[0], alone.noise[0])
     np.testing.assert_allclose(trace.noise, uncond + 4 * (cond - uncond), atol=0.02)
@@ -312,6 +314,68 @@ def test_image_to_image(pipes: dict[str, Any], family: str) -> None:
     assert trace.complete
     assert trace.calls == 2
     assert trace.steps == 4
+
+
+def led_by_a_picture(name: str) -> tuple[Any, dict[str, Any]]:
+    """A pipeline of that class, and what it is given beside the prompt."""
+    xl = "XL" in name
+    parts = dict(
+        (tiny.stable_diffusion_xl() if xl else tiny.stable_diffusion(channels=4)).components
+    )
+    given: dict[str, Any] = {"image": Image.new("RGB", (16, 16), (200, 80, 40))}
+    if "ControlNet" in name:
+        sizes = {"conditioning_embedding_out_channels": (8, 16)}
+        net = diffusers.ControlNetModel.from_unet(parts["unet"], **sizes).eval()
+        torch.nn.init.ones_(net.controlnet_mid_block.weight)  # new ones say nothing
+        parts["controlnet"] = net
+    else:
+        given["mask_image"] = Image.fromarray(np.eye(16, dtype=np.uint8) * 255)
+    given |= {"width": 16, "height": 16} if "Inpaint" in name else {}
+    more = {"add_watermarker": False} if xl else {"requires_safety_checker": False}
+    pipe = getattr(diffusers, name)(**parts, **more)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe, given
+
+
+@pytest.mark.parametrize("scheduler", ["DDIMScheduler", "EulerAncestralDiscreteScheduler"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"StableDiffusion{kind}{task}Pipeline"
+        for kind in ("", "XL")
+        for task in ("Inpaint", "ControlNet")
+    ],
+)
+def test_led_by_a_picture(name: str, scheduler: str) -> None:
+    pipe, given = led_by_a_picture(name)
+    pipe = with_scheduler(pipe, scheduler)
+    latents: list[torch.Tensor] = []
+
+    def keep(_pipe: Any, _step: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        latents.append(tensors["latents"].clone())
+        return tensors
+
+    def drawn(**more: Any) -> Image.Image:
+        generator = torch.Generator().manual_seed(7)
+        options = {"num_inference_steps": 4, "strength": 1.0} if "Inpaint" in name else {}
+        options = {"num_inference_steps": 4} | options | given | more
+        return pipe(PROMPT, generator=generator, **options).images[0]
+
+    plain = drawn(callback_on_step_end=keep)
+    before = everything_of(pipe, "stable_diffusion")
+    with Recorder(pipe, previews="linear", attention=True) as recorder:
+        assert drawn().tobytes() == plain.tobytes()
+    trace = recorder.trace
+    assert everything_of(pipe, "stable_diffusion") == before
+    assert trace.image().tobytes() == plain.tobytes()
+    assert trace.latents[1:-1].tobytes() == torch.cat(latents)[:-1].numpy().tobytes()
+    assert (trace.complete, trace.calls, list(trace.attention)) == (True, 4, ["4x4"])
+    assert "image" in trace.missing
+    with pytest.raises(RunError, match="was given image"):
+        resume(pipe, trace, 2)
+    again = resume(pipe, trace, 2, **given)
+    assert again.latents.tobytes() == trace.latents.tobytes()
+    assert again.image().tobytes() == plain.tobytes()
 
 
 @pytest.mark.parametrize("setting", ["sliced", "channels_last", "tiled", "prompts", "wide"])

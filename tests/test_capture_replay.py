@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from explainer.capture import RunError, record, replay, resume
+from explainer.capture import Recorder, RunError, record, replay, resume
+from explainer.trace import Trace
 from tests import tiny
 from tests.test_capture_families import OPTIONS, PROMPT, everything_of, with_scheduler
 
 if TYPE_CHECKING:
-    import torch
+    from pathlib import Path
 
-    from explainer.trace import Trace
+    import torch
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 
@@ -67,6 +69,81 @@ def test_going_on_with_nothing_changed_gives_the_same_bits(
     assert everything_of(pipe, family) == before
 
 
+SETTINGS = [
+    ("stable_diffusion", "DDIMScheduler", {"eta": 1.0}),
+    ("stable_diffusion", "EulerAncestralDiscreteScheduler", {"num_images_per_prompt": 2}),
+    ("stable_diffusion", "EulerAncestralDiscreteScheduler", {"prompt": [PROMPT, "a bear"]}),
+    ("stable_diffusion_xl", "EulerDiscreteScheduler", {"negative_prompt": ""}),
+    ("stable_diffusion_xl", "EulerDiscreteScheduler", {"guidance_rescale": 0.7}),
+    ("stable_diffusion_xl", "EulerDiscreteScheduler", {"prompt_2": "a bear"}),
+    ("stable_diffusion_xl", "EulerDiscreteScheduler", {"original_size": (4, 4)}),
+    ("stable_diffusion_xl", "EulerDiscreteScheduler", {"clip_skip": 1}),
+    ("flux", "FlowMatchEulerDiscreteScheduler", {"negative_prompt": "", "true_cfg_scale": 4.0}),
+    (
+        "flux",
+        "FlowMatchEulerDiscreteScheduler",
+        {"negative_prompt": "a bear", "guidance_scale": 2.0, "true_cfg_scale": 4.0},
+    ),
+    ("flux", "FlowMatchEulerDiscreteScheduler", {"sigmas": np.linspace(1, 0.3, STEPS)}),
+    ("flux", "FlowMatchEulerDiscreteScheduler", {"prompt_2": "a bear in the rain"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("family", "scheduler", "asked"), SETTINGS, ids=[" ".join(asked) for *_, asked in SETTINGS]
+)
+def test_all_that_a_call_asked_for_is_asked_for_again(
+    built: dict[str, Any], family: str, scheduler: str, asked: dict[str, Any], tmp_path: Path
+) -> None:
+    import diffusers
+    import torch
+
+    pipe = with_scheduler(built[family], scheduler)
+    asked = {"prompt": PROMPT} | OPTIONS[family] | asked
+    asked |= {"width": 16, "height": 16, "num_inference_steps": STEPS}
+    with Recorder(pipe, previews=False) as recorder:
+        pipe(**asked, generator=torch.Generator().manual_seed(7))
+    assert type(pipe) is getattr(diffusers, type(pipe).__name__)
+    recorder.trace.save(tmp_path / "fox.trace")
+    trace = Trace.load(tmp_path / "fox.trace")
+    assert trace.parameters == recorder.trace.parameters
+    assert trace.latents.tobytes() == resume(pipe, trace, 2).latents.tobytes()
+    np.testing.assert_array_equal(replay(pipe, trace, 3).noise, trace.noise[3])
+    other = resume(pipe, trace, 2, prompt="a robot", negative_prompt="snow", guidance_scale=2.0)
+    assert other.guidance_scale == 2.0
+    np.testing.assert_array_equal(other.latents[:3], trace.latents[:3])
+
+
+def test_what_a_call_takes_of_itself_is_not_told(built: dict[str, Any]) -> None:
+    for family in OPTIONS:
+        trace = recorded(built[family], family)
+        assert trace.settings == {
+            name: value
+            for name, value in OPTIONS[family].items()
+            if (name, value) != ("clean_caption", True)
+        }
+        assert trace.missing == ()
+
+
+def test_a_step_that_comes_out_otherwise_is_told(built: dict[str, Any]) -> None:
+    """As of a file that is older than the settings."""
+    pipe = with_scheduler(built["stable_diffusion"], "DDIMScheduler")
+    trace = replace(recorded(pipe, "stable_diffusion", eta=1.0), settings={})
+    with pytest.warns(UserWarning, match="Step 2 comes out otherwise than it was recorded"):
+        replay(pipe, trace, 2)
+    resume(pipe, trace, 2, eta=1.0)
+    resume(pipe, trace, 2, guidance_scale=3.0)
+
+
+def test_another_scheduler_where_the_noise_levels_are_known_late(built: dict[str, Any]) -> None:
+    """Stable Diffusion 3 prepares its latents before its timesteps."""
+    pipe = with_scheduler(built["stable_diffusion_3"], "UniPCMultistepScheduler")
+    trace = recorded(pipe, "stable_diffusion_3")
+    again = resume(pipe, trace, 3, scheduler="DPMSolverMultistepScheduler")
+    np.testing.assert_allclose(again.sigmas[1:4], trace.sigmas[1:4], rtol=0.01)
+    np.testing.assert_allclose(again.latents[:4], trace.latents[:4], rtol=0.01, atol=1e-3)
+
+
 @pytest.fixture
 def pipe(built: dict[str, Any]) -> Any:
     return with_scheduler(built["stable_diffusion"], "DPMSolverMultistepScheduler")
@@ -83,6 +160,9 @@ def test_image_to_image_goes_on_too(pipe: Any) -> None:
     options = {"image": Image.new("RGB", (16, 16), (200, 80, 40)), "strength": 0.5}
     trace = record(other, PROMPT, seed=7, steps=8, previews=False, **options)
     assert (trace.steps, trace.calls) == (8, 4)
+    assert (trace.settings, trace.missing) == ({"strength": 0.5}, ("image",))
+    with pytest.raises(RunError, match="was given image, which the trace does not hold"):
+        resume(other, trace, 2)
     again = resume(other, trace, 2, **options)
     assert again.latents.tobytes() == trace.latents.tobytes()
     np.testing.assert_array_equal(replay(other, trace, 3, **options).latents, trace.latents[4])

@@ -10,6 +10,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from diffusers.models.attention_dispatch import attention_backend
 from PIL import Image
 
 from explainer.capture import Recorder, RunError, linear
@@ -209,6 +210,41 @@ def test_a_compiled_denoiser_is_recorded_without_its_attention(how: str) -> None
     assert trace.fingerprint == plain.fingerprint
     with pytest.warns(UserWarning, match="compiled denoiser shows no attention"):
         assert run_twice(pipe, "stable_diffusion").attention == {}
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("family", ["stable_diffusion", "flux"])
+def test_a_denoiser_of_compiled_blocks_is_recorded_without_its_attention(
+    family: str, warm: bool
+) -> None:
+    torch._dynamo.reset()
+    pipe = getattr(tiny, family)()
+    options = {"num_inference_steps": 2} | OPTIONS[family]
+    plain = pipe(PROMPT, generator=torch.Generator().manual_seed(7), **options).images[0]
+    denoiser = getattr(pipe, "unet", None) or pipe.transformer
+    denoiser.compile_repeated_blocks(backend="eager", fullgraph=True)
+    if warm:
+        pipe(PROMPT, **options)
+    with (
+        pytest.warns(UserWarning, match="compiled denoiser shows no attention"),
+        Recorder(pipe, previews=False, attention=True, activations=True) as recorder,
+    ):
+        pipe(PROMPT, generator=torch.Generator().manual_seed(7), **options)
+    assert recorder.trace.attention == {}
+    assert recorder.trace.activations
+    assert recorder.trace.image().tobytes() == plain.tobytes()
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_attention_that_cannot_be_seen_is_told() -> None:
+    pipe = tiny.flux()
+    with (
+        pytest.warns(UserWarning, match="show nothing of how they attend") as warned,
+        attention_backend("flex"),
+    ):
+        trace = run_twice(pipe, "flux")
+    assert trace.attention == {}
+    assert sum("show nothing" in str(one.message) for one in warned) == 1
 
 
 def test_fused_projections_change_nothing_else() -> None:

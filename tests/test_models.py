@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 import torch
@@ -183,6 +183,70 @@ def test_the_fingerprint_sees_every_change() -> None:
     with torch.no_grad():
         next(pipe.vae.parameters()).view(-1)[0] += 1
     assert fingerprint(pipe) != before
+
+
+class Adapted(torch.nn.Linear):
+    """What the fingerprint looks at in a layer with adapters, under peft's names."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 2)
+        self.scaling, self.active_adapters = {"crayon": 1.0, "ink": 1.0}, ["crayon"]
+        self.merged_adapters: list[str] = []
+        self.disable_adapters = False
+
+
+def test_the_fingerprint_sees_what_makes_the_same_weights_draw_otherwise() -> None:
+    pipe = tiny.stable_diffusion()
+    plain = fingerprint(pipe)
+    pipe.enable_freeu(0.9, 0.2, 1.2, 1.4)
+    names = [plain, fingerprint(pipe)]
+    pipe.disable_freeu()
+    assert fingerprint(pipe) == plain
+    pipe.unet.adapted = layer = Adapted()
+    names.append(fingerprint(pipe))
+    layer.scaling["ink"] = 0.5
+    assert fingerprint(pipe) == names[-1]  # it does not act
+    for change in (
+        {"scaling": {"crayon": 0.1}},
+        {"disable_adapters": True},
+        {"active_adapters": []},
+        {"merged_adapters": ["crayon"]},
+    ):
+        vars(layer).update(change)
+        names.append(fingerprint(pipe))
+    assert len(set(names)) == len(names)
+
+
+class Quantised(torch.Tensor):
+    """Like torchao's: it knows few operations, but can be turned back."""
+
+    @staticmethod
+    def __new__(cls, values: torch.Tensor) -> Self:
+        return torch.Tensor._make_wrapper_subclass(cls, values.shape, dtype=values.dtype)
+
+    def __init__(self, values: torch.Tensor) -> None:
+        self.values = values
+
+    def dequantize(self) -> torch.Tensor:
+        return self.values
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, _types: Any, args: Any, kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.detach.default:
+            return cls(args[0].values)
+        return NotImplemented
+
+
+def test_the_fingerprint_of_quantised_weights_is_of_what_they_stand_for() -> None:
+    pipe = tiny.stable_diffusion()
+    name = fingerprint(pipe)
+    weight = pipe.unet.conv_out.weight
+    with pytest.raises(TypeError, match="Multiple dispatch failed"):
+        Quantised(weight.data).reshape(-1)
+    pipe.unet.conv_out.weight = torch.nn.Parameter(Quantised(weight.data), requires_grad=False)
+    assert fingerprint(pipe) == name
+    pipe.unet.conv_out.weight = torch.nn.Parameter(Quantised(2 * weight.data), requires_grad=False)
+    assert fingerprint(pipe) != name
 
 
 def test_the_fingerprint_of_a_larger_model_is_spread_evenly(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from dataclasses import replace
 
 import diffusers
 import pytest
@@ -197,6 +198,39 @@ def test_the_same_weights_with_another_scheduler_get_a_run_of_their_own(make, pi
     assert run.trace.scheduler == type(second.scheduler).__name__
     assert run.trace.latents.tobytes() == direct.latents.tobytes()
     assert models.fingerprint(pipe) == models.fingerprint(second)
+
+
+def test_a_scheduler_that_is_changed_between_runs_is_seen(make):
+    pipe = tiny.stable_diffusion()
+    controller, own = make(lambda: pipe), pipe.scheduler
+    first = finished(controller.submit(FOX))
+    pipe.scheduler = diffusers.EulerDiscreteScheduler.from_config(own.config)
+    second = finished(controller.submit(FOX))
+    other = finished(controller.submit(replace(FOX, seed=4)))
+    used = [run.trace.scheduler for run in (first, second, other)]
+    assert used == ["DDIMScheduler", "EulerDiscreteScheduler", "EulerDiscreteScheduler"]
+    pipe.scheduler = own
+    again = controller.submit(FOX)
+    assert again.state == "done"
+    assert again.trace.picture == first.trace.picture
+    fresh = finished(make(lambda: pipe).submit(replace(FOX, seed=4)))
+    assert fresh.trace.scheduler == "DDIMScheduler"
+
+
+def test_a_kept_run_is_found_while_another_is_drawn_with_a_scheduler_of_its_own(
+    make, turns, pipe, cache
+):
+    fingerprint, found = models.run_fingerprint(pipe), []
+    cache.put(fingerprint, FOX, explainer.record(pipe, FOX.prompt, seed=3, steps=4))
+    controller = make()
+    with turns.take(cancelled=lambda: False, on_place=lambda _: None):
+        run = controller.submit(replace(FOX, scheduler="EulerDiscreteScheduler"))
+        run.observe(
+            lambda run: run.step == 2 and found.append(controller.submit(FOX, reader="other"))
+        )
+    assert finished(run).trace.scheduler == "EulerDiscreteScheduler"
+    assert found[0].state == "done"
+    assert found[0].trace.scheduler == "DDIMScheduler"
 
 
 @pytest.mark.skipif(models.embedded_fingerprint() is None, reason="needs the embedded weights")

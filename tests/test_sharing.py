@@ -103,13 +103,18 @@ def test_a_link_holds_what_names_the_run():
     ("changes", "reason"),
     [
         ({"fingerprint": models.embedded_fingerprint()}, "64 × 64 pixels large; of itself"),
-        ({"pipeline": "StableDiffusionImg2ImgPipeline"}, "began with a picture"),
+        ({"pipeline": "StableDiffusionImg2ImgPipeline"}, "was given a picture"),
+        ({"settings": {"eta": 1.0}}, "drawn with eta=1.0, which cannot be asked for"),
+        ({"settings": {"negative_prompt": ""}}, "drawn with negative_prompt=''"),
+        ({"missing": ("ip_adapter_image",)}, "drawn with ip_adapter_image, which"),
     ],
 )
 def test_a_run_that_would_come_out_otherwise_is_not_asked_for(changes, reason):
     trace = make_trace(size=64, **changes)
     assert sharing.query(trace) == ""
     assert reason in subjects.no_prompt(subjects.Subject(trace))
+    if trace.missing:
+        assert "was given ip_adapter_image" in subjects.not_replayable(subjects.Subject(trace))
 
 
 @pytest.mark.parametrize(

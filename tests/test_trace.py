@@ -112,14 +112,24 @@ def test_attention_and_further_encoders_come_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(after.readings[0].embeddings, before.readings[0].embeddings)
 
 
+def test_settings_come_back(tmp_path: Path) -> None:
+    asked = {"settings": {"eta": 0.5, "negative_prompt": ""}, "missing": ("image",)}
+    make(**asked).save(tmp_path / "a.trace")
+    after = Trace.load(tmp_path / "a.trace")
+    assert {name: getattr(after, name) for name in asked} == asked
+    assert asked.items() <= after.parameters.items()
+
+
 def test_a_file_of_the_first_version_still_loads(tmp_path: Path) -> None:
     def change(_tensors: dict[str, Any], metadata: dict[str, str]) -> None:
         fields = json.loads(metadata["trace"])
-        del fields["readings"]
+        for name in ("readings", "weights", "settings", "missing"):
+            del fields[name]
         metadata |= {"version": "1.0", "trace": json.dumps(fields)}
 
     trace = Trace.load(rewritten(saved(tmp_path), change))
     assert (trace.attention, trace.readings) == ({}, ())
+    assert (trace.weights, trace.settings, trace.missing) == ({}, {}, ())
 
 
 @pytest.mark.parametrize(
@@ -189,6 +199,8 @@ def test_parameters_name_the_run() -> None:
         "width": 32,
         "height": 32,
         "weights": {},
+        "settings": {},
+        "missing": (),
     }
 
 
@@ -268,7 +280,7 @@ def test_a_newer_minor_version_loads(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["2.0", "0.9", "", "x"])
 def test_another_major_version_is_refused(tmp_path: Path, version: str) -> None:
     path = rewritten(saved(tmp_path), lambda _, metadata: metadata.update(version=version))
-    with pytest.raises(TraceError, match=r"format version .* reads 1.2"):
+    with pytest.raises(TraceError, match=r"format version .* reads 1.3"):
         Trace.load(path)
 
 
@@ -360,6 +372,9 @@ def test_tensors_that_contradict_each_other(
         ("frame_bytes", {"x0": None}),
         ("frame_bytes", []),
         ("weights", []),
+        ("settings", []),
+        ("missing", "image"),
+        ("missing", [1]),
     ],
 )
 def test_fields_that_cannot_be_true(tmp_path: Path, field: str, value: object) -> None:

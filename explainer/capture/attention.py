@@ -71,6 +71,7 @@ class AttentionWatch:
         self._heads = heads
         self._read = 0
         self._text_length = 0
+        self._asked = self._shown = False
         self._seen = Seen()
         self.by_layer = Seen()
 
@@ -79,7 +80,7 @@ class AttentionWatch:
         """Watches for the block; warns where there is nothing to see."""
         denoiser = getattr(pipe, family.denoiser)
         with ExitStack() as stack:
-            if is_compiled(denoiser):
+            if any(is_compiled(part) for part in denoiser.modules()):  # some compile blocks alone
                 _warn(
                     "A compiled denoiser shows no attention: the run is recorded without. Record "
                     "with the uncompiled one to see it."
@@ -98,6 +99,7 @@ class AttentionWatch:
     def begin(self, text: Text, pipe: Any, family: Family) -> None:
         """Takes note of a run's prompt."""
         self._seen = Seen()
+        self._asked = self._shown = False
         self._text_length = self._read = text.embeddings.shape[1]
         reader = next(iter(family.present_readers(pipe)), None)
         prompt = None if reader is None else tokens.text_of(pipe, reader, text.given)
@@ -113,6 +115,12 @@ class AttentionWatch:
             size: Height and width of the latents.
         """
         seen, self._seen = self._seen, Seen()
+        if self._asked and not self._shown:
+            self._shown = True  # once is enough
+            _warn(
+                "The attention layers of this denoiser show nothing of how they attend: the run is "
+                "recorded without. Set its attention backend to 'native' to see it."
+            )
         shaped = Seen(_shaped(seen.words, size), _shaped(seen.places, size))
         if self._heads:
             self.by_layer = shaped
@@ -130,6 +138,10 @@ class AttentionWatch:
             places &= kind == ("attn" if family.joint else "attn1")
             if words or places:
                 yield _Layer(name, module, words, places)
+
+    def ask(self) -> None:
+        """Takes note that a layer has worked, on the prompt itself."""
+        self._asked = True
 
     def add_separate(
         self, layer: _Layer, query: torch.Tensor, key: torch.Tensor, bias: torch.Tensor | None
@@ -182,6 +194,7 @@ class AttentionWatch:
         columns: dict[str, slice],
         bias: torch.Tensor | None = None,
     ) -> None:
+        self._shown = True
         if "places" in columns and not self._fits(layer, *query.shape[:2]):
             columns = {kind: some for kind, some in columns.items() if kind != "places"}
         found = shares(query, key, scale, columns=columns, bias=bias, heads=self._heads)
@@ -237,7 +250,10 @@ def _watch_separate(
 
     def look(_module: Any, _args: Any, given: dict[str, Any], _output: Any) -> None:
         query, key = seen.pop("query", None), seen.pop("key", None)
-        if query is None or key is None or focus.skips:
+        if focus.skips:
+            return
+        watch.ask()
+        if query is None or key is None:
             return
         row = focus.row(len(query))
         mask = given.get("attention_mask")
@@ -279,6 +295,8 @@ def _watch_joint(
     def after(_module: Any, _args: Any, _output: Any) -> None:
         if modes:
             modes.pop().__exit__(None, None, None)
+        if not focus.skips:
+            watch.ask()
 
     handles = (
         layer.module.register_forward_pre_hook(before),

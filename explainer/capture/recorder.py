@@ -17,8 +17,9 @@ from explainer.capture.errors import RunError
 from explainer.capture.families import FAMILIES, Family, family_of
 from explainer.capture.focus import Focus
 from explainer.capture.hooks import Method, calls_of, wrapped
-from explainer.capture.log import Log, Step, Text, calls_of_run, to_trace
-from explainer.capture.previews import Previews, roughly
+from explainer.capture.log import Log, Step, Text, take_down, to_trace
+from explainer.capture.previews import Previews
+from explainer.capture.settings import Settings, calls_heard
 from explainer.capture.x0 import (
     NoiseLevel,
     check,
@@ -57,8 +58,12 @@ class Recorder:
             image = pipe("a fox on the beach", num_inference_steps=30).images[0]
         recorder.trace.save("fox.trace")
 
-    If the pipeline fails half-way, its error passes through, and the steps until then are there as
-    a trace with `complete=False`.
+    If the pipeline fails or is interrupted half-way, its error passes through, and the steps until
+    then are there as a trace with `complete=False`. What memory is short of afterwards, a decoder
+    or a text encoder, the trace comes without, with a warning.
+
+    What a callback makes of the latents goes into the next step, and there it is recorded; what it
+    makes of those after the last step shows in the picture alone.
     """
 
     def __init__(
@@ -85,7 +90,8 @@ class Recorder:
                 LCM) are left at once, and with them the rest of the block.
 
         Raises:
-            RunError: The pipeline is of no family that can be recorded, or holds no weights.
+            RunError: The pipeline is of no family that can be recorded, or lacks its denoiser, its
+                autoencoder or their weights.
         """
         self._pipe: Any = pipe
         self._family = _checked_family(pipe)
@@ -98,10 +104,13 @@ class Recorder:
         self._on_step = on_step
         self._cancelled = cancelled
         self._stack = ExitStack()
+        self._settings = Settings({}, ())
         self._texts: list[Text] = []
         self._predictions: list[_Prediction] = []
         self._log: Log | None = None
         self._trace: Trace | None = None
+        self._scheduler: Any = None
+        self._replaced = False
 
     @property
     def trace(self) -> Trace:
@@ -110,6 +119,11 @@ class Recorder:
         Raises:
             RunError: The pipeline was not called in the block, or failed.
         """
+        if self._trace is None and self._replaced:
+            raise RunError(
+                "Nothing is recorded, for the pipeline was given another scheduler inside the "
+                "`with` block. Give it that before the block."
+            )
         if self._trace is None:
             raise RunError(
                 "Nothing is recorded. Call the pipeline inside the `with` block and ask for the "
@@ -119,11 +133,13 @@ class Recorder:
 
     def __enter__(self) -> Self:
         pipe, enter = self._pipe, self._stack.enter_context
+        self._trace, self._scheduler = None, pipe.scheduler
         with ExitStack() as undo:
             undo.callback(self._stack.close)
             check(pipe.scheduler)
             enter(_one_thread(pipe))
             self._previews.prepare(pipe)
+            enter(calls_heard(pipe, self._hear))
             enter(wrapped(pipe, "encode_prompt", self._watch_text))
             enter(wrapped(pipe, "prepare_latents", self._watch_start))
             enter(wrapped(pipe.scheduler, "step", self._watch_step))
@@ -144,36 +160,42 @@ class Recorder:
         traceback: TracebackType | None,
     ) -> bool:
         self._stack.close()
+        self._replaced = self._pipe.scheduler is not self._scheduler
         log, self._log = self._log, None
         self._texts, self._predictions = [], []
         if log is not None and log.steps:
-            if error is None or isinstance(error, _Cancelled):
-                self._trace = self._to_trace(log, self._previews)
-            elif isinstance(error, Exception):
-                self._save_what_is_there(log)
+            self._keep(log, error)
         return isinstance(error, _Cancelled)
 
-    def _to_trace(self, log: Log, previews: Previews, *, failed: bool = False) -> Trace:
+    def _keep(self, log: Log, error: BaseException | None) -> None:
+        if error is None or isinstance(error, _Cancelled):
+            try:
+                self._trace = self._to_trace(log)
+            except KeyboardInterrupt:
+                self._trace = self._to_trace(log, quick=True)
+                raise
+            return
+        # An error of the pipeline's or the caller's own must not be covered up by ours.
+        try:
+            log.cut()
+            # Without a picture the run was not over, however many steps it made.
+            stopped = not isinstance(error, Exception)
+            self._trace = self._to_trace(log, failed=log.picture is None, quick=stopped)
+        except Exception:
+            logger.exception("The run failed, and so did keeping the steps that were done.")
+
+    def _to_trace(self, log: Log, **how: bool) -> Trace:
         import torch
 
         with torch.no_grad():
-            trace = to_trace(log, self._pipe, self._family, previews, failed=failed)
+            trace = to_trace(log, self._pipe, self._family, self._previews, **how)
         if not trace.complete and hasattr(self._pipe, "_interrupt"):
             self._pipe._interrupt = False  # noqa: SLF001
         return trace
 
-    def _save_what_is_there(self, log: Log) -> None:
-        """After an error of the pipeline's or the caller's own, which must not be covered up."""
-        del log.states[len(log.steps) + 1 :], log.scales[len(log.steps) + 1 :]
-        failed = log.picture is None  # else the run was over, and what followed it failed
-        try:
-            try:
-                self._trace = self._to_trace(log, self._previews, failed=failed)
-            except Exception:  # noqa: BLE001 - the decoder, maybe, for which memory ran out
-                log.picture = log.picture or roughly(self._pipe, log.states[-1])
-                self._trace = self._to_trace(log, self._previews.rough(), failed=failed)
-        except Exception:
-            logger.exception("The run failed, and so did keeping the steps that were done.")
+    def _hear(self, settings: Settings) -> None:
+        self._settings = settings
+        self._texts = []  # what was encoded before, the caller encoded apart from the call
 
     def _watch_text(self, encode_prompt: Method) -> Method:
         def watched(*args: Any, **kwargs: Any) -> Any:
@@ -190,8 +212,8 @@ class Recorder:
             seed = None if given.get("latents") is not None else _seed(given.get("generator"))
             if self._texts:
                 size = (int(given.get("height") or 0), int(given.get("width") or 0))
-                self._log = Log(self._texts, seed, size)
-                self._texts = []
+                self._log = Log(self._texts, seed, size, self._settings)
+                self._texts, self._predictions = [], []
                 self._focus.begin(self._log.texts[0].embeddings)
                 if self._watch is not None:
                     self._watch.begin(self._log.texts[0], self._pipe, self._family)
@@ -200,20 +222,30 @@ class Recorder:
         return watched
 
     def _see_prediction(self, _args: Any, given: dict[str, Any], output: Any) -> None:
-        self._predictions.append(_Prediction(output[0], given.get("encoder_hidden_states")))
+        if self._open_log is not None:
+            self._predictions.append(_Prediction(output[0], given.get("encoder_hidden_states")))
+
+    @property
+    def _open_log(self) -> Log | None:
+        """None before a run and after it, when others may use the same scheduler and denoiser."""
+        if self._log is None or self._log.finished:
+            return None
+        ended = self._log.steps and getattr(self._pipe, "_interrupt", False)
+        return None if ended else self._log
 
     def _watch_step(self, step: Method) -> Method:
         def watched(*args: Any, **kwargs: Any) -> Any:
             predictions, self._predictions = self._predictions, []
-            if self._log is None or not predictions:
+            log = self._open_log
+            if log is None or not predictions:
                 return step(*args, **kwargs)
             given = inspect.signature(step).bind(*args, **kwargs).arguments
             wants_dict = given.pop("return_dict", True)
             scheduler = self._pipe.scheduler
             level = noise_level(scheduler, given["timestep"])
             output = step(**given, return_dict=True)
-            self._add_step(self._log, predictions, level, given, output)
-            self._report(self._log)
+            self._add_step(log, predictions, level, given, output)
+            self._report(log)
             return output if wants_dict else output.to_tuple()
 
         return watched
@@ -247,6 +279,9 @@ class Recorder:
         )
         log.states[-1:] = [first(sample), first(output.prev_sample)]
         log.scales[-1:] = [level.scale, state_scale(scheduler)]
+        log.picture = None  # what was shown before, by a callback maybe, was of an earlier state
+        if len(log.steps) == 1:
+            take_down(log, self._pipe)
         self._add_inside(log, log.states[-1].shape[-2:])
 
     def _add_inside(self, log: Log, size: Collection[int]) -> None:
@@ -269,7 +304,7 @@ class Recorder:
                 latest = log.steps[-1].x0[None]
                 preview = self._previews.frames("x0", self._pipe, latest)[0]
                 log.frames.append(preview)
-            self._on_step(len(log.steps), calls_of_run(self._pipe), preview)
+            self._on_step(len(log.steps), log.calls, preview)
         if self._cancelled is not None and self._cancelled():
             if not hasattr(self._pipe, "interrupt"):
                 raise _Cancelled
@@ -294,6 +329,9 @@ def _checked_family(pipe: DiffusionPipeline) -> Family:
         raise RunError(
             f"A {type(pipe).__name__} cannot be recorded. These can: {', '.join(FAMILIES)}."
         )
+    for part in (family.denoiser, "vae"):
+        if getattr(pipe, part, None) is None:
+            raise RunError(f"The pipeline has no {part}. Load it with its {part} to record it.")
     denoiser = getattr(pipe, family.denoiser)
     if denoiser.device.type == "meta" and not hasattr(denoiser, "_hf_hook"):  # not offloaded
         raise RunError("The pipeline is on the 'meta' device and holds no weights. Load it again.")

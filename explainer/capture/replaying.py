@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from explainer.capture.families import Family, family_of
 from explainer.capture.hooks import Method, wrapped
 from explainer.capture.recorder import OnStep, Recorder
 from explainer.capture.run import scheduled
+from explainer.capture.settings import asked_again
 from explainer.capture.weights import weighted
 from explainer.capture.x0 import noise_level
 
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
 _MEMORY = 4
 # ...but for those that correct what they corrected, or start with Runge-Kutta.
 _LONG_MEMORY = ("PNDM", "SASolver", "UniPC")
+# Noise to signal of states in which there is next to no signal.
+_NOISE = 100.0
+# Share of a step's own size. Of the embedded model half precision changes at most 1.4 %.
+_UNLIKE = 0.05
 
 
 def resume(
@@ -60,15 +66,20 @@ def resume(
 ) -> Trace:
     """Goes on from a step of a recorded run; what is not given stays as it was recorded.
 
-    With nothing changed, the same latents come out to the bit. The trace that is returned begins
-    with the recorded steps. Where those have no predictions of both halves, for guidance was off,
-    it has none at all.
+    With nothing changed, the same latents come out to the bit, on the same machine. The trace that
+    is returned begins with the recorded steps. Where those have no predictions of both halves, for
+    guidance was off, it has none at all.
+
+    Files older than version 1.3 do not hold what else the call gave the pipeline, such as `eta`:
+    there it must be given again. Where nothing is changed and the step comes out otherwise than it
+    was recorded, a warning tells so.
 
     Args:
         pipe: The pipeline that the trace was recorded with.
         trace: A trace.
         step: The first denoiser call to be made again, from 0 to `trace.calls - 1`.
-        prompt: Another prompt from this step on.
+        prompt: Another prompt from this step on, in place of the first: further ones, such as
+            `prompt_2`, stay as they are.
         negative_prompt: Another negative prompt.
         guidance_scale: Another guidance scale.
         scheduler: Class name of another scheduler. It takes over at its own step of the nearest
@@ -84,23 +95,25 @@ def resume(
         activations: Which parts of the denoiser to look into, as for `record`; likewise.
         on_step: As for `record`; called for the steps that are taken over as well.
         cancelled: As for `record`.
-        **options: What else the recorded call gave the pipeline, such as `eta`.
+        **options: Other arguments of the pipeline's call, in place of the recorded ones, and those
+            that no trace holds, such as `image`.
 
     Raises:
-        RunError: The trace is of another model, or has no such step or word.
+        RunError: The trace is of another model, has no such step or word, or the run was given
+            something that the trace does not hold and `options` neither.
     """
-    import torch
-
     family = _checked(pipe, trace, step)
-    changed = any(
-        change is not None for change in (prompt, negative_prompt, guidance_scale, without)
-    )
+    changes = {
+        "prompt": prompt,
+        "negative_prompt": negative_prompt,
+        "guidance_scale": guidance_scale,
+    }
+    changes = {name: value for name, value in changes.items() if value is not None}
+    asked = _call(pipe, trace, changes, options, trace.seed if seed is None else seed)
     state = trace.latents[step] if latents is None else _checked_latents(trace, latents)
     new_noise = seed is not None and step == 0 and latents is None
-    exact = not changed and scheduler is None
+    exact = not changes and without is None and scheduler is None
     start = _Start(trace, step, None if new_noise else state, exact=exact)
-    named = trace.seed if seed is None else seed
-    guidance = float(trace.guidance_scale if guidance_scale is None else guidance_scale)
     recorder = Recorder(
         pipe,
         previews=previews,
@@ -112,11 +125,6 @@ def resume(
     weights = {} if prompt is not None else dict(trace.weights)
     if without is not None:
         weights[without] = 0.0
-    negative = trace.negative_prompt if negative_prompt is None else negative_prompt
-    if negative:
-        options["negative_prompt"] = negative
-    if "width" in inspect.signature(type(pipe).__call__).parameters:
-        options = {"width": trace.width, "height": trace.height} | options
     other = scheduler or trace.scheduler
     own = type(pipe.scheduler).__name__
     with ExitStack() as stack:
@@ -124,16 +132,58 @@ def resume(
         stack.enter_context(weighted(pipe, weights))
         stack.enter_context(recorder)
         stack.enter_context(_forced(pipe, family, start))
-        pipe(
-            trace.prompt if prompt is None else prompt,
-            num_inference_steps=trace.steps,
-            guidance_scale=guidance,
-            generator=torch.Generator("cpu").manual_seed(0 if named is None else named),
-            **options,
-        )
+        pipe(**asked)
     # A silent denoiser says nothing that a guidance scale could be read off.
+    guidance = float(trace.guidance_scale if guidance_scale is None else guidance_scale)
     told = replace(recorder.trace, weights=weights, guidance_scale=guidance)
+    if exact and seed is None and latents is None and options.keys() <= set(trace.missing):
+        _warn_unless_alike(trace, told, step)
     return _joined(trace, told, start)
+
+
+def _call(
+    pipe: Any, trace: Trace, changes: dict[str, Any], options: dict[str, Any], seed: int | None
+) -> dict[str, Any]:
+    """Arguments of the call that makes a run go on, changed or as it was."""
+    import torch
+
+    usual = {
+        "prompt": trace.prompt,
+        "num_inference_steps": trace.steps,
+        "generator": torch.Generator("cpu").manual_seed(0 if seed is None else seed),
+    }
+    if "width" in inspect.signature(type(pipe).__call__).parameters:
+        usual |= {"width": trace.width, "height": trace.height}
+    if "true_cfg_scale" not in trace.settings:
+        usual["guidance_scale"] = trace.guidance_scale
+    elif "guidance_scale" in changes:  # of both scales, the trace tells the one that guides
+        changes = changes | {"true_cfg_scale": changes["guidance_scale"]}
+        del changes["guidance_scale"]
+    if isinstance(batch := trace.settings.get("prompt"), list):
+        texts = {"prompt", "negative_prompt"} & changes.keys()
+        changes = changes | {name: [changes[name]] * len(batch) for name in texts}
+    return usual | asked_again(pipe, trace, changes | options)
+
+
+def _warn_unless_alike(trace: Trace, again: Trace, step: int) -> None:
+    """Tells where a step that should be the recorded one is another, whatever the hardware."""
+    for now, before in (
+        (again.noise[step : step + 1], trace.noise[step : step + 1]),
+        (again.latents[step + 1 : step + 2], trace.latents[step + 1 : step + 2]),
+    ):
+        expected = before.astype(np.float64)
+        if len(now) and _rms(now - expected) > _UNLIKE * _rms(expected):
+            warnings.warn(
+                f"Step {step} comes out otherwise than it was recorded. The run was made with "
+                "settings that the trace does not hold, or a scheduler configured otherwise: give "
+                "the same again, such as eta=1.0.",
+                stacklevel=3,
+            )
+            return
+
+
+def _rms(values: NDArray[Any]) -> float:
+    return math.sqrt(float((values**2).mean()))
 
 
 @dataclass(frozen=True)
@@ -186,7 +236,7 @@ def replay(
             time embedding and all blocks.
         self_attention: Layers whose attention from place to place to compute; whatever begins so is
             meant. One that would take over 1 GB is left out, with a warning.
-        **options: What else the recorded call gave the pipeline.
+        **options: As for `resume`.
 
     Raises:
         RunError: The trace is of another model, has no such step, or its denoiser no such part.
@@ -240,6 +290,8 @@ class _Start:
         self.exact = exact
         self.sources: list[int] = []
         self.goes_on = False
+        self.timed = False
+        self.first: torch.Tensor | None = None
 
     def silent(self) -> bool:
         """Whether the denoiser need not be asked at the present call."""
@@ -261,20 +313,23 @@ class _Start:
         state = self.latents if self.goes_on else self.trace.latents[source]
         if state is None or level is None:
             return state
-        ratio = float(self.trace.sigmas[source])
-        return state * (level.scale / _scale(self.trace.scheduler, ratio))
+        return state * (level.scale / _scale(self.trace, float(self.trace.sigmas[source])))
 
     def _nearest(self, ratio: float) -> int:
         sigmas = self.trace.sigmas[: self.step + 1].astype(np.float64)
         if ratio <= sigmas[-1] * 1.001:
             return self.step
-        distances = abs(np.log(np.maximum(sigmas, 1e-9)) - math.log(ratio))
+        # Flow matching begins with noise alone, of an infinite ratio.
+        distances = abs(np.log(np.clip(sigmas, 1e-9, _NOISE)) - math.log(min(ratio, _NOISE)))
         return min(int(np.argmin(distances)), max(self.step - 1, 0))
 
 
-def _scale(scheduler: str, ratio: float) -> float:
-    """Standard deviation of a scheduler's states, by its name and the noise-to-signal ratio."""
-    exploding = scheduler.startswith(("Euler", "Heun", "KDPM2", "LMS", "DPMSolverSDE"))
+def _scale(trace: Trace, ratio: float) -> float:
+    """Standard deviation of a run's states, by their noise-to-signal ratio."""
+    if trace.prediction_type == "flow_prediction":
+        signal = 1 / (1 + ratio)
+        return math.hypot(signal, 1 - signal)
+    exploding = trace.scheduler.startswith(("Euler", "Heun", "KDPM2", "LMS", "DPMSolverSDE"))
     return math.hypot(1, ratio) if exploding else 1.0
 
 
@@ -284,6 +339,7 @@ def _forced(pipe: Any, family: Family, start: _Start) -> Iterator[None]:
     denoiser = getattr(pipe, family.denoiser)
     with (
         wrapped(pipe, "prepare_latents", lambda own: _begun(own, pipe, family, start)),
+        wrapped(pipe.scheduler, "set_timesteps", lambda own: _timed(own, pipe, family, start)),
         wrapped(denoiser, "forward", lambda forward: _silenced(forward, denoiser, start)),
         wrapped(pipe.scheduler, "step", lambda step: _handed(step, pipe, family, start)),
     ):
@@ -294,11 +350,30 @@ def _begun(prepare_latents: Method, pipe: Any, family: Family, start: _Start) ->
     def begun(*args: Any, **kwargs: Any) -> Any:
         result = prepare_latents(*args, **kwargs)
         own, *others = result if isinstance(result, tuple) else (result,)
-        state = start.enter(pipe.scheduler, 0)
-        latents = own if state is None else _like(own, state, pipe, family)
-        return (latents, *others) if isinstance(result, tuple) else latents
+        start.first = own.clone()  # they may be the caller's
+        if start.timed:
+            _begin(pipe, family, start, start.first)
+        return (start.first, *others) if isinstance(result, tuple) else start.first
 
     return begun
+
+
+def _timed(set_timesteps: Method, pipe: Any, family: Family, start: _Start) -> Method:
+    def timed(*args: Any, **kwargs: Any) -> None:
+        set_timesteps(*args, **kwargs)
+        start.timed = True
+        # Stable Diffusion 3 and Flux prepare their latents before.
+        if start.first is not None:
+            _begin(pipe, family, start, start.first)
+
+    return timed
+
+
+def _begin(pipe: Any, family: Family, start: _Start, latents: torch.Tensor) -> None:
+    """Puts the first state into latents, once the scheduler's noise levels are known."""
+    state = start.enter(pipe.scheduler, 0)
+    if state is not None:
+        latents.copy_(_like(latents, state, pipe, family))
 
 
 def _silenced(forward: Method, denoiser: Any, start: _Start) -> Method:
@@ -387,7 +462,7 @@ def _checked(pipe: Any, trace: Trace, step: int) -> Family:
     if fingerprint(pipe) != trace.fingerprint:
         raise RunError(
             f"The trace was recorded with other weights ({trace.model or 'unnamed'}). Load that "
-            "model to replay it."
+            "model to replay it, in bfloat16 if it was recorded so, with the same adapters."
         )
     if not 0 <= step < trace.calls:
         raise RunError(f"The trace has steps 0 to {trace.calls - 1}, no step {step}.")

@@ -120,10 +120,11 @@ def record(
             generator=torch.Generator("cpu").manual_seed(seed),
             **options,
         )
+    trace = replace(recorder.trace, weights=dict(weights or {}))
+    if hasattr(pipe, "guidance_scale"):
+        return trace
     # Off two predictions that are equal, as with the prompt itself to avoid, no scale can be read.
-    return replace(
-        recorder.trace, weights=dict(weights or {}), guidance_scale=float(guidance_scale)
-    )
+    return replace(trace, guidance_scale=float(guidance_scale))
 
 
 def _check_size(pipe: Any, width: int | None, height: int | None) -> None:

@@ -117,7 +117,9 @@ def not_replayable(subject: Subject) -> str:
     if not subject.trace.prompt.strip():
         return "The run was given embeddings; no prompt is there to be read again."
     if began_with_picture(subject.trace):
-        return "The run began with a picture, which it does not hold."
+        return "The run was given a picture, which it does not hold."
+    if subject.trace.missing:
+        return f"The run was given {', '.join(subject.trace.missing)}, which it does not hold."
     return ""
 
 

@@ -17,7 +17,9 @@ from explainer.measuring import Needs
 
 PICTURE = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "memory.png"
 """Voilà, where a server brings its own, shows no WebP files."""
-WIDTH, LEFT, ROW, BAR, TOP = 1560, 380, 74, 34, 62
+WIDTH, EDGE, ROW, BAR, TOP = 1200, 24, 118, 44, 76
+TYPE = 40
+"""On a phone the picture is a third as wide, and must still be read."""
 PAPER, INK, SOFT, RULE = (255, 253, 248), (42, 37, 33), (106, 95, 85), (196, 184, 168)
 KINDS = {
     "denoiser": (160, 68, 23),
@@ -34,29 +36,27 @@ def draw() -> Image.Image:
     shown = [("Our storybook model", ours)]
     shown += [(needs.model, needs) for needs in measuring.PUBLISHED]
     most = max(needs.weights("bfloat16") for _, needs in shown) / 1e9 * 1.06
-    height = TOP + ROW * len(shown) + 62
+    height = TOP + ROW * len(shown) + 84
     image = Image.new("RGB", (WIDTH, height), PAPER)
     pen = ImageDraw.Draw(image)
 
     def across(gigabytes: float) -> float:
-        return LEFT + (WIDTH - LEFT - 150) * gigabytes / most
+        return EDGE + (WIDTH - 2 * EDGE) * gigabytes / most
 
     for size in GPUS:
         x = across(size)
-        pen.line([(x, TOP - 12), (x, TOP + ROW * len(shown) - 20)], fill=RULE, width=2)
-        pen.text((x, TOP - 18), f"{size} GB", SOFT, font=_font(22), anchor="ms")
+        pen.line([(x, TOP - 12), (x, TOP + ROW * len(shown))], fill=RULE, width=3)
+        pen.text((x, TOP - 18), f"{size} GB", SOFT, font=_font(TYPE), anchor="ms")
     for i, (name, needs) in enumerate(shown):
-        y = TOP + i * ROW
-        pen.text((LEFT - 22, y + BAR / 2), name, INK, font=_font(25), anchor="rm")
+        y = TOP + (i + 1) * ROW - BAR - 10
+        words = f"{name}: {memory.gigabytes(needs.weights('bfloat16'))}"
+        pen.rectangle(pen.textbbox((EDGE, y - 14), words, _font(TYPE), anchor="ls"), PAPER)
+        pen.text((EDGE, y - 14), words, INK, font=_font(TYPE), anchor="ls")
         end = 0.0
         for kind, colour in KINDS.items():
             start, end = end, end + _gigabytes(needs, kind)
             pen.rectangle([across(start), y, max(across(start) + 2, across(end)), y + BAR], colour)
-        words = memory.gigabytes(needs.weights("bfloat16"))
-        place = (across(end) + 14, y + BAR / 2)
-        pen.rectangle(pen.textbbox(place, words, _font(23), anchor="lm"), PAPER)
-        pen.text(place, words, INK, font=_font(23), anchor="lm")
-    _legend(pen, height - 34)
+    _legend(pen, height - 40)
     return image
 
 
@@ -71,11 +71,11 @@ def _kind(part: str) -> str:
 
 
 def _legend(pen: ImageDraw.ImageDraw, y: int) -> None:
-    x = float(LEFT)
+    x = float(EDGE)
     for kind, colour in KINDS.items():
-        pen.rectangle([x, y - 10, x + 22, y + 10], colour)
-        pen.text((x + 32, y), kind, SOFT, font=_font(22), anchor="lm")
-        x += 60 + pen.textlength(kind, _font(22))
+        pen.rectangle([x, y - 18, x + 36, y + 18], colour)
+        pen.text((x + 50, y), kind, SOFT, font=_font(TYPE), anchor="lm")
+        x += 96 + pen.textlength(kind, _font(TYPE))
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

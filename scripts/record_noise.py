@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from PIL import Image
 import explainer
 from explainer import models, recorded
 from explainer.parameters import RunParameters
+from explainer.pictures import webp
 from explainer.stages import broken, guesses, inside, knobs, noise, swap
 from storybook import captions, dataset
 from storybook.training import recipe
@@ -69,9 +69,7 @@ def _record(pipe: DiffusionPipeline, parameters: RunParameters) -> Trace:
 
 
 def _text(image: Image.Image, quality: int = 90) -> str:
-    file = io.BytesIO()
-    image.save(file, "WEBP", quality=quality)
-    return base64.b64encode(file.getvalue()).decode("ascii")
+    return base64.b64encode(webp(image, quality)).decode("ascii")
 
 
 def learned(snapshots: Path, steps: int) -> dict[str, object] | None:

@@ -8,7 +8,6 @@ Part of `make assets`. The overfitted twin is trained apart, for that takes long
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from PIL import Image
 
 import explainer
 from explainer import models, recorded
+from explainer.pictures import webp
 from explainer.stages import clip, originality, originality_again, originality_index
 from explainer.stages.originality import MEASURES, Described
 from explainer.stages.originality_findings import (
@@ -32,7 +32,7 @@ from explainer.stages.originality_findings import (
 from explainer.widgets import pixels
 from storybook import captions, dataset, world
 from storybook.evaluation import examine, judge
-from storybook.evaluation.command import progress_line
+from storybook.evaluation.command import DRAWINGS, progress_line
 from storybook.evaluation.copying import SUSPICIOUS
 from storybook.evaluation.painting import Settings, paint
 from storybook.evaluation.prompts import of_unseen_pairs
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
 STILL = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "copy.jpg"
 STATE = Path(__file__).resolve().parent.parent / "training-state"
 """Where training pictures are drawn to and found again, and where the twin is trained."""
-DRAWINGS = 512
-"""Drawings made anew from training captions, which tell how near is near by chance; as many as
-`explainer evaluate` takes, so that both call the same pictures suspicious."""
 GENERATED = 256
 NEIGHBOURS = 5
 CLOSEST = 4
@@ -154,9 +151,7 @@ def _closest(
 
 
 def _webp(picture: Pictures) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "WEBP", quality=86, method=6)
-    return file.getvalue()
+    return webp(picture, 86, method=6)
 
 
 def combinations(pipe: StableDiffusionPipeline, pool: Pool) -> tuple[Combination, ...]:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 
 import make_assets
 import numpy as np
@@ -16,9 +17,11 @@ import explainer
 from explainer import recorded
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.parameters import RunParameters
+from explainer.pictures import webp
 from explainer.recorded import style as recorded_style
 from explainer.stages import clip, knobs, latent, originality_index, style_grid
 from explainer.trace import Trace
+from storybook.evaluation.card import model_card
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
 
@@ -58,7 +61,7 @@ def test_the_pages_begin_with_the_run_that_they_are_about(path, drawn):
 
 @pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
 def test_what_the_noise_page_opens_with_was_made_with_these_weights():
-    assert recorded.noise_fingerprint() == embedded_fingerprint(), "stale: run `make assets`"
+    assert recorded._noise()["fingerprint"] == embedded_fingerprint(), "stale: run `make assets`"
     assert recorded.guesses().fingerprint == embedded_fingerprint(), "stale: run `make assets`"
     wanted = knobs.experiments(make_assets.RUNS["running_example"])
     found = recorded.experiments()
@@ -74,6 +77,8 @@ def test_what_the_noise_page_opens_with_was_made_with_these_weights():
         (recorded.SWAP, 300_000),
         (recorded.LATENT, 1_500_000),
         (recorded.ORIGINALITY, 500_000),
+        (recorded_style.STYLES, 1_500_000),
+        (recorded_style.BOOKS, 500_000),
     ],
     ids=lambda value: getattr(value, "stem", ""),
 )
@@ -81,6 +86,40 @@ def test_what_a_page_opens_with_is_of_these_weights_and_small(path, most):
     found = json.loads(path.read_text(encoding="utf-8"))
     assert found["fingerprint"] == embedded_fingerprint(), "stale: run `make assets`"
     assert path.stat().st_size < most
+
+
+def told(name):
+    """What the evaluation of the embedded model wrote, or its training."""
+    return json.loads((embedded_folder() / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_the_card_tells_what_was_measured_with_these_weights():
+    evaluation = told("evaluation")
+    assert evaluation["weights"] == embedded_fingerprint(), "stale: run `explainer evaluate`"
+    card = model_card(evaluation, told("training"), "../../docs")
+    assert (embedded_folder() / "README.md").read_text(encoding="utf-8") == card
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_the_first_page_tells_the_numbers_of_the_card():
+    evaluation = told("evaluation")
+    readme = " ".join((make_assets.ROOT / "README.md").read_text(encoding="utf-8").split())
+    told_of = {
+        r"as asked in (\d+) of a hundred": evaluation["seen_pairs"]["main"],
+        r"all that the prompt names in (\d+)": evaluation["seen_pairs"]["all"],
+        r"in free wording [\w, ]+ in (\d+)\.": evaluation["free_wording"]["main"],
+    }
+    for words, tally in told_of.items():
+        (number,) = re.findall(words, readme)
+        assert number == f"{100 * tally['share']:.0f}", words
+
+
+@pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
+def test_the_page_about_copies_and_the_card_call_the_same_pictures_suspicious():
+    found = told("evaluation")["copying"]["model"]
+    limits = {kind: found[kind]["limit"] for kind in ("pixels", "clip")}
+    assert limits == recorded.originality().suspicious
 
 
 @pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
@@ -170,7 +209,8 @@ def test_the_still_fades_from_the_picture_to_static():
 
 @pytest.mark.skipif(embedded_fingerprint() is None, reason="the weights are not trained yet")
 def test_the_text_facts_were_measured_with_these_weights():
-    assert recorded.text_fingerprint() == embedded_fingerprint(), "stale: run `make assets`"
+    made_with = json.loads(recorded.TEXT.read_text("utf-8"))["fingerprint"]
+    assert made_with == embedded_fingerprint(), "stale: run `make assets`"
     facts = recorded.text_facts()
     assert 0 < facts.fingerprints <= facts.sentences <= make_assets.SENTENCES
 
@@ -251,7 +291,7 @@ def test_what_the_style_page_opens_with_is_read_as_it_was_written(tmp_path, monk
     grid = recorded_style.grid()
     wanted = RunParameters(prompt="a little girl walks, crayon", seed=3, steps=2)
     run = explainer.record(pipe, **wanted.arguments())
-    assert grid.frames["crayon"][-1] == style_grid._webp(run.image())
+    assert grid.frames["crayon"][-1] == webp(run.image(), style_grid._QUALITY)
     assert len(grid.prompts) == 2 + len(record_style.styles("soft watercolour"))
     for one in recorded_style.measures().values():
         assert 0 <= one.between <= 1

@@ -1,6 +1,5 @@
 """The Python side of the latent page's widgets."""
 
-import io
 import json
 import re
 from dataclasses import replace
@@ -8,27 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import traitlets
-from PIL import Image
 
 from explainer import widgets
-from explainer.cache import TraceCache
-from explainer.runs import RunController
+from explainer.capture import record
+from explainer.sharing import parameters_of
 from explainer.stages import cost, latent, sketch, walk
-from explainer.turns import Turns
-from tests.synthetic import make_trace, webp
+from tests.shown import frame
+from tests.synthetic import make_trace, square, webp
 from tests.tiny import stable_diffusion
 
 SECONDS = 120
-
-
-@pytest.fixture
-def controller(tmp_path):
-    """A real controller on a tiny pipeline."""
-    controller = RunController(
-        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
-    )
-    yield controller
-    controller.close()
 
 
 def tiny_trace(seed=7):
@@ -72,15 +60,6 @@ def test_a_step_that_cannot_be_timed_leaves_the_table(controller):
     assert shown._facts["rows"] == rows
     with pytest.raises(RuntimeError, match="controller"):
         widgets.Compression(tiny_trace()).ask()
-
-
-def square(seed=0, size=16):
-    return np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
-
-
-def frame(widget, name):
-    start, end = widget._frame_index[name]
-    return np.asarray(Image.open(io.BytesIO(widget._frames[start:end])))
 
 
 def test_round_trips_show_what_was_measured():
@@ -354,6 +333,15 @@ def test_a_walk_to_the_readers_own_sentence(controller):
     assert shown._task.wait(SECONDS)
     assert shown._facts["second"] == "an owl"
     assert list(shown.walks["prompts"].pictures) == [walk.BLENDED]
+
+
+def test_a_walk_keeps_what_its_run_was_asked_for(controller):
+    asked = {"steps": 2, "scheduler": "EulerDiscreteScheduler", "weights": {"fox": 0.0}}
+    trace = replace(tiny_trace(), **asked)
+    shown = widgets.Walks(trace, trace, "an owl", controller=controller)
+    assert shown.ask("prompts").wait(SECONDS)
+    wanted = record(stable_diffusion(), **parameters_of(trace).arguments(), previews=False)
+    assert shown.walks["prompts"].pictures[walk.BLENDED][0] == webp(wanted.image(), quality=85)
 
 
 @pytest.mark.parametrize(

@@ -43,16 +43,6 @@ def made_guesses(levels=3):
     )
 
 
-@pytest.fixture
-def controller(tmp_path):
-    """A real controller on a tiny pipeline."""
-    controller = RunController(
-        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
-    )
-    yield controller
-    controller.close()
-
-
 def ended(sweep):
     """Wait until a sweep rests."""
     rest = threading.Event()
@@ -224,6 +214,11 @@ def test_cloud_takes_points_and_refuses_what_is_none():
 def test_a_plot_says_what_it_cannot_show(curves, message):
     with pytest.raises(ValueError, match=message):
         widgets.Plot(curves)
+
+
+def test_a_plot_has_no_logarithm_of_what_is_not_above_0():
+    with pytest.raises(ValueError, match="no logarithm"):
+        widgets.Plot({"a": [[0, 1], [1, 1]]}, log=True)
 
 
 def test_a_sweep_draws_every_run_of_its_experiment(controller):

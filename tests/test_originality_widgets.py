@@ -1,43 +1,23 @@
 """The Python side of the widgets of the page about copies."""
 
-import io
 import json
 
 import numpy as np
 import pytest
 import traitlets
-from PIL import Image
 
 from explainer import widgets
-from explainer.cache import TraceCache
-from explainer.runs import RunController
 from explainer.stages import originality, originality_again, originality_index
-from explainer.turns import Turns
 from tests.copies import SIZE, make_findings, make_twin, trained_folder
+from tests.shown import frame
 from tests.synthetic import make_trace
-from tests.tiny import stable_diffusion
 
 SECONDS = 240
-
-
-@pytest.fixture
-def controller(tmp_path):
-    """A real controller on a tiny pipeline."""
-    controller = RunController(
-        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
-    )
-    yield controller
-    controller.close()
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     return trained_folder(tmp_path_factory.mktemp("weights"))
-
-
-def frame(widget, name, place=0):
-    start, end = widget._frame_index[name][place : place + 2]
-    return np.asarray(Image.open(io.BytesIO(widget._frames[start:end])))
 
 
 def test_neighbours_are_drawn_again_and_held_against_unseen_drawings(weights):

@@ -1,47 +1,26 @@
 """The Python side of the style page's widgets."""
 
-import io
 import json
 import re
 import time
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
 import traitlets
-from PIL import Image
 
 from explainer import bookbinding, widgets
-from explainer.cache import TraceCache
 from explainer.capture import record
 from explainer.parameters import RunParameters
 from explainer.recorded.style import Measured
-from explainer.runs import RunController
 from explainer.stages import style, style_book, style_grid, style_ways, style_words, swap
-from explainer.turns import Turns
-from tests.synthetic import webp
-from tests.tiny import stable_diffusion
+from tests.shown import frame
+from tests.synthetic import square, webp
+from tests.tiny import shared as pipe
 
 SECONDS = 120
 BASE = RunParameters(prompt="a fox sleeps on the beach", seed=3, steps=2, guidance_scale=3.0)
 STYLES = ("soft watercolour", "paper cut-out")
-
-
-@cache
-def pipe():
-    """One for all: a tiny tokenizer may cut words otherwise each time it is built."""
-    return stable_diffusion()
-
-
-@pytest.fixture
-def controller(tmp_path):
-    """A real controller on a tiny pipeline."""
-    controller = RunController(
-        pipe, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
-    )
-    yield controller
-    controller.close()
 
 
 def wait_for(condition):
@@ -53,19 +32,6 @@ def wait_for(condition):
 
 def send(widget, **content):
     widget._handle_custom_msg(content, [])
-
-
-def pixels_of(picture):
-    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
-
-
-def frame(widget, name, place=0):
-    start, end = widget._frame_index[name][place : place + 2]
-    return pixels_of(widget._frames[start:end])
-
-
-def square(seed=0, size=16):
-    return np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
 
 
 def made_grid():

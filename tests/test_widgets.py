@@ -28,16 +28,6 @@ SECONDS = 120
 
 
 @pytest.fixture
-def controller(tmp_path):
-    """A real controller on a tiny pipeline."""
-    controller = RunController(
-        stable_diffusion, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
-    )
-    yield controller
-    controller.close()
-
-
-@pytest.fixture
 def studio(controller):
     return widgets.Studio(controller, trace=make_trace(), known_words=["fox", "a"])
 
@@ -384,3 +374,12 @@ def test_words_are_offered_only_where_the_model_knows_them(controller):
     box = widgets.Studio(controller, trace=make_trace(), known_words=["fox", "snow"])
     box._look_up(box, {"type": "nearest", "words": ["foxes", "snowing", "tiger", "fox"]}, [])
     assert box._nearest == {"foxes": "fox", "snowing": "snow", "tiger": "", "fox": ""}
+
+
+def test_no_message_has_more_words_looked_up_than_a_prompt_can_hold(controller):
+    box = widgets.Studio(controller, trace=make_trace(), known_words=["fox"])
+    words = [f"word{number}" for number in range(61)]
+    box._look_up(box, {"type": "nearest", "words": words}, [])
+    assert box._nearest == {}
+    box._look_up(box, {"type": "nearest", "words": words[:60]}, [])
+    assert list(box._nearest) == words[:60]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 from functools import cache
 from pathlib import Path
@@ -234,9 +233,10 @@ def walks() -> dict[str, Walk]:
 
 def _pixels(text: str) -> NDArray[np.uint8]:
     import numpy as np
-    from PIL import Image
 
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"))
+    from explainer.pictures import opened
+
+    return np.asarray(opened(base64.b64decode(text)))
 
 
 def losses() -> dict[str, list[tuple[int, float]]]:
@@ -274,11 +274,6 @@ def accuracy(over: str) -> Accuracy | None:
     return Accuracy(named, int(rows[0]["main"]["of"]))
 
 
-def noise_fingerprint() -> str:
-    """Return the fingerprint of the weights that the experiments were drawn with."""
-    return str(_noise()["fingerprint"])
-
-
 def fingerprint() -> str:
     """Return the fingerprint of the weights that all this was recorded with."""
     return str(_stills()["fingerprint"])
@@ -295,11 +290,6 @@ def text_facts() -> TextFacts:
     found = json.loads(TEXT.read_text(encoding="utf-8"))
     del found["fingerprint"]
     return TextFacts(**{**found, "nearest": tuple(found["nearest"])})
-
-
-def text_fingerprint() -> str:
-    """Return the fingerprint of the weights that the text facts were measured with."""
-    return str(json.loads(TEXT.read_text(encoding="utf-8"))["fingerprint"])
 
 
 @cache

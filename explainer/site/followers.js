@@ -33,7 +33,7 @@ function follow(model, run, below) {
   if ((!below && !ABOVE.has(name)) || !(name in FOLLOWERS || name in BEHIND)) return;
   const given = FOLLOWERS[name]?.(run, model) ?? BEHIND[name] ?? STILL_RECORDED;
   const text = typeof given === "string" ? given : "";
-  model.update({ _notice: text ? { kind: "info", text } : {}, ...(text ? {} : given) });
+  model.update({ _notice: text ? { kind: "info", text } : {}, ...(text ? {} : { ready: true, ...given }) });
 }
 
 /** Encoded pictures as base.py's `pack_frames` sends them. */

@@ -6,49 +6,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from explainer.widgets.again import Again
-    from explainer.widgets.base import Widget
-    from explainer.widgets.brush import Brush
-    from explainer.widgets.channels import Channels
-    from explainer.widgets.cloud import Cloud
-    from explainer.widgets.combinations import Combinations
-    from explainer.widgets.compression import Compression
-    from explainer.widgets.denoiser import Denoiser
-    from explainer.widgets.fade import Fade
-    from explainer.widgets.fingerprint import Fingerprint
-    from explainer.widgets.gallery import Gallery
-    from explainer.widgets.latent_grid import LatentGrid
-    from explainer.widgets.learning import Learning
-    from explainer.widgets.model_picker import ModelPicker
-    from explainer.widgets.nearest import Nearest
-    from explainer.widgets.nearness import Nearness
-    from explainer.widgets.panels import Anatomy, Guesses
-    from explainer.widgets.phrases import Phrases
-    from explainer.widgets.picture_book import PictureBook
-    from explainer.widgets.picture_names import PictureNames
-    from explainer.widgets.player import Player
-    from explainer.widgets.plot import Plot
-    from explainer.widgets.question import Question
-    from explainer.widgets.round_trips import RoundTrips
-    from explainer.widgets.sentence import Sentence
-    from explainer.widgets.sketch import Sketch
-    from explainer.widgets.studio import Studio
-    from explainer.widgets.style_measures import StyleMeasures
-    from explainer.widgets.style_times import StyleTimes
-    from explainer.widgets.style_ways import StyleWays
-    from explainer.widgets.style_words import StyleWords
-    from explainer.widgets.styles import Styles
-    from explainer.widgets.swap import Swap
-    from explainer.widgets.sweep import Sweep
-    from explainer.widgets.token_layers import TokenLayers
-    from explainer.widgets.token_row import TokenRow
-    from explainer.widgets.trace_file import TraceFile
-    from explainer.widgets.twins import Twins
-    from explainer.widgets.two_runs import TwoRuns
-    from explainer.widgets.two_sentences import TwoSentences
-    from explainer.widgets.view_menu import ViewMenu, Views
-    from explainer.widgets.walks import Walks
-    from explainer.widgets.word_maps import WordMaps
+    from explainer.widgets.again import Again as Again
+    from explainer.widgets.base import Widget as Widget
+    from explainer.widgets.brush import Brush as Brush
+    from explainer.widgets.channels import Channels as Channels
+    from explainer.widgets.cloud import Cloud as Cloud
+    from explainer.widgets.combinations import Combinations as Combinations
+    from explainer.widgets.compression import Compression as Compression
+    from explainer.widgets.denoiser import Denoiser as Denoiser
+    from explainer.widgets.fade import Fade as Fade
+    from explainer.widgets.fingerprint import Fingerprint as Fingerprint
+    from explainer.widgets.gallery import Gallery as Gallery
+    from explainer.widgets.latent_grid import LatentGrid as LatentGrid
+    from explainer.widgets.learning import Learning as Learning
+    from explainer.widgets.model_picker import ModelPicker as ModelPicker
+    from explainer.widgets.nearest import Nearest as Nearest
+    from explainer.widgets.nearness import Nearness as Nearness
+    from explainer.widgets.panels import Anatomy as Anatomy
+    from explainer.widgets.panels import Guesses as Guesses
+    from explainer.widgets.phrases import Phrases as Phrases
+    from explainer.widgets.picture_book import PictureBook as PictureBook
+    from explainer.widgets.picture_names import PictureNames as PictureNames
+    from explainer.widgets.player import Player as Player
+    from explainer.widgets.plot import Plot as Plot
+    from explainer.widgets.question import Question as Question
+    from explainer.widgets.round_trips import RoundTrips as RoundTrips
+    from explainer.widgets.sentence import Sentence as Sentence
+    from explainer.widgets.sketch import Sketch as Sketch
+    from explainer.widgets.studio import Studio as Studio
+    from explainer.widgets.style_measures import StyleMeasures as StyleMeasures
+    from explainer.widgets.style_times import StyleTimes as StyleTimes
+    from explainer.widgets.style_ways import StyleWays as StyleWays
+    from explainer.widgets.style_words import StyleWords as StyleWords
+    from explainer.widgets.styles import Styles as Styles
+    from explainer.widgets.swap import Swap as Swap
+    from explainer.widgets.sweep import Sweep as Sweep
+    from explainer.widgets.token_layers import TokenLayers as TokenLayers
+    from explainer.widgets.token_row import TokenRow as TokenRow
+    from explainer.widgets.trace_file import TraceFile as TraceFile
+    from explainer.widgets.twins import Twins as Twins
+    from explainer.widgets.two_runs import TwoRuns as TwoRuns
+    from explainer.widgets.two_sentences import TwoSentences as TwoSentences
+    from explainer.widgets.view_menu import ViewMenu as ViewMenu
+    from explainer.widgets.view_menu import Views as Views
+    from explainer.widgets.walks import Walks as Walks
+    from explainer.widgets.word_maps import WordMaps as WordMaps
 
 _HOMES = {
     "Again": "again",
@@ -98,53 +100,7 @@ _HOMES = {
     "WordMaps": "word_maps",
 }
 
-__all__ = [
-    "Again",
-    "Anatomy",
-    "Brush",
-    "Channels",
-    "Cloud",
-    "Combinations",
-    "Compression",
-    "Denoiser",
-    "Fade",
-    "Fingerprint",
-    "Gallery",
-    "Guesses",
-    "LatentGrid",
-    "Learning",
-    "ModelPicker",
-    "Nearest",
-    "Nearness",
-    "Phrases",
-    "PictureBook",
-    "PictureNames",
-    "Player",
-    "Plot",
-    "Question",
-    "RoundTrips",
-    "Sentence",
-    "Sketch",
-    "Studio",
-    "StyleMeasures",
-    "StyleTimes",
-    "StyleWays",
-    "StyleWords",
-    "Styles",
-    "Swap",
-    "Sweep",
-    "TokenLayers",
-    "TokenRow",
-    "TraceFile",
-    "Twins",
-    "TwoRuns",
-    "TwoSentences",
-    "ViewMenu",
-    "Views",
-    "Walks",
-    "Widget",
-    "WordMaps",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

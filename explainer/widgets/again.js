@@ -11,10 +11,11 @@ const again = {
       const node = h("figure", { "data-picture": name }, canvas, h("figcaption", {}, title, told, digest));
       return { name, canvas, title, told, digest, node };
     });
+    const waiting = ghost();
     const verdict = h("p", { class: "ex-again-verdict" });
     const small = h("p", { class: "ex-small" });
     const prompt = h("p", { class: "ex-again-prompt" });
-    root.append(prompt, h("div", { class: "ex-tiles ex-again" }, ...tiles.map(({ node }) => node)), verdict, small);
+    root.append(prompt, h("div", { class: "ex-tiles ex-again" }, ...tiles.map(({ node }) => node), waiting), verdict, small);
     if (canAsk(view)) {
       root.append(askRow(view, { words: "Draw all three here", unit: "step", send: () => ({}), done: "All three are drawn." }));
     } else root.append(onlyLive("Drawing it on your own computer"));
@@ -38,7 +39,9 @@ const again = {
         node.hidden = name !== "first" && (waits || frames.count(name) === 0);
       });
       prompt.textContent = `“${facts.prompt}”`;
-      verdict.textContent = waits ? "Guess first." : conclusion(facts);
+      waiting.hidden = !waits;
+      verdict.hidden = waits;
+      verdict.textContent = conclusion(facts);
       const where = facts.where === "here" ? "All three were drawn on this computer." : "Recorded, on the computer that made these pages.";
       small.textContent = facts.digests && !waits ? `${where} Below each picture: the fingerprint (SHA-256) of all its numbers; one number changed, and it is another.` : "";
       ask();

@@ -1,8 +1,8 @@
 // A row to ask the model with: what the widget puts before it, a button, how far it is, and Cancel.
 
-function askRow(view, { words, unit, send, buffers = () => [], fields = [], done = "The model has answered." }) {
+function askRow(view, { words, unit, send, buffers = () => [], fields = [], quiet = false, done = "The model has answered." }) {
   const { model } = view;
-  const go = h("button", { class: "ex-button ex-button-main", type: "submit", text: words });
+  const go = h("button", { class: quiet ? "ex-button" : "ex-button ex-button-main", type: "submit", text: words });
   const bar = h("progress", { class: "ex-ask-bar", max: 1, "aria-label": "Progress" });
   const told = h("span", { class: "ex-small ex-number" });
   const cancel = h("button", { class: "ex-button", type: "button", text: "Cancel", onclick: () => model.send({ type: "cancel" }) });

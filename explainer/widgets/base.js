@@ -111,6 +111,11 @@ function onlyLive(words) {
   return h("p", { class: "ex-small ex-only-live" }, `${words} needs `, link, "; this one is a recording.");
 }
 
+/** What stands in the place of what waits for the reader's guess. */
+function ghost() {
+  return h("p", { class: "ex-ghost", text: "Guess above to see this" });
+}
+
 /** Listen to one or more traits of a model until the signal aborts. */
 function watch(model, names, signal, listener) {
   for (const name of [names].flat()) {
@@ -261,6 +266,9 @@ class View {
     host.append(this.root);
     followTheme(this.root, this.signal);
     this.watch("_notice", () => this.showNotice());
+    const stay = () => (this.root.hidden = model.get("ready") === false);
+    this.watch("ready", stay);
+    stay();
   }
 
   finish() {

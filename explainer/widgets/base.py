@@ -54,12 +54,15 @@ def pack_frames(sequences: Mapping[str, Sequence[bytes]]) -> tuple[bytes, dict[s
 class Widget(anywidget.AnyWidget):
     """A widget with the project's look, its frames, a notice area and a text alternative.
 
+    `ready` is False as long as there is nothing to show yet: until then the widget is not seen.
+
     A subclass names its scripts: `class Player(Widget, scripts=("player",))` reads `player.js`
     and, where there is one, `player.css`. The last script must define an object of that name
     (`token_row` becomes `tokenRow`) with `mount(view)` and, where something runs once for all
     views, `start(model, signal)`. A subclass without `scripts` keeps its parent's front end.
     """
 
+    ready = t.Bool(True, help="Whether there is something to show.").tag(sync=True)
     _frames = t.Bytes(b"").tag(sync=True)
     _frame_index = t.Dict().tag(sync=True)
     _notice = t.Dict().tag(sync=True)

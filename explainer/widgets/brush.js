@@ -32,7 +32,7 @@ const brush = {
       layers,
       h("div", { class: "ex-brush-row" }, h("label", { class: "ex-brush-row" }, "Strength ", amount, strength), wide),
     );
-    if (live) root.append(askRow(view, { words: "Take everything back", unit: "part", fields: [undo], send: () => ({ what: "reset" }), done: "Decoded." }));
+    if (live) root.append(askRow(view, { words: "Take everything back", unit: "part", fields: [undo], quiet: true, send: () => ({ what: "reset" }), done: "Decoded." }));
     else root.append(onlyLive("Painting"));
     let tool = "noise";
     let channel = 0;

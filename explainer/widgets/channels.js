@@ -7,15 +7,16 @@ const channels = {
     const { model, root } = view;
     const figures = ["As it was made", "From these channels", "The other picture"].map(figure);
     const tiles = h("div", { class: "ex-channels-tiles" });
-    const key = h("p", { class: "ex-small" });
+    const key = h("p", { class: "ex-small ex-channels-key" });
     const live = canAsk(view);
-    root.append(h("div", { class: "ex-channels" }, ...figures.map(({ node }) => node)), key, tiles);
+    root.append(h("div", { class: "ex-channels" }, ...figures.map(({ node }) => node)));
     let form = null;
     if (live) {
       const reset = h("button", { class: "ex-button", type: "button", text: "All as they were", onclick: () => change(() => 1, () => false) });
       form = askRow(view, { words: "Decode", unit: "picture", fields: [reset], send: wanted, done: "Decoded." });
       root.append(form);
     } else root.append(onlyLive("Changing the channels"));
+    root.append(key, tiles);
     let parts = [];
     let resting;
     view.signal.addEventListener("abort", () => clearTimeout(resting));
@@ -47,7 +48,7 @@ const channels = {
         oninput: () => change((gain, i) => (i === c ? Number(range.value) : gain), (other) => other),
       });
       const toggle = h("button", {
-        class: "ex-button ex-button-quiet", type: "button", text: "swap", disabled: !live, "aria-label": `Channel ${c + 1} from the other picture`,
+        class: "ex-button ex-channels-swap", type: "button", text: "swap", disabled: !live, "aria-label": `Channel ${c + 1} from the other picture`,
         onclick: () => change((gain) => gain, (other, i) => (i === c ? !other : other)),
       });
       const row = h("div", { class: "ex-channels-row" }, told, toggle);

@@ -12,7 +12,7 @@ from explainer.widgets.base import Widget
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-SHAPES = ("spiral", "ring", "two moons", "heart")
+SHAPES = ("heart", "ring", "two moons", "spiral")
 MAX_POINTS = 5000
 MAX_STEPS = 20_000
 
@@ -23,7 +23,7 @@ class Cloud(Widget, scripts=("cells", "dice", "cloud_model", "cloud")):
     All of it is computed in the browser, with or without a kernel.
 
     Args:
-        points: Where the points are, shape (n, 2), from -1 to 1 with y upwards; a spiral if not
+        points: Where the points are, shape (n, 2), from -1 to 1 with y upwards; a heart if not
             given.
         steps: Steps of training, 1 to 20,000.
 

@@ -6,9 +6,11 @@ const compression = {
     const canvas = h("canvas", { class: "ex-compression-canvas", role: "img" });
     const said = h("p", { class: "ex-compression-said ex-number" });
     const key = h("p", { class: "ex-small" });
-    const table = h("div", { class: "ex-compression-table", tabindex: 0, role: "region", "aria-label": "Models compared" });
+    const table = h("div", { class: "ex-compression-table ex-scrolls", tabindex: 0, role: "region", "aria-label": "Models compared" });
     const timed = h("p", { class: "ex-compression-timed ex-number", hidden: true });
-    root.append(said, canvas, key, table, timed);
+    const waits = ghost();
+    const board = h("div", {}, said, canvas, key, table, timed);
+    root.append(waits, board);
     if (canAsk(view)) {
       const words = "Time a step on both, here";
       root.append(askRow(view, { words, unit: "layer", send: () => ({}), done: "Both steps were timed." }));
@@ -16,12 +18,19 @@ const compression = {
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     view.watch("_facts", load);
+    view.watch("shown", showBoard);
     view.watch("_seconds", () => {
       tell();
       if (!timed.hidden) view.say(timed);
     });
     load();
     tell();
+    showBoard();
+
+    function showBoard() {
+      waits.hidden = model.get("shown");
+      board.hidden = !model.get("shown");
+    }
 
     function load() {
       const { rows, limit } = model.get("_facts");

@@ -30,9 +30,11 @@ class Compression(Asking, scripts=("cells", "asking", "compression")):
 
     Attributes:
         timing: What was timed, or None.
+        shown: Whether both are shown, or wait for a guess.
     """
 
     timing = t.Any(None, allow_none=True, help="What was timed.")
+    shown = t.Bool(True, help="Whether both are shown.").tag(sync=True)
     _facts = t.Dict().tag(sync=True)
     _latents = t.Bytes(b"").tag(sync=True)
     _seconds: t.Dict[str, float] = t.Dict().tag(sync=True)

@@ -25,6 +25,7 @@ function curveSlider({ label, from, to }) {
     rule,
     line,
   );
+  const marked = h("div", { "aria-hidden": "true" });
   const dot = h("span", { class: "ex-curve-dot", "aria-hidden": "true" });
   const stem = h("span", { class: "ex-curve-stem", "aria-hidden": "true" });
   const range = h("input", { class: "ex-unseen", type: "range", min: 0, step: 1, "aria-label": label });
@@ -33,7 +34,7 @@ function curveSlider({ label, from, to }) {
   const node = h(
     "div",
     { class: "ex-curve" },
-    h("div", { class: "ex-curve-plot" }, svg, stem, dot),
+    h("div", { class: "ex-curve-plot" }, svg, marked, stem, dot),
     range,
     h("div", { class: "ex-curve-ends ex-small", "aria-hidden": "true" }, low, high),
   );
@@ -41,14 +42,15 @@ function curveSlider({ label, from, to }) {
   return {
     node,
     range,
-    /** `values` from left to right; `level` draws a dashed line across. */
-    draw(values, { floor = 0, ceiling = 1, level = null } = {}) {
+    /** `values` from left to right; `level` draws a dashed line across, `marks` are heights to name: [value, words]. */
+    draw(values, { floor = 0, ceiling = 1, level = null, marks = [] } = {}) {
       const span = ceiling - floor || 1;
       const share = (value) => (value === null ? null : clamp((value - floor) / span, 0, 1));
       shares = values.map(share);
       range.max = values.length - 1;
       line.setAttribute("d", curvePath(shares));
       rule.setAttribute("d", level === null ? "" : `M0 ${100 - 100 * share(level)}H100`);
+      marked.replaceChildren(...marks.map(([value, text]) => h("div", { class: "ex-curve-mark", style: `top: ${100 - 100 * share(value)}%` }, h("span", { class: "ex-number", text }))));
     },
     place(i, words) {
       range.value = i;

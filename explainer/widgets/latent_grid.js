@@ -5,10 +5,14 @@ const latentGrid = {
     const { model, root } = view;
     const title = h("p", { class: "ex-title ex-number" });
     const scale = h("span");
+    const range = h("input", { type: "range", class: "ex-latents-range", min: 0, step: 1, "aria-label": "Step of the run" });
+    const ends = ["noise", "picture"].map((text) => h("span", { class: "ex-small", "aria-hidden": "true", text }));
+    const slider = h("div", { class: "ex-latents-step" }, ends[0], range, ends[1]);
     const grid = h("div", { class: "ex-latents" });
     const reading = h("p", { class: "ex-small ex-number" });
     root.append(
       h("div", { class: "ex-cells-head" }, title, scale),
+      slider,
       grid,
       h("div", { class: "ex-cells-foot" }, reading),
     );
@@ -17,6 +21,10 @@ const latentGrid = {
     const ask = view.redraw(draw);
     view.watch("step", ask);
     view.watch("_levels", load);
+    range.addEventListener("input", () => {
+      model.set("step", Number(range.value));
+      model.save_changes();
+    });
     load();
 
     function load() {
@@ -53,6 +61,10 @@ const latentGrid = {
       const limit = model.get("_limit");
       const spread = model.get("_spreads")[k];
       const value = (c, i) => ((levels[(k * channels + c) * size + i] / 127.5 - 1) * limit) * spread;
+      slider.hidden = states < 2;
+      range.max = states - 1;
+      range.value = k;
+      range.setAttribute("aria-valuetext", `Step ${k} of ${total}`);
       title.textContent = `Latents after step ${k} of ${total}`;
       tiles.forEach(({ canvas }, c) => {
         canvas.style.aspectRatio = `${width} / ${height}`;

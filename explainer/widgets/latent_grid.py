@@ -19,8 +19,8 @@ class LatentGrid(Widget, scripts=("cells", "latent_grid")):
     """Show the latents of a run as one small picture a channel.
 
     Each state is divided by its own standard deviation, since some schedulers begin with latents
-    many times larger than they end; the colours run from −3 to +3 of it. To follow a player:
-    `ipywidgets.jslink((player, "step"), (grid, "step"))`.
+    many times larger than they end; the colours run from −3 to +3 of it. A slider moves through the
+    steps, together with a player's: `ipywidgets.jslink((player, "step"), (grid, "step"))`.
 
     Args:
         trace: The run to show.
@@ -30,7 +30,10 @@ class LatentGrid(Widget, scripts=("cells", "latent_grid")):
         step: Steps done, 0 to n, as in `Player`; numbers outside are moved to the nearer end.
     """
 
-    step = t.Int(0, help="Steps done, from 0 to the number of steps.").tag(sync=True)
+    # No echo: an echo of an older step would call the slider back.
+    step = t.Int(0, help="Steps done, from 0 to the number of steps.").tag(
+        sync=True, echo_update=False
+    )
     _levels = t.Bytes(b"").tag(sync=True)
     _spreads = t.List(t.Float()).tag(sync=True)
     _shape = t.Dict().tag(sync=True)

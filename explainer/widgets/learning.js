@@ -31,8 +31,8 @@ const learning = {
       title,
       pictures,
       without,
-      slot,
       words,
+      slot,
     );
     let slider;
     const ask = view.redraw(draw);
@@ -51,18 +51,26 @@ const learning = {
       const stage = model.get("stage");
       const losses = model.get("_losses")[stage];
       slider = curveSlider({ label: `Training of the ${stage}`, from: `step ${grouped(losses[0][0])}`, to: `step ${grouped(losses.at(-1)[0])}` });
-      slider.draw(losses.map(([, loss]) => loss), { floor: 0, ceiling: 1.05 * Math.max(...losses.map(([, loss]) => loss)) });
+      drawErrors(losses.map(([, loss]) => loss));
       slider.range.addEventListener("input", () => {
         model.set("position", Number(slider.range.value));
         model.save_changes();
       });
       slot.replaceChildren(slider.node);
-      words.textContent = STAGE_WORDS[stage] ?? "Loss";
+      words.textContent = `↑ ${STAGE_WORDS[stage] ?? "Loss"}, on a logarithmic scale`;
       const pictured = stage === model.get("_pictured");
       pictures.hidden = !pictured || !steps.length;
       without.hidden = !pictured || Boolean(steps.length);
       stages.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.stage === stage)));
       ask();
+    }
+
+    /** An error falls by powers of ten: else all but its beginning would lie flat. */
+    function drawErrors(errors) {
+      const least = Math.min(...errors.filter((error) => error > 0));
+      const [low, high] = [Math.log10(least) - 0.05, Math.log10(Math.max(...errors, least)) + 0.05];
+      const marks = roundBetween(low, high).map((value) => [Math.log10(value), String(value)]);
+      slider.draw(errors.map((error) => Math.log10(Math.max(error, least))), { floor: low, ceiling: high, marks });
     }
 
     function draw() {
@@ -80,6 +88,15 @@ const learning = {
     }
   },
 };
+
+/** Round numbers between two powers of ten: the closer these are, the more of them. */
+function roundBetween(low, high) {
+  const span = high - low;
+  const factors = span > 2.2 ? [1] : span > 1 ? [1, 3] : span > 0.4 ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7];
+  const powers = Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, i) => Math.floor(low) + i);
+  const values = powers.flatMap((power) => factors.map((factor) => Number((factor * 10 ** power).toPrecision(3))));
+  return values.filter((value) => Math.log10(value) > low && Math.log10(value) < high);
+}
 
 function grouped(count) {
   return count.toLocaleString("en-GB");

@@ -71,9 +71,6 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
     A folder is measured at once; of a hub id the hub is asked only when the reader says so.
     Loading one model lets go of the former.
 
-    Args:
-        examples: Hub ids to offer.
-
     Attributes:
         source: What stands in the box: a hub id or a folder.
         loaded: The model in memory, or None.
@@ -81,13 +78,12 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
 
     source = t.Unicode("", help="A hub id or a folder.").tag(sync=True, echo_update=False)
     loaded = t.Any(None, allow_none=True, help="The model in memory.")
-    _examples = t.List(t.Unicode()).tag(sync=True)
+    _examples = t.List(t.Unicode(), list(_EXAMPLES)).tag(sync=True)
     _facts = t.Dict().tag(sync=True)
     _status = t.Dict(IDLE).tag(sync=True)
 
-    def __init__(self, *, examples: Sequence[str] = _EXAMPLES) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._examples = list(examples)
         self._lock = threading.RLock()
         self._wish = 0
         self._needs: measuring.Needs | None = None

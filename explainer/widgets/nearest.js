@@ -32,7 +32,7 @@ const nearest = {
     const ask = view.redraw(draw);
     const frames = new Frames(model, view.signal, ask);
     let thumbs = [];
-    view.watch("_facts", load);
+    view.watch(["_facts", "shown"], load);
     view.watch("chosen", tell);
     load();
 
@@ -74,9 +74,7 @@ const nearest = {
         {},
         h("p", { class: "ex-nearest-head" }, h("strong", { text: name }), ` ${words}`),
         h("ol", { class: "ex-nearest-list" }, ...list),
-        scale(found[0].distance, marks, suspicious),
-        h("p", { class: "ex-nearest-ends ex-small ex-number", "aria-hidden": "true" }, h("span", { text: "0: the same picture" }), h("span", { text: endOf(found[0].distance, marks).toFixed(2) })),
-        h("p", { class: "ex-nearest-verdict", text: verdict(found[0].distance, suspicious, nearer) }),
+        ...(model.get("shown") ? compared(found[0].distance, marks, suspicious, nearer) : [ghost()]),
       );
     }
 
@@ -127,6 +125,15 @@ function paintDifference(canvas, a, b) {
   const sheet = new OffscreenCanvas(a.width, a.height);
   sheet.getContext("2d").putImageData(x, 0, 0);
   paint(canvas, sheet, true);
+}
+
+/** How near the nearest is, beside drawings that training never saw. */
+function compared(distance, marks, suspicious, nearer) {
+  return [
+    scale(distance, marks, suspicious),
+    h("p", { class: "ex-nearest-ends ex-small ex-number", "aria-hidden": "true" }, h("span", { text: "0: the same picture" }), h("span", { text: endOf(distance, marks).toFixed(2) })),
+    h("p", { class: "ex-nearest-verdict", text: verdict(distance, suspicious, nearer) }),
+  ];
 }
 
 /** Where a distance lies among those of drawings that training never saw. */

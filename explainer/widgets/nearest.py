@@ -50,11 +50,13 @@ class Nearest(Asking, scripts=("upload", "asking", "nearest")):
     Attributes:
         chosen: The neighbour that stands beside the picture: its measure and its place.
         neighbours: By measure, the nearest training pictures; empty before the search.
+        shown: Whether they are compared with unseen drawings, or that waits for a guess.
     """
 
     chosen = t.List([MEASURES[0], 0], help="The neighbour beside the picture.").tag(
         sync=True, echo_update=False
     )
+    shown = t.Bool(True, help="Whether unseen drawings are compared.").tag(sync=True)
     _pixels = pixels.Pixels("_findings.size")
     _facts = t.Dict().tag(sync=True)
 

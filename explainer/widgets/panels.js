@@ -10,10 +10,12 @@ const panels = {
     const grid = h("div", { class: "ex-panels-grid" });
     const reading = h("p", { class: "ex-small ex-number ex-panels-reading" });
     const words = h("p", { class: "ex-small" });
+    const waits = ghost();
     const slot = h("div");
     root.append(
       h("p", { class: "ex-panels-readout" }, title, facts),
       slot,
+      waits,
       words,
       pictures,
       channels,
@@ -56,7 +58,9 @@ const panels = {
         model.save_changes();
       });
       slot.replaceChildren(slider.node);
-      words.textContent = model.get("shown") ? layout.curve_words : "The curve waits for your guess.";
+      waits.hidden = model.get("shown");
+      words.hidden = !waits.hidden;
+      words.textContent = layout.curve_words;
       ask();
     }
 

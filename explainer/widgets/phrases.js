@@ -29,7 +29,7 @@ const phrases = {
     const tabs = h("div", { class: "ex-chips", role: "group", "aria-label": "How to compare" });
     const stage = h("div");
     const reading = h("p", { class: "ex-small ex-number", role: "status" });
-    const waits = h("p", { class: "ex-small", text: "Table and maps wait for your guess." });
+    const waits = ghost();
     root.append(
       h("div", { class: "ex-phrases" }, h("div", {}, own.node, live ? null : onlyLive("Comparing phrases of your own"), view.noticeArea), h("div", { class: "ex-phrases-side" }, waits, tabs, axes, stage, reading)),
     );

@@ -21,7 +21,7 @@ const pictureBook = {
     const table = h("table", { class: "ex-book-table ex-number" });
     const told = h("p", { class: "ex-small", role: "status" });
     const head = h("div", { class: "ex-book-modes", role: "group", "aria-label": "Book" }, ...buttons);
-    root.append(head, title, pages, faces, waits, h("div", { class: "ex-book-scroll", tabindex: 0, role: "region", "aria-label": "Books compared" }, table));
+    root.append(head, title, pages, faces, waits, h("div", { class: "ex-book-scroll ex-scrolls", tabindex: 0, role: "region", "aria-label": "Books compared" }, table));
     const form = model.get("_form");
     const name = sentenceBox({ maxlength: form.longest });
     const story = h("textarea", { class: "ex-text-field", rows: 6, maxlength: form.longest });

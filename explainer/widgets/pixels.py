@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import io
 import math
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
-from PIL import Image
+
+from explainer import pictures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
 
 
 def lossless(picture: NDArray[np.uint8]) -> bytes:
     """Encode a picture, uint8 (height, width, 3) or (height, width), as WebP without any loss."""
-    file = io.BytesIO()
-    Image.fromarray(picture).convert("RGB").save(file, "WEBP", lossless=True, method=2)
-    return file.getvalue()
+    return pictures.webp(picture, quality=80, lossless=True, method=2)
 
 
 def webp(picture: NDArray[np.uint8] | Image.Image) -> bytes:
     """Encode a picture, uint8 (height, width, 3) or Pillow's, as WebP with a little loss."""
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    file = io.BytesIO()
-    image.convert("RGB").save(file, "WEBP", quality=90)
-    return file.getvalue()
+    return pictures.webp(picture, quality=90)
 
 
 def opened(picture: bytes) -> NDArray[np.uint8]:
     """Decode a picture: uint8, shape (height, width, 3)."""
-    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), np.uint8)
+    return np.asarray(pictures.opened(picture))
 
 
 def heat(values: NDArray[np.floating[Any]]) -> tuple[bytes, float]:

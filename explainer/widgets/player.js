@@ -5,6 +5,7 @@ const PLAY = "M8 5.2v13.6c0 .8.9 1.3 1.5.8l10-6.8c.6-.4.6-1.2 0-1.6l-10-6.8C8.9 
 const PAUSE = "M7 5h3.4v14H7zM13.6 5H17v14h-3.4z";
 const PACE_MS = 130;
 const CALM_PACE_MS = 600;
+const PREDICTED = "What the model predicts now";
 
 /** The share of noise, in words that a child could follow. */
 function noiseInWords(noise) {
@@ -73,13 +74,14 @@ const player = {
     follow();
   },
 
+  /** Returns what shows in its place how a run to come is getting on. */
   mount(view) {
     const { model, root } = view;
     const run = () => model.get("_run") ?? {};
     const at = () => clamp(model.get("step"), 0, run().count ?? 0);
 
     const noisy = picture("Noisy state");
-    const clean = picture("What the model predicts now");
+    const clean = picture(PREDICTED);
     const track = noiseTrack();
     const play = h("button", { class: "ex-play", type: "button", onclick: toggle });
     const smooth = h("button", {
@@ -97,6 +99,16 @@ const player = {
     const facts = h("p", { class: "ex-small ex-number" });
     const partial = h("p", { class: "ex-player-aside" });
     const unread = h("p", { class: "ex-player-aside" });
+    const former = h(
+      "div",
+      { class: "ex-player-former" },
+      h("div", { class: "ex-player-transport" }, play, track.node),
+      partial,
+      unread,
+      h("div", { class: "ex-player-caption" }, h("div", {}, caption, facts), smooth),
+      saveMenu(view),
+    );
+    let coming = null;
 
     const stage = h(
       "div",
@@ -109,11 +121,7 @@ const player = {
         clean.figure,
       ),
       h("p", { class: "ex-player-readout" }, step, level),
-      h("div", { class: "ex-player-transport" }, play, track.node),
-      partial,
-      unread,
-      h("div", { class: "ex-player-caption" }, h("div", {}, caption, facts), smooth),
-      saveMenu(view),
+      former,
     );
     root.append(stage);
 
@@ -126,6 +134,19 @@ const player = {
     stage.addEventListener("keydown", onKey);
     showRun();
     showPlaying();
+    return { expect };
+
+    /**
+     * Show the picture of a run that is being drawn, `{ bitmap, step, total }`; null brings back the run
+     * on show. What that one is moved by rests meanwhile, and the heir has the focus that it had.
+     */
+    function expect(next, heir) {
+      coming = next;
+      if (coming && former.contains(document.activeElement)) heir.focus();
+      former.inert = Boolean(coming);
+      stage.classList.toggle("ex-player-expects", Boolean(coming));
+      ask();
+    }
 
     function go(k) {
       if (model.get("playing")) model.set("playing", false);
@@ -187,6 +208,7 @@ const player = {
     function draw() {
       const now = run();
       if (!now.count) return;
+      if (coming) return drawComing(now);
       const k = at();
       const moment = momentOf(now, k);
       const last = frames.count("noisy") - 1;
@@ -194,14 +216,28 @@ const player = {
       const predicts = k < frames.count("x0");
       show(noisy, frames.get("noisy", Math.min(k, last)), pixelated);
       show(clean, predicts ? frames.get("x0", k) : frames.get("picture", 0), pixelated);
-      const label = predicts ? "What the model predicts now" : now.complete ? "The finished picture" : "Last state";
+      const label = predicts ? PREDICTED : now.complete ? "The finished picture" : "Last state";
+      const state = now.complete && !predicts ? "All noise is gone" : "Noisy state";
       clean.label.textContent = label;
-      noisy.canvas.setAttribute("aria-label", `Noisy state at ${sentence(moment)}`);
+      noisy.label.textContent = state;
+      noisy.canvas.setAttribute("aria-label", `${state} at ${sentence(moment)}`);
       clean.canvas.setAttribute("aria-label", `${label} at ${sentence(moment)}. Prompt: ${now.prompt}`);
       step.textContent = moment.step;
       level.textContent = [moment.noise, moment.words, moment.timestep].filter(Boolean).join(" · ");
       smooth.setAttribute("aria-pressed", String(pixelated));
       track.place(k, sentence(moment));
+    }
+
+    function drawComing(now) {
+      const pixelated = model.get("pixelated");
+      show(noisy, frames.get("picture", 0), pixelated);
+      show(clean, coming.bitmap, pixelated);
+      noisy.label.textContent = "The last one";
+      clean.label.textContent = PREDICTED;
+      step.textContent = `Step ${coming.step} of ${coming.total}`;
+      level.textContent = "being drawn";
+      noisy.canvas.setAttribute("aria-label", `The last one. Prompt: ${now.prompt}`);
+      clean.canvas.setAttribute("aria-label", `${PREDICTED}, ${step.textContent}, being drawn`);
     }
   },
 };

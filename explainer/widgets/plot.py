@@ -21,14 +21,17 @@ class Plot(Widget, scripts=("plot",)):
         curves: Points of each curve in order, shape (n, 2), by its name.
         x: What the horizontal axis is.
         y: What the vertical axis is.
-        equal: Give both axes one scale, as a map has.
+        percent: Write the vertical axis's shares as percent.
+        log: Give the horizontal axis a logarithmic scale, where all is above 0.
+        equal: Give both axes one scale, as a map has; where the curves begin and end is marked.
 
     Attributes:
         position: The point that is marked on every curve; linked to a step, it walks along.
         shown: Whether the curves are shown, or wait for a guess.
 
     Raises:
-        ValueError: There is no curve, or one is no list of pairs.
+        ValueError: There is no curve, one is no list of pairs, or a logarithm is wanted of what
+            is not above 0.
     """
 
     position = t.Int(-1, help="The marked point; -1 for none.").tag(sync=True)
@@ -42,13 +45,22 @@ class Plot(Widget, scripts=("plot",)):
         *,
         x: str = "",
         y: str = "",
+        percent: bool = False,
+        log: bool = False,
         equal: bool = False,
     ) -> None:
         super().__init__()
-        self.show(curves, x=x, y=y, equal=equal)
+        self.show(curves, x=x, y=y, percent=percent, log=log, equal=equal)
 
     def show(
-        self, curves: Mapping[str, ArrayLike], *, x: str = "", y: str = "", equal: bool = False
+        self,
+        curves: Mapping[str, ArrayLike],
+        *,
+        x: str = "",
+        y: str = "",
+        percent: bool = False,
+        log: bool = False,
+        equal: bool = False,
     ) -> None:
         """Replace what is shown; the arguments are the class's."""
         arrays = {name: np.asarray(points, dtype=np.float64) for name, points in curves.items()}
@@ -59,8 +71,10 @@ class Plot(Widget, scripts=("plot",)):
                 raise ValueError(f"The curve {name!r} is no list of pairs: {points.shape}.")
             if not np.isfinite(points).all():
                 raise ValueError(f"The curve {name!r} holds numbers that are not finite.")
+            if log and not (points[:, 0] > 0).all():
+                raise ValueError(f"The curve {name!r} has no logarithm at 0 and below.")
         with self.hold_sync():
-            self._words = {"x": x, "y": y, "equal": equal}
+            self._words = {"x": x, "y": y, "percent": percent, "log": log, "equal": equal}
             self._curves = {name: points.tolist() for name, points in arrays.items()}
 
     def describe(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from explainer.parameters import MAX_PROMPT
+from explainer.parameters import GUIDANCE_SCALE, MAX_PROMPT, STEPS
 from explainer.stages import sketch
 from explainer.widgets import pixels
 from explainer.widgets.asking import Asking
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from explainer.runs import RunController, Task
-
-STEPS = 25
 
 
 class Sketch(Asking, scripts=("cells", "asking", "sketch")):
@@ -52,7 +50,7 @@ class Sketch(Asking, scripts=("cells", "asking", "sketch")):
         *,
         controller: RunController | None = None,
         steps: int = STEPS,
-        guidance_scale: float = 3.0,
+        guidance_scale: float = GUIDANCE_SCALE,
     ) -> None:
         shapes = {picture.shape for picture in examples.values()}
         if len(shapes) != 1 or (shape := shapes.pop())[0] != shape[1] or shape[2:] != (3,):

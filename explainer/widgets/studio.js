@@ -116,7 +116,7 @@ const studio = {
       panel.node,
     );
     root.append(form);
-    player.mount(view);
+    const shown = player.mount(view);
     // What is wrong is said where the reader acted, not below the pictures.
     form.append(view.noticeArea);
 
@@ -125,7 +125,7 @@ const studio = {
     let asked = false;
     let bringing = new AbortController();
     let preview = null;
-    const ask = view.redraw(drawPreview);
+    view.redraw(drawPreview);
     const clock = setInterval(showTime, 500);
     view.signal.addEventListener("abort", () => {
       clearInterval(clock);
@@ -257,6 +257,7 @@ const studio = {
         panel.cancel.setAttribute("aria-disabled", "false");
         bring(panel.node);
       }
+      drawPreview();
       generate.textContent = busy ? "Generate this instead" : "Generate";
       if (status.state === "done" && view.state !== "done" && view.state) view.say("The picture is ready.");
       if (status.state === "done") bring(root.querySelector(".ex-player-pictures"));
@@ -284,7 +285,7 @@ const studio = {
       if (blob.size && !next) return;
       preview?.close();
       preview = next;
-      ask();
+      drawPreview(); // at once: the player must not paint what is closed
     }
 
     /** What a page that has no kernel says about drawing in the browser. */
@@ -293,9 +294,16 @@ const studio = {
       offer.hidden = !offer.textContent;
     }
 
+    /** The player shows the picture to come; before there is any run, the panel does. */
     function drawPreview() {
-      panel.canvas.hidden = !preview;
-      if (preview && !panel.node.hidden) paint(panel.canvas, preview, model.get("pixelated"));
+      const { state, step, total } = model.get("_status") ?? {};
+      const coming = preview && state === "running" && step ? { bitmap: preview, step, total } : null;
+      const alone = !model.get("_run").count;
+      shown.expect(alone ? null : coming, panel.cancel);
+      if (coming && !view.expects) bring(root.querySelector(".ex-player-pictures"));
+      view.expects = Boolean(coming);
+      panel.canvas.hidden = !(alone && coming);
+      if (alone && coming) paint(panel.canvas, preview, model.get("pixelated"));
     }
   },
 };

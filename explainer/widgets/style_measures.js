@@ -10,7 +10,7 @@ const styleMeasures = {
     const scale = h("div", { class: "ex-style-measures-scale ex-small ex-number", "aria-hidden": "true" });
     const verdict = h("p", { class: "ex-style-measures-verdict ex-number" });
     const key = h("p", { class: "ex-small ex-style-measures-key" }, h("span", { class: "ex-style-measures-band" }), " the middle half of the training drawings, with their median ", h("span", { class: "ex-style-measures-dot" }), " a generated picture");
-    const waits = h("p", { class: "ex-small", text: "The values wait for your guess." });
+    const waits = ghost();
     root.append(h("div", { class: "ex-style-measures-names", role: "group", "aria-label": "Measure" }, ...buttons), meaning, waits, rows, scale, key, verdict);
     view.watch(["measure", "shown", "_own"], load);
     load();

@@ -7,7 +7,7 @@ const styleTimes = {
     const said = h("p", { class: "ex-style-said ex-number" });
     const slider = twoLineSlider(model, { label: "Step at which the style words come or go", from: "at the start", to: "at the end" });
     const key = h("div");
-    const waits = h("p", { class: "ex-small", text: "The curves wait for your guess." });
+    const waits = ghost();
     const board = h("div", {}, h("div", { class: "ex-style-pictures ex-style-four" }, ...figures.map(({ node }) => node)), said, slider.node, waits, key);
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
     root.append(empty, board);

@@ -10,8 +10,8 @@ const styleWays = {
     const slot = h("div");
     const key = h("div");
     const table = h("p", { class: "ex-style-ways-measures ex-number" });
-    const waits = h("p", { class: "ex-small", text: "The measures wait for your guess." });
-    const board = h("div", {}, h("div", { class: `ex-style-pictures ${side ? "ex-style-four" : "ex-style-ways"}` }, ...figures.map(({ node }) => node)), said, slot, waits, key, table);
+    const waits = ghost();
+    const board = h("div", {}, h("div", { class: `ex-style-pictures ${side ? "ex-style-four" : "ex-style-ways"}` }, ...figures.map(({ node }) => node)), said, waits, key, slot, table);
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
     root.append(empty, board);
     const fields = model.get("_fields").map(({ name, label, text }) => ({ name, label, input: sentenceBox({ maxlength: model.get("_longest"), value: text }) }));
@@ -47,7 +47,7 @@ const styleWays = {
       waits.hidden = shown;
       key.hidden = table.hidden = !shown || side;
       const goal = kind === "mix" ? `“${ends[1]}”` : "what the words themselves give";
-      key.replaceChildren(twoLineKey("by pixels", judged ? "by CLIP" : "", `Upwards: how near the picture is to ${goal}.`));
+      key.replaceChildren(twoLineKey("by pixels", judged ? "by CLIP" : "", `↑ how near the picture is to ${goal}.`));
       table.replaceChildren(
         ...Object.keys(measures).map((name) => h("span", {}, h("span", { class: "ex-small", text: `${name} ` }), h("strong", { "data-measure": name }))),
       );
@@ -57,9 +57,10 @@ const styleWays = {
     function draw() {
       const { sentence, places, ends, pixels, clip, measures } = model.get("_facts");
       if (!places) return;
-      const nearness = (place) => (model.get("shown") ? `: ${percent(pixels[place])} by pixels${clip[place] === null ? "" : `, ${percent(clip[place])} by CLIP`}` : "");
+      const nearness = (place) => (model.get("shown") ? `${percent(pixels[place])} by pixels${clip[place] === null ? "" : `, ${percent(clip[place])} by CLIP`}` : "");
+      const told = (place) => [places[place], nearness(place)].filter(Boolean).join(": ");
       if (side) {
-        places.forEach((words, i) => show(i, "pictures", i, `${words}${nearness(i)}`));
+        places.forEach((_, i) => show(i, "pictures", i, told(i)));
         said.textContent = `“${sentence}, ${ends[1]}”`;
         return;
       }
@@ -72,10 +73,10 @@ const styleWays = {
         kind === "mix" ? ["pictures", last, ends[1]] : ["goal", 0, `the words written: “…, ${ends[1]}”`],
       ];
       parts.forEach(([name, place, words], i) => show(i, name, place, words));
-      const near = nearness(k);
-      said.textContent = `${places[k][0].toUpperCase()}${places[k].slice(1)}${near}`;
+      said.textContent = nearness(k);
+      said.hidden = !said.textContent;
       for (const cell of table.querySelectorAll("strong")) cell.textContent = Number(measures[cell.dataset.measure][k].toFixed(1)).toString().replace("-", "−");
-      slider?.place(k, `${places[k]}${near}`);
+      slider?.place(k, told(k));
     }
 
     function show(i, name, place, words) {

@@ -45,7 +45,7 @@ class StyleWays(Asking, scripts=("curve", "asking", "style_parts", "style_ways")
     """Slide along a way between styles, with what is measured on each picture.
 
     Args:
-        base: Its seed, steps and guidance serve for all runs.
+        base: All of it but its prompt serves for every run.
         kind: "mix", "transfer" or "carriers", a function of `explainer.stages.style_ways`.
         form: What the fields hold at first, by their names; see `FIELDS`.
         way: What was drawn before; None to begin with nothing.

@@ -1,7 +1,5 @@
 // Style words: a row of cells for each layer, a column for each step; blue is less than a word of the scene gets.
 
-const OCTAVES = 4; // The colours reach from a sixteenth to sixteen times.
-
 const styleWords = {
   mount(view) {
     const { model, root } = view;
@@ -9,10 +7,12 @@ const styleWords = {
     const said = h("p", { class: "ex-style-said ex-number" });
     const rows = h("div", { class: "ex-style-words" });
     const range = h("input", { type: "range", min: 0, step: 1, class: "ex-style-words-range", "aria-label": "Step" });
-    const key = h("p", { class: "ex-small ex-style-words-key" }, ...ratioLegend(), " the attention of an average word of the scene. Upper rows come first in the denoiser; from left to right, step by step.");
+    const scale = h("span", { class: "ex-legend ex-small ex-number" });
+    const key = h("p", { class: "ex-small ex-style-words-key" }, scale, " the attention of an average word of the scene. Upper rows come first in the denoiser; from left to right, step by step.");
     const empty = h("p", { class: "ex-small", text: "Nothing is read yet." });
+    const waits = ghost();
     const board = h("div", {}, chips, said, rows, key);
-    root.append(empty, board);
+    root.append(empty, waits, board);
     const { longest } = model.get("_form");
     const [sentence, style] = [sentenceBox({ maxlength: longest }), sentenceBox({ maxlength: longest })];
     if (canAsk(view)) {
@@ -24,7 +24,7 @@ const styleWords = {
     let ratios = [];
     const ask = view.redraw(draw);
     view.watch(["step", "word"], ask);
-    view.watch("_facts", load);
+    view.watch(["_facts", "shown"], load);
     view.watch("_form", fill);
     fill();
     load();
@@ -42,8 +42,9 @@ const styleWords = {
 
     function load() {
       const facts = model.get("_facts");
-      board.hidden = !facts.steps;
-      empty.hidden = !board.hidden;
+      empty.hidden = Boolean(facts.steps);
+      waits.hidden = !facts.steps || model.get("shown");
+      board.hidden = !facts.steps || !model.get("shown");
       if (board.hidden) return;
       range.max = facts.steps - 1;
       const all = h("button", { class: "ex-button", type: "button", text: `all of “${facts.style}”`, "data-word": -1, onclick: () => set("word", -1) });
@@ -88,14 +89,16 @@ const styleWords = {
 
     function draw() {
       const { steps, words, count, style: phrase } = model.get("_facts");
-      if (!steps) return;
+      if (board.hidden) return;
       const word = model.get("word");
       const step = clamp(model.get("step"), 0, steps - 1);
       ratios = ratiosOf(word);
       ratios.push(Array.from({ length: steps }, (_, k) => meanOf(ratios.map((row) => row[k]))));
+      const reach = octavesOf(ratios.flat());
+      scale.replaceChildren(...ratioLegend(...reach));
       for (const chip of chips.children) chip.setAttribute("aria-pressed", String(Number(chip.dataset.word) === word));
       cells.forEach(({ title, canvas, told }, l) => {
-        const level = (k) => (ratios[l][k] > 0 ? clamp(Math.round(127.5 + (127.5 * Math.log2(ratios[l][k])) / OCTAVES), 0, 255) : ratios[l][k] === 0 ? 0 : null);
+        const level = (k) => levelOfRatio(ratios[l][k], ...reach);
         canvas.style.aspectRatio = "auto";
         paintRow(canvas, cellPicture(steps, 1, level), step, steps);
         told.textContent = times(ratios[l][step]);
@@ -130,8 +133,26 @@ function paintRow(canvas, bitmap, step, steps) {
   frameCell(canvas, step, steps, 1);
 }
 
-function ratioLegend() {
+/** The whole octaves, but for rounding, that the ratios reach below 1 and above it: the colours are spread over these. */
+function octavesOf(ratios) {
+  const octaves = ratios.filter((ratio) => ratio > 0).map(Math.log2);
+  return [Math.floor(Math.min(0, ...octaves) + 0.01), Math.ceil(Math.max(0, ...octaves) - 0.01)];
+}
+
+/** The middle of the scale is 1, however far each of its halves reaches. */
+function levelOfRatio(ratio, low, high) {
+  if (ratio === null) return null;
+  const octaves = Math.log2(ratio);
+  const share = octaves < 0 ? octaves / -Math.min(low, -1) : octaves / Math.max(high, 1);
+  return clamp(Math.round(127.5 + 127.5 * share), 0, 255);
+}
+
+/** The colours in use, between what their ends mean. */
+function ratioLegend(low, high) {
+  const middle = (SCALE.length - 1) / 2;
+  const colours = SCALE.slice(low < 0 ? 0 : middle, high > 0 || low === 0 ? SCALE.length : middle + 1);
   const bar = h("span", { class: "ex-legend-bar" });
-  bar.style.background = `linear-gradient(90deg, ${SCALE.join(", ")})`;
-  return [h("span", { class: "ex-legend ex-small ex-number" }, "1/16 ×", bar, "16 ×")];
+  bar.style.background = `linear-gradient(90deg, ${colours.join(", ")})`;
+  const end = (octaves) => (octaves < 0 ? `1/${2 ** -octaves} ×` : `${2 ** octaves} ×`);
+  return [end(low), bar, end(low < 0 || high > 0 ? high : 1)];
 }

@@ -31,11 +31,13 @@ class StyleWords(Asking, scripts=("cells", "asking", "style_parts", "style_words
         word: Which word is on show, from 0; -1 for all style words together. After the words come
             the tokens that stand for none, see `explainer.stages.style_words.ENDS`.
         read: What is on show, or None.
+        shown: Whether it is shown, or waits for a guess.
     """
 
     step = t.Int(0, help="Step on show.").tag(sync=True, echo_update=False)
     word = t.Int(-1, help="Word on show; -1 for the style words.").tag(sync=True, echo_update=False)
     read = t.Any(None, allow_none=True, help="What is on show.")
+    shown = t.Bool(True, help="Whether the shares are shown.").tag(sync=True)
     _facts = t.Dict().tag(sync=True)
     _shares = t.Bytes(b"").tag(sync=True)
     _form = t.Dict().tag(sync=True, echo_update=False)

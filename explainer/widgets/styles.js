@@ -12,7 +12,7 @@ const styles = {
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
     const [mean, spread] = ["all styles, averaged", ""].map(pictureFigure);
     const sums = h("div", { class: "ex-style-pictures ex-styles-sums" }, mean.node, spread.node);
-    const waits = h("p", { class: "ex-small", text: "The distances wait for your guess." });
+    const waits = ghost();
     root.append(empty, grid, said, h("div", { class: "ex-styles-below" }, sums, h("div", {}, slider.node, waits, hint)));
     const sentence = sentenceBox({ maxlength: model.get("_form").longest });
     const seed = h("input", { type: "text", inputmode: "numeric", class: "ex-text-field ex-number" });

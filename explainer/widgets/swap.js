@@ -9,8 +9,8 @@ const swap = {
     const slot = h("div");
     const guess = h("button", { class: "ex-button ex-button-main", type: "button", text: "My guess: it is decided here", onclick: reveal });
     const verdict = h("p", { class: "ex-swap-verdict ex-number", hidden: true });
-    const key = h("p", { class: "ex-small ex-swap-key", hidden: true }, keyOf("ex-curve-line"), " by pixels ", keyOf("ex-swap-clip"), " by CLIP. Upwards: how far the picture follows the first sentence; on the dashed line it is half-way.");
-    const board = h("div", {}, h("div", { class: "ex-swap" }, ...figures.map(({ node }) => node)), said, slot, key, h("div", { class: "ex-swap-guess" }, guess, verdict));
+    const key = h("p", { class: "ex-small ex-swap-key", hidden: true }, keyOf("ex-curve-line"), " by pixels ", keyOf("ex-swap-clip"), " by CLIP. ↑ how far the picture follows the first sentence; on the dashed line it is half-way.");
+    const board = h("div", {}, h("div", { class: "ex-swap" }, ...figures.map(({ node }) => node)), said, key, slot, h("div", { class: "ex-swap-guess" }, guess, verdict));
     const empty = h("p", { class: "ex-small", text: "Nothing is drawn yet." });
     const sentences = ["First sentence", "Second sentence"].map((label) =>
       sentenceBox({ "aria-label": label, placeholder: label, maxlength: model.get("_longest") }),

@@ -30,9 +30,11 @@ const sweep = {
         view.reveal(grid, notes.map((note) => `${note.previousSibling.textContent}: ${note.textContent}`).join("; "));
       },
     });
+    const waits = ghost();
     let measured = false;
     root.append(
       h("div", { class: "ex-sweep-knobs", role: "group", "aria-label": "Experiment" }, ...knobs),
+      waits,
       grid,
       measure,
       live ? form : onlyLive("Drawing more"),
@@ -46,7 +48,7 @@ const sweep = {
       measured = false;
       showKnob();
     });
-    view.watch("_apart", showMeasured);
+    view.watch(["_apart", "shown"], showMeasured);
     view.watch("_form", fill);
     fill();
     load();
@@ -82,7 +84,9 @@ const sweep = {
     /** The numbers wait for the reader's guess. */
     function showMeasured() {
       const [apart, beside] = [model.get("_apart"), model.get("_beside")];
-      measure.hidden = measured || apart.filter((levels) => levels !== null).length < 2;
+      grid.hidden = !model.get("shown");
+      waits.hidden = model.get("shown");
+      measure.hidden = !model.get("shown") || measured || apart.filter((levels) => levels !== null).length < 2;
       grid.querySelectorAll(".ex-sweep-apart").forEach((note, i) => {
         const levels = apart[i] ?? null;
         const own = model.get("_cells")[i].label === beside;

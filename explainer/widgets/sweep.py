@@ -40,10 +40,12 @@ class Sweep(Series, scripts=("series", "sweep")):
     Attributes:
         knob: The name of the experiment on show; see `explainer.stages.knobs`.
         trace: The run that the reader chose last by clicking on its picture, or None.
+        shown: Whether the pictures are shown, or wait for a guess.
     """
 
     knob = t.Unicode("Guidance", help="The experiment on show.").tag(sync=True)
     trace = t.Any(None, allow_none=True, help="The run that was chosen last.")
+    shown = t.Bool(True, help="Whether the pictures are shown.").tag(sync=True)
     _knobs: t.List[str] = t.List().tag(sync=True)
     _cells: t.List[Any] = t.List(help="Label of each run, and whether it is drawn.").tag(sync=True)
     _form = t.Dict().tag(sync=True, echo_update=False)

@@ -72,7 +72,7 @@ const tokenLayers = {
           "button",
           { class: "ex-token ex-layers-token", type: "button", "data-kind": token.kind, onclick: () => choose("token", i) },
           h("span", { class: "ex-token-text", text }),
-          h("span", { class: "ex-layers-share" }),
+          tokenBar(),
         ),
       );
     }
@@ -94,10 +94,11 @@ const tokenLayers = {
       const shown = model.get("shown");
       const count = state.tokens.length;
       const shares = state.attention.subarray(((layer - 1) * count + token) * count, ((layer - 1) * count + token + 1) * count);
+      const largest = Math.max(...shares);
       [...row.children].forEach((item, i) => {
         const button = item.firstChild;
         button.setAttribute("aria-pressed", String(i === token));
-        button.style.setProperty("--share", shown ? shares[i] : 0);
+        button.style.setProperty("--share", shown ? shares[i] / largest : 0);
         button.setAttribute("aria-label", shown ? `${nameOf(i)}, attention ${percent(shares[i])}` : nameOf(i));
       });
       const most = [...shares.keys()].sort((a, b) => shares[b] - shares[a]).slice(0, 3);

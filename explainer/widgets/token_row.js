@@ -8,6 +8,11 @@ function goesOn(token, before) {
   return words && before.end === token.start && before.word === token.word;
 }
 
+/** A bar below a token's text, empty until `--share`, from 0 to 1, says how full it is. */
+function tokenBar() {
+  return h("span", { class: "ex-token-bar" }, h("span"));
+}
+
 const tokenRow = {
   mount(view) {
     const { model, root } = view;

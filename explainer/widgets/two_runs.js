@@ -30,7 +30,7 @@ const twoRuns = {
     const mark = h("svg:line", { class: "ex-runs-mark", y1: 0, y2: 100, "vector-effect": "non-scaling-stroke" });
     const range = h("input", { class: "ex-runs-range", type: "range", min: 0, step: 1, "aria-label": "Step of both runs" });
     const reading = h("p", { class: "ex-small ex-number" });
-    const waits = h("p", { class: "ex-small", text: "The curves wait for your guess." });
+    const waits = ghost();
     const curves = h("div", {}, curveKey(), h("div", { class: "ex-runs-plot" }, h("svg:svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, area, line, dashes, mark)));
     root.append(
       h("div", { class: "ex-runs-form" }, fields[0].node, live ? h("div", { class: "ex-runs-words" }, h("p", { class: "ex-small", text: "Choose a word to change:" }), choose, change.node) : null, fields[1].node, weighed, h("details", {}, h("summary", { text: "Tell it what to avoid" }), negative.node), live ? h("div", {}, draw) : onlyLive("Drawing sentences of your own"), panel.node, view.noticeArea),

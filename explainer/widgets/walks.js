@@ -44,9 +44,7 @@ const walks = {
       });
       pictures.replaceChildren(...shown.map(({ canvas, told, name }) => h("figure", {}, canvas, h("figcaption", {}, name, told))));
       const [first] = Object.values(one?.lengths ?? {});
-      // Without lengths the slider lies on a flat line.
       range.draw(first ?? Array(count).fill(null), { floor: 0, ceiling: first ? 1.1 * Math.max(...first) : 1, level: first ? first[0] : null });
-      range.node.classList.toggle("ex-walks-flat", !first);
       note.textContent = first ? "The curve: how long the straight line's states are (RMS); dashed, the length at its beginning." : "";
       ask();
     }

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets as t
 
-from explainer.parameters import MAX_PROMPT, RunParameters
+from explainer.parameters import MAX_PROMPT
+from explainer.sharing import parameters_of
 from explainer.stages import walk
 from explainer.widgets.asking import Asking
 from explainer.widgets.base import pack_frames
@@ -57,13 +58,6 @@ class Walks(Asking, scripts=("curve", "asking", "walks")):
     ) -> None:
         super().__init__()
         self._trace, self._other, self._second = trace, other, second
-        self._base = RunParameters(
-            prompt=trace.prompt,
-            negative_prompt=trace.negative_prompt,
-            seed=trace.seed or 0,
-            steps=trace.steps,
-            guidance_scale=trace.guidance_scale,
-        )
         self.walks = dict(walks or {})
         self._tell()
         self.position = walk.PLACES // 2
@@ -78,11 +72,11 @@ class Walks(Asking, scripts=("curve", "asking", "walks")):
             seed: The seed whose noise to end at; the next one by default.
 
         Raises:
-            ParameterError: The sentence or the seed cannot be run.
+            ParameterError: The sentence, the seed or the trace's own run cannot be asked for.
             KeyError: There is no such kind.
             RuntimeError: There is no controller.
         """
-        base = self._base
+        base = parameters_of(self._trace)
         end = replace(
             base,
             prompt=self._second if second is None else second,

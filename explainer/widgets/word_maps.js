@@ -129,7 +129,7 @@ const wordMaps = {
         { class: "ex-token ex-words-chip", type: "button", "data-kind": kind, onclick: () => set("word", i), onfocus: () => set("word", i) },
         h("span", { class: "ex-token-text", text }),
         h("span", { class: "ex-small ex-number ex-words-percent" }),
-        h("span", { class: "ex-words-bar" }),
+        kind === "word" ? tokenBar() : null,
       );
       button.addEventListener("pointerenter", () => hover(i));
       button.addEventListener("pointerleave", () => hover(null));
@@ -239,12 +239,13 @@ const wordMaps = {
     }
 
     function showChips(k, i) {
+      const shares = [...row.children].map((_, j) => mapOf(j, k)).map((values) => (values ? mean(values) : null));
+      const largest = Math.max(...shares.slice(0, -1)) || 1; // of the words
       [...row.children].forEach((item, j) => {
         const button = item.firstChild;
-        const values = mapOf(j, k);
-        const share = values ? mean(values) : null;
+        const share = shares[j];
         button.setAttribute("aria-pressed", String(j === i));
-        button.style.setProperty("--share", share ?? 0);
+        button.style.setProperty("--share", share / largest);
         button.children[1].textContent = share === null ? "" : wordShare(share);
         button.setAttribute("aria-label", share === null ? nameOf(j) : `${nameOf(j)}, ${wordShare(share)} of the attention`);
       });

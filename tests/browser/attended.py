@@ -3,9 +3,9 @@
 from explainer.widgets.host import static_page
 
 
-def attended(widget):
-    """HTML of a widget that sends as it would to Python: `window.sent` keeps what."""
-    html = static_page([widget])
+def attended(*widgets):
+    """HTML of widgets that send as they would to Python: `window.sent` keeps what."""
+    html = static_page(widgets)
     assert html.count("save_changes() {}") == 1
     sending = """save_changes() {}
   send(content, _, buffers) {

@@ -150,8 +150,8 @@ def test_a_contrast_theme_shows_what_is_pressed_and_how_long_bars_are(listening)
     page.wait_for_selector(".ex-words-chip[aria-pressed=true]:has-text('fox')")
     highlight = page.evaluate(system, "Highlight")
     assert chosen.evaluate(COLOUR) == highlight != other.evaluate(COLOUR)
-    assert other.locator(".ex-words-bar").evaluate(COLOUR) == highlight
-    assert chosen.locator(".ex-words-bar").evaluate(COLOUR) != highlight
+    assert other.locator(".ex-token-bar > span").evaluate(COLOUR) == highlight
+    assert chosen.locator(".ex-token-bar > span").evaluate(COLOUR) != highlight
 
 
 def test_a_contrast_theme_leaves_pencils_and_scales_their_colours(open_page):

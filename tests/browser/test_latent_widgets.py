@@ -33,6 +33,27 @@ def test_the_compression_is_drawn_to_scale_and_told(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
+def test_what_the_compression_saves_waits_for_the_guess(open_page):
+    shown = Compression(make_trace(size=64), cost.PUBLISHED[0].unet)
+    shown.shown = False
+    page = open_page(static_page([shown]))
+    assert page.is_visible("text=Guess above to see this")
+    assert page.is_hidden("text=fewer")
+    assert page.locator("canvas:visible").count() == 0
+    page.evaluate("models[0].set('shown', true)")
+    page.wait_for_selector("text=48 × fewer")
+    assert page.is_hidden("text=Guess above to see this")
+
+
+def test_a_table_that_is_cut_off_has_a_shadow_at_its_edge(open_page):
+    shown = Compression(make_trace(size=64), cost.PUBLISHED[0].unet)
+    page = open_page(static_page([shown]), **NARROW)
+    table = page.locator(".ex-compression-table")
+    assert table.evaluate("node => node.scrollWidth > node.clientWidth")
+    attached = table.evaluate("node => getComputedStyle(node).backgroundAttachment")
+    assert attached == "local, local, scroll, scroll"
+
+
 def test_only_news_is_read_out(listening):
     def make(controller):
         shown = Compression(make_trace(), cost.PUBLISHED[0].unet, controller=controller)
@@ -135,6 +156,26 @@ def test_channels_ask_once_the_hand_rests(listening):
     assert page.evaluate("window.sent[1].gains") == [1] * 8
 
 
+@pytest.mark.parametrize(("width", "columns"), [(1000, 8), (400, 4)])
+def test_channels_stand_in_full_rows_below_the_picture_and_its_button(listening, width, columns):
+    page = listening(
+        lambda controller: Channels(tiny_trace(), tiny_trace(seed=8), controller=controller),
+        viewport={"width": width, "height": 900},
+    )
+    tiles = page.locator(".ex-channels-tiles canvas")
+    tops = [round(tile.bounding_box()["y"]) for tile in tiles.all()]
+    assert [tops.count(top) for top in sorted(set(tops))] == [columns] * (8 // columns)
+    picture = page.locator(".ex-channels figure:nth-child(2)").bounding_box()
+    button = page.locator("button:text-is('Decode')").bounding_box()
+    assert 0 <= button["y"] - picture["y"] - picture["height"] < 40
+    assert button["y"] + button["height"] <= tops[0]
+    page.evaluate("models[0].set('_status', { state: 'running', step: 0, total: 1 })")
+    page.wait_for_selector("text=Cancel")
+    assert round(tiles.first.bounding_box()["y"]) == tops[0]  # a slider that is held stays
+    swap = page.locator("button:text-is('swap')").first
+    assert swap.evaluate("node => getComputedStyle(node).borderColor") != "rgba(0, 0, 0, 0)"
+
+
 def brush(controller):
     return Brush(tiny_trace(), controller=controller)
 
@@ -166,6 +207,13 @@ def test_the_brush_paints_what_the_pointer_goes_over(listening):
         "amount": 2,
     }
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_nothing_calls_for_taking_all_strokes_back(listening):
+    page = listening(brush)
+    undo, back = (page.locator(f"text={words}") for words in ("Undo", "Take everything back"))
+    background = "node => getComputedStyle(node).backgroundColor"
+    assert back.evaluate(background) == undo.evaluate(background)
 
 
 def test_the_brush_works_with_keys_alone(listening):

@@ -61,7 +61,7 @@ def test_a_picture_fades_and_the_model_is_asked_about_it(page):
     page.wait_for_selector(f"{FADE} >> text=timestep 1000 of 1000")
     repainted(page, faded, before)
     page.click(f"{FADE} >> text=another")
-    assert page.is_visible(f"{GUESSES} >> text=The curve waits for your guess")
+    assert page.is_visible(f"{GUESSES} >> text=Guess above to see this")
     assert "with an error of" in answer(page, "Where is the noise hardest", "where there is much")
     page.wait_for_selector(f"{GUESSES} >> text=Mean squared error")
     guessed = page.locator(f"{GUESSES} canvas").first
@@ -102,7 +102,7 @@ def test_a_knob_and_a_part_are_chosen_and_the_prompt_is_swapped(page):
     last = recorded.trace("running_example").seed + 11
     page.wait_for_selector(f"{SWEEP} >> nth=0 >> text=seed {last}")
     assert "grey levels" in page.locator(".ex-question-told").last.inner_text() or answer(
-        page, "changes the picture most", "guidance off"
+        page, "leaves the picture as it was", "guidance off"
     )
     page.click(f"{DENOISER} >> [data-part=mid_block]")
     page.wait_for_selector(f"{DENOISER} >> text=where each place has seen the whole picture")

@@ -405,6 +405,57 @@ def test_a_plot_marks_and_reads_its_points(open_page):
     assert all(after > before for before, after in pairwise(ticks))
 
 
+def test_shares_are_in_percent_and_written_where_they_were_measured(open_page):
+    curve = [[1, 0.845], [2, 0.95], [20, 1]]
+    shown = Plot({"style": curve}, x="guidance scale", y="share", percent=True, log=True)
+    page = open_page(static_page([shown]))
+    page.wait_for_selector(".ex-plot .ex-plot-line-0")
+    texts = page.locator(".ex-plot text").all_text_contents()
+    assert texts == ["80 %", "85 %", "90 %", "95 %", "100 %", "1", "2", "20", "guidance scale →"]
+    assert page.inner_text(".ex-plot-title") == "↑ share"
+    places = [float(one.get_attribute("cx")) for one in page.locator(".ex-plot-point").all()]
+    twice, tenfold = np.diff(places)
+    assert tenfold / twice == pytest.approx(np.log(10) / np.log(2))
+    page.focus(".ex-plot")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("text=style, point 2: 2, 95 %")
+
+
+def test_a_way_is_marked_where_it_begins_and_ends(open_page):
+    ways = {"noisy state": [[0, 0], [2, 3], [9, 1]], "predicted now": [[7, 3], [9, 1]]}
+    page = open_page(static_page([Plot(ways, equal=True)]))
+    page.wait_for_selector(".ex-plot-end")
+    assert page.locator(".ex-plot-end").all_text_contents() == ["start", "start", "end"]
+    line = page.get_attribute(".ex-plot .ex-plot-line-0", "d")
+    for words, point in ((0, line[1:].split("L")[0]), (2, line.split("L")[-1])):
+        assert page.locator(".ex-plot-end").nth(words).get_attribute("x") == point.split()[0]
+
+
+def test_what_is_not_ready_is_not_seen(open_page):
+    plot = Plot({"loss": [[0, 1], [1, 2]]})
+    plot.ready = False
+    page = open_page(static_page([plot]))
+    assert page.locator(".ex").is_hidden()
+    page.evaluate("models[0].set('ready', true)")
+    page.wait_for_selector(".ex-plot .ex-plot-line-0")
+
+
+def test_the_pictures_of_a_sweep_wait_for_the_guess(open_page):
+    recorded = {"Steps": {"1 step": shade(30), "8 steps": shade(200)}}
+    base = RunParameters(prompt="a fox")
+    sweep = Sweep(RunController(fingerprint="none"), base, recorded, knob="Steps")
+    sweep.shown = False
+    page = open_page(static_page([sweep]))
+    assert page.is_visible("text=Guess above to see this")
+    assert page.locator("canvas:visible").count() == 0
+    assert page.is_hidden("text=Measure how far they are apart")
+    page.evaluate("models[0].set('shown', true)")
+    shaded(page, ".ex-sweep canvas >> nth=0", 30)
+    assert page.is_visible("text=Measure how far they are apart")
+    assert page.is_hidden("text=Guess above to see this")
+
+
 def test_a_sweep_without_a_kernel_shows_what_was_recorded(open_page):
     file = io.BytesIO()
     Image.new("RGB", (16, 16), (30, 160, 60)).save(file, "WEBP")
@@ -434,7 +485,7 @@ def test_the_swap_shows_its_curves_after_the_guess(open_page):
     page = open_page(
         static_page([Swap(BASE, "an owl", swapped)]), viewport={"width": 400, "height": 900}
     )
-    assert page.get_attribute(".ex-curve-line >> nth=0", "d") == ""
+    assert page.get_attribute(".ex-curve .ex-curve-line", "d") == ""
     assert page.is_visible("text=The first 4 of 8 steps for the first sentence, the other 4")
     assert page.locator(".ex-swap figcaption").first.inner_text() == "First sentence alone: “a fox”"
     page.focus(".ex-curve input")
@@ -516,6 +567,14 @@ def test_learning_links_its_pictures_to_its_error(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
+def test_errors_fall_by_powers_of_ten(open_page):
+    page = open_page(static_page([Learning({"denoiser": [(1, 10.0), (2, 1.0), (3, 0.1)]})]))
+    assert page.locator(".ex-curve-mark").all_inner_texts() == ["0.1", "0.3", "1", "3", "10"]
+    path = page.get_attribute(".ex-curve-line", "d")
+    first, second, third = (float(point.split()[1]) for point in path[1:].split("L"))
+    assert second - first == pytest.approx(third - second)
+
+
 def test_learning_without_pictures_says_so(open_page):
     page = open_page(static_page([Learning(LOSSES)]))
     assert page.is_visible("text=No pictures of this training were kept")
@@ -543,10 +602,13 @@ def test_curves_wait_for_the_guess_that_they_would_answer(open_page):
         links=[((0, "answered"), (place, "shown")) for place in (1, 2)],
     )
     page = open_page(page)
-    assert page.is_visible("text=The curve waits for your guess")
+    waits = page.locator("#widget-1 .ex-ghost")
+    assert waits.is_visible()
+    low = page.locator("#widget-1 .ex-curve").bounding_box()["height"]
     assert page.get_attribute(".ex-curve-line", "d") == ""
     assert page.is_hidden(".ex-plot")
     page.click("button:text-is('late')")
     page.wait_for_selector(".ex-plot:visible .ex-plot-line")
     assert page.get_attribute(".ex-curve-line", "d").startswith("M")
-    assert page.is_hidden("text=The curve waits for your guess")
+    assert waits.is_hidden()
+    assert page.locator("#widget-1 .ex-curve").bounding_box()["height"] > 2 * low

@@ -38,6 +38,19 @@ def test_the_nearest_are_shown_and_one_is_put_beside_the_picture(open_page, weig
     assert page.evaluate(NO_WIDER)
 
 
+def test_how_near_unseen_drawings_come_waits_for_the_guess(open_page, weights):
+    shown = Nearest(make_trace(size=SIZE), make_findings(), weights)
+    shown.shown = False
+    page = open_page(static_page([shown]))
+    assert page.locator(".ex-nearest-pick").count() == 10
+    assert page.locator("text=Guess above to see this").count() == 2
+    assert page.locator(".ex-nearest-scale").count() == 0
+    assert page.locator(".ex-nearest-verdict").count() == 0
+    page.evaluate("models[0].set('shown', true)")
+    page.wait_for_selector("text=Of 100 such drawings, 25 come nearer")
+    assert page.locator(".ex-nearest-scale").count() == 2
+
+
 def test_where_two_pictures_differ_is_black_where_they_do_not(open_page, weights):
     shown = Nearest(make_trace(size=SIZE), make_findings(), weights)
     own = shown._frames[slice(*shown._frame_index["own"])]
@@ -112,7 +125,8 @@ def test_the_same_picture_is_told_to_be_the_same(open_page):
     page.wait_for_selector("text=needs a live page")
     assert page.evaluate(NO_WIDER)
     page.evaluate("models[0].set('shown', false)")
-    page.wait_for_selector("text=Guess first.")
+    page.wait_for_selector("text=Guess above to see this")
+    assert page.is_hidden(".ex-again-verdict")
     assert page.locator(".ex-again figure:visible").count() == 1
 
 

@@ -66,7 +66,11 @@ def test_dragging_scrubs(open_page, html):
     page.mouse.move(box["x"] + box["width"] - 12, box["y"] + box["height"] / 2, steps=8)
     page.mouse.up()
     arrived(page, STEPS)
-    assert page.inner_text("figcaption >> nth=1") == "The finished picture"
+    titles = page.locator(".ex-player-picture figcaption")
+    assert titles.all_inner_texts() == ["All noise is gone", "The finished picture"]
+    page.keyboard.press("ArrowLeft")
+    arrived(page, STEPS - 1)
+    assert titles.all_inner_texts() == ["Noisy state", "What the model predicts now"]
 
 
 def test_space_plays_to_the_end_and_the_button_starts_again(open_page, html):
@@ -198,9 +202,29 @@ def test_the_smaller_widgets_and_a_link_between_two(open_page):
     page.wait_for_selector(".ex-spoken:has-text('Channel 1, row 2, column 1:')", state="attached")
 
     assert page.is_visible(f"text=Latents after step 4 of {STEPS}")
-    page.focus("input[type=range]")
+    page.focus(".ex-track input")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector(f"text=Latents after step 5 of {STEPS}")
+
+
+def test_the_latents_have_a_slider_of_their_own_that_moves_the_player_too(open_page):
+    trace = make_trace(steps=STEPS)
+    widgets = [LatentGrid(trace), Player(trace, step=4)]
+    page = drawn(open_page(static_page(widgets, links=[((1, "step"), (0, "step"))])))
+    slider = page.get_by_label("Step of the run").first
+    slider.focus()
+    canvases = page.locator(".ex-latents canvas")
+    before = sums(canvases)
+    page.keyboard.press("ArrowRight")
+    arrived(page, 5)
+    page.wait_for_selector(f"text=Latents after step 5 of {STEPS}")
+    repainted(page, canvases, before)
+    assert slider.get_attribute("aria-valuetext") == f"Step 5 of {STEPS}"
+    page.keyboard.press("End")
+    arrived(page, STEPS)
+    page.evaluate("models[0].set('_shape', { ...models[0].get('_shape'), states: 1 })")
+    page.evaluate("models[0].set('step', 0)")
+    slider.wait_for(state="hidden")
 
 
 def test_an_animation_shows_how_far_it_is_and_can_be_given_up(open_page):

@@ -88,6 +88,7 @@ def write_site(folder, pipe, trace):
         *curves_of(trace),
         Plot({"loss": [(0, 1.0), (1, 0.5)]}, x="step", y="loss"),
     ]
+    widgets[7].ready = False  # as long as there is no run of the reader's own
     page = Page("draw", "Draw")
     for i, widget in enumerate(widgets):
         page.bundle.add(widget.get_state(), [f"#widget-{i}"])
@@ -247,6 +248,7 @@ def test_the_widgets_show_the_run_that_was_drawn(page):
     assert "".join(words) == "arobotandarabbitdance"
     labels = page.locator(".ex:has(.ex-fingerprints) figcaption").all_inner_texts()
     assert labels == ["your sentence", "our example"]
+    page.locator(".ex:has(.ex-panels-grid)").nth(1).get_by_text("of 3").first.wait_for()
     page.wait_for_selector("text=Latents after step 3 of 3")
     page.focus(f"{STUDIO} .ex-track input")
     page.keyboard.press("Home")

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from explainer.runs import RunController
+from explainer.sharing import parameters_of
 from explainer.trace import Trace
-from explainer.widgets import Studio, TokenRow, TwoRuns
+from explainer.widgets import Player, Studio, Sweep, TokenRow, TwoRuns
 from explainer.widgets.host import static_page
 from tests import servers
 from tests.browser.attended import attended
+from tests.browser.canvases import sums, until
 from tests.synthetic import make_trace, webp
 
 PATIENCE_MS = 90_000
@@ -39,6 +41,26 @@ Studio(
     examples=["a fox in the snow, watercolour", "<script>alert(1)</script>"],
 )
 """
+
+
+def test_fields_look_alike_and_keep_apart_from_their_names(open_page):
+    controller, trace = RunController(fingerprint="none"), make_trace()
+    sweep = Sweep(controller, parameters_of(trace))
+    page = open_page(attended(Studio(controller, trace=trace), sweep))
+    # As ipywidgets' own style sheet has it, which comes with every kernel.
+    page.add_style_tag(content=".jupyter-widgets label { margin-bottom: initial; }")
+    page.evaluate("document.body.classList.add('jupyter-widgets')")
+    gap = "all => all.map((node) => getComputedStyle(node).marginBottom)"
+    assert set(page.locator(".ex-field-title").evaluate_all(gap)) == {"6.4px"}
+    look = """all => all.map((node) => {
+      const { backgroundColor, fontFamily, borderRadius } = getComputedStyle(node);
+      return [backgroundColor, fontFamily, borderRadius].join();
+    })"""
+    names = ".ex-input", ".ex-text-field"
+    assert len({one for name in names for one in page.locator(name).evaluate_all(look)}) == 1
+    paper = page.locator(".ex").first.evaluate("node => getComputedStyle(node).backgroundColor")
+    colour = "node => getComputedStyle(node).backgroundColor"
+    assert page.locator(".ex-prompt").first.evaluate(colour) == paper
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +277,61 @@ def test_without_a_kernel_the_page_says_so_and_the_player_works(open_page):
     page.focus(".ex-track input")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector(".ex-player-step:text-is('Step 5 of 10')")
+
+
+def previewed(page, k, of=0):
+    """Have a picture of widget `of`, after k steps, stand for that of a run that is being drawn."""
+    page.evaluate(
+        """([k, of]) => {
+          const { buffer, byteOffset } = models[of].get("_frames");
+          const [from, to] = models[of].get("_frame_index").x0.slice(k);
+          models[0].set("_status", { state: "running", step: k, total: 10, elapsed: k });
+          models[0].set("_preview", new DataView(buffer, byteOffset + from, to - from));
+        }""",
+        [k, of],
+    )
+
+
+@pytest.mark.parametrize("end", ["cancelled", "failed"])
+def test_the_picture_to_come_takes_the_place_of_the_last_until_it_ends(open_page, end):
+    page = open_page(attended(Studio(RunController(fingerprint="none"), trace=make_trace())))
+    titles = page.locator(".ex-player-picture figcaption")
+    canvases = page.locator(".ex-player-canvas")
+    painted = "canvas => canvas.getContext('2d').getImageData(9, 9, 1, 1).data[3]"
+    until(page, lambda: [one.evaluate(painted) for one in canvases.all()], [255, 255].__eq__)
+    last, words = sums(canvases), page.inner_text(".ex-player")
+    page.focus(".ex-play")
+
+    previewed(page, 2)
+    page.wait_for_selector(".ex-player-step:text-is('Step 2 of 10')")
+    assert titles.all_inner_texts() == ["The last one", "What the model predicts now"]
+    left, right = until(page, lambda: sums(canvases), lambda now: now[1] != last[1])
+    assert left == last[1]  # the finished picture
+    assert page.evaluate("document.activeElement.textContent") == "Cancel"
+    assert page.locator(".ex-player-former").evaluate("node => node.inert")
+    assert not page.is_visible(".ex-live-picture")
+    previewed(page, 3)
+    page.wait_for_selector(".ex-player-step:text-is('Step 3 of 10')")
+    until(page, lambda: sums(canvases), lambda now: now[1] not in (right, last[1]))
+
+    page.evaluate(
+        """state => {
+          models[0].set("_status", { state, step: 3, total: 10, elapsed: 3 });
+          models[0].set("_preview", new DataView(new ArrayBuffer(0)));
+        }""",
+        end,
+    )
+    until(page, lambda: sums(canvases), last.__eq__)
+    assert page.inner_text(".ex-player") == words
+    assert not page.locator(".ex-player-former").evaluate("node => node.inert")
+
+
+def test_the_first_picture_of_all_is_shown_large_as_it_comes(open_page):
+    shown = [Studio(RunController(fingerprint="none")), Player(make_trace())]
+    page = open_page(static_page(shown))
+    previewed(page, 1, of=1)
+    page.wait_for_selector(".ex-live-picture")
+    assert page.locator(".ex-live-picture").bounding_box()["width"] > 300
 
 
 RUNNING = "models[0].set('_status', { state: 'running', step: 1, total: 9, elapsed: 1 })"

@@ -96,10 +96,13 @@ def test_distances_wait_for_the_guess(open_page):
     shown = Styles(BASE, STYLES, made_grid())
     shown.shown = False
     page = open_page(static_page([shown]))
-    assert page.is_visible("text=The distances wait for your guess")
+    assert page.is_visible("text=Guess above to see this")
     assert "away" not in page.inner_text("body")
+    low = page.locator(".ex-curve").bounding_box()["height"]
     page.evaluate("models[0].set('shown', true)")
     page.wait_for_selector("text=1.00 away")
+    assert page.locator(".ex-curve").bounding_box()["height"] > 2 * low
+    assert page.is_hidden("text=Guess above to see this")
     assert page.is_visible("text=Drawing a sentence of your own needs")
 
 
@@ -162,6 +165,34 @@ def test_the_words_attention_is_read_by_layer_and_step(open_page):
     narrow_enough(page)
 
 
+def test_what_the_words_get_waits_for_the_guess(open_page):
+    shown = StyleWords(BASE, "crayon", made_shares())
+    shown.shown = False
+    page = open_page(static_page([shown]))
+    assert page.is_visible("text=Guess above to see this")
+    assert page.is_hidden(".ex-style-words")
+    assert " × " not in page.inner_text(".ex")
+    page.evaluate("models[0].set('shown', true)")
+    page.wait_for_selector("text=up, 8 × 8")
+    assert page.is_hidden("text=Guess above to see this")
+
+
+def test_the_colours_of_attention_reach_as_far_as_it_does(open_page):
+    page = open_page(static_page([StyleWords(BASE, "crayon", made_shares())]))
+    legend = page.locator(".ex-style-words-key .ex-legend")
+    legend.get_by_text("1 ×").wait_for()
+    assert legend.inner_text().split("\n") == ["1 ×", "4 ×"]
+    page.focus(".ex-style-words-range")
+    page.keyboard.press("End")
+    page.wait_for_selector(".ex-style-words >> text=4.00 ×")
+    colour = "canvas => [...canvas.getContext('2d').getImageData(9, 9, 1, 1).data.slice(0, 3)]"
+    page.click("button:text-is('(end)')")
+    page.wait_for_selector(".ex-style-words-key >> text=1/4 ×")
+    assert legend.inner_text().split("\n") == ["1/4 ×", "1 ×"]
+    canvas = page.locator(".ex-style-words canvas").first
+    until(page, lambda: canvas.evaluate(colour), [5, 48, 97].__eq__)  # the lowest of all
+
+
 def made_swap(levels, shares):
     return swap.Swap(
         first="a fox, crayon",
@@ -215,10 +246,12 @@ def test_a_mix_is_slid_along(listening):
     page = listening(
         lambda controller: StyleWays(BASE, "mix", form, way, controller=controller), **NARROW
     )
-    page.wait_for_selector(".ex-style-said:has-text('Middle: 50 % by pixels')")
+    page.wait_for_selector(".ex-style-said:has-text('50 % by pixels')")
+    assert page.get_by_text("middle", exact=True).count() == 1  # below its picture, and not again
     page.focus(".ex-curve input")
     page.keyboard.press("ArrowRight")
-    page.wait_for_selector(".ex-style-said:has-text('End: 100 % by pixels')")
+    page.wait_for_selector(".ex-style-said:has-text('100 % by pixels')")
+    assert page.get_attribute(".ex-curve input", "aria-valuetext") == "end: 100 % by pixels"
     shaded(page, ".ex-style-ways canvas", [0, 40, 40])
     lightness = page.locator("strong[data-measure=lightness]").inner_text()
     assert float(lightness) == pytest.approx(16, abs=1)  # L* of grey 40

@@ -72,6 +72,13 @@ def test_a_tokens_numbers_are_read_by_keyboard(open_page, encoder):
     np.testing.assert_allclose([float(one) for one in shown], numbers, atol=0.0051)
     own = encoded.attention[0].mean(axis=0)[2, 2]
     assert page.inner_text(".ex-layers-looked").startswith("In layer 1, “fox” takes most from")
+    widths = "all => all.map((node) => node.getBoundingClientRect().width)"
+    tracks, bars = (
+        np.array(page.locator(f".ex-layers-token {part}").evaluate_all(widths))
+        for part in (".ex-token-bar", ".ex-token-bar > span")
+    )
+    shares = encoded.attention[0].mean(axis=0)[2]
+    np.testing.assert_allclose(bars / tracks, (shares / shares.max())[: len(bars)], atol=0.03)
     label = page.get_attribute(".ex-layers-token[aria-pressed=true]", "aria-label")
     assert label == f"fox, attention {int(100 * own + 0.5)} %"
     assert fits(page)
@@ -116,6 +123,18 @@ def test_phrases_have_a_table_a_map_and_axes(open_page, encoder):
     refreshed(page)
     assert page.evaluate("written") == 0  # what is written is read out, also the same words
     assert fits(page)
+
+
+def test_the_place_of_table_and_maps_waits_for_the_guess(open_page, encoder):
+    phrases = widgets.Phrases(encoder, ["a fox", "an owl"], (("day", "night"), ("pencil", "ink")))
+    phrases.shown = False
+    page = open_page(static_page([phrases]))
+    box, place = (page.locator(one).bounding_box() for one in ("textarea", ".ex-ghost"))
+    assert place["x"] > box["x"] + box["width"]
+    assert place["height"] > box["height"]
+    page.evaluate("models[0].set('shown', true)")
+    page.wait_for_selector(".ex-phrases-table")
+    assert page.is_hidden(".ex-ghost")
 
 
 def test_a_cosine_of_nothing_has_no_sign(open_page, encoder):

@@ -24,7 +24,7 @@
       at: ".ex:has(.ex-latents)",
       title: "None of it happens on pixels",
       text: "These cells are the latents. The model only ever sees them; a decoder makes the picture of them at the end.",
-      try: "Move the slider of the player above, and watch the cells.",
+      try: "Move the slider, and watch the cells.",
     },
     {
       page: "01_text",

@@ -31,7 +31,7 @@ format: $(VENV)/.ready-test ## Put the sources into the house style
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-assets: $(VENV)/.ready-test ## Make again everything that follows from the weights
+assets: $(VENV)/.ready-test ## Make again what the pages open with, from the weights
 	$(PY) scripts/make_assets.py
 
 clean: ## Remove what was installed and built here

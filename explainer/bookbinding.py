@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 import explainer
+from explainer.pictures import opened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -112,7 +113,7 @@ def _colophon(pages: Sequence[Page], about: Mapping[str, str]) -> Figure:
 
 
 def _paste(sheet: Figure, page: Page, place: tuple[float, float, float, float]) -> None:
-    image = Image.open(io.BytesIO(page.picture)).convert("RGB")
+    image = opened(page.picture)
     size = (_ENLARGED * image.width, _ENLARGED * image.height)
     axes = sheet.add_axes(place)
     axes.imshow(image.resize(size, Image.Resampling.BICUBIC), interpolation="none")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from explainer import record_command
+from explainer import record_command, serving
 from explainer.record_command import INTERRUPTED
 from explainer.site import command as export_command
 
@@ -30,18 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         return int(options.run(options))
-    except _expected_errors() as error:
+    except (ValueError, OSError, serving.ServingError) as error:
         print(f"explainer {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return INTERRUPTED
-
-
-def _expected_errors() -> tuple[type[Exception], ...]:
-    from explainer.serving import ServingError
-
-    return (ValueError, OSError, ServingError)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,6 +75,7 @@ def _add_serve(commands: _Commands) -> None:
 
 
 def _add_public(parser: argparse._ArgumentGroup) -> None:
+    usual = serving.Public()
     parser.add_argument(
         "--public",
         action="store_true",
@@ -94,20 +89,22 @@ def _add_public(parser: argparse._ArgumentGroup) -> None:
         help="a hub id or a folder that they may load, besides the embedded model",
     )
     parser.add_argument(
-        "--most-steps", type=_count, default=50, metavar="N", help="of a run; default: %(default)s"
+        "--most-steps",
+        type=_count,
+        default=usual.steps,
+        metavar="N",
+        help="of a run; default: %(default)s",
     )
     parser.add_argument(
         "--most-seconds",
         type=_count,
-        default=120,
+        default=int(usual.seconds),
         metavar="N",
         help="of a run; default: %(default)s",
     )
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from explainer import serving
-
     public = serving.Public(
         models=tuple(map(_found_from_anywhere, options.allow_model)),
         steps=options.most_steps,
@@ -143,8 +140,6 @@ def _add_lab(commands: _Commands) -> None:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    from explainer import serving
-
     serving.lab(options.notebooks, browser=not options.no_browser)
     return 0
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from explainer.capture.families import FAMILIES
 from explainer.measuring import BYTES, Needs
 
 __all__ = ["Machine", "Way", "gigabytes", "half", "machine", "way", "ways"]
 
 FREE_SHARE = 0.9
 """Of the free memory; the rest is left to what else goes on."""
-BFLOAT16 = ("StableDiffusion3Pipeline", "FluxPipeline")
-"""Pipelines in whose activations float16 overflows."""
 
 
 class Machine(NamedTuple):
@@ -70,7 +69,8 @@ class Way(NamedTuple):
 
 def half(pipeline: str) -> str:
     """The precision of two bytes that suits a pipeline's activations on a GPU."""
-    return "bfloat16" if pipeline in BFLOAT16 else "float16"
+    family = FAMILIES.get(pipeline)
+    return family.half if family else "float16"
 
 
 def ways(needs: Needs, here: Machine) -> tuple[Way, ...]:

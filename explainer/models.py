@@ -18,6 +18,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from explainer import fingerprints, measuring, memory
+from explainer.capture.families import TEXT_TO_IMAGE
 from explainer.limits import EMBEDDED, Limits
 from explainer.parameters import RunParameters
 
@@ -42,15 +43,7 @@ __all__ = [
     "usual_settings",
 ]
 
-PIPELINES = (
-    "StableDiffusionPipeline",
-    "StableDiffusionXLPipeline",
-    "LatentConsistencyModelPipeline",
-    "StableDiffusion3Pipeline",
-    "FluxPipeline",
-    "PixArtAlphaPipeline",
-    "PixArtSigmaPipeline",
-)
+PIPELINES = tuple(TEXT_TO_IMAGE)
 LIBRARIES = ("diffusers", "transformers")
 
 _INDEX = "model_index.json"

@@ -13,6 +13,9 @@ MAX_PROMPT = 2000
 """Characters. CLIP reads some 77 tokens, so that no one loses words to this limit."""
 MAX_SEED = 2**64 - 1
 """What ``torch.Generator.manual_seed`` takes."""
+STEPS = 25
+"""The embedded model's, where nothing else is asked for; so is its guidance scale."""
+GUIDANCE_SCALE = 3.0
 MAX_STEPS = 200
 MAX_GUIDANCE_SCALE = 50.0
 MAX_WEIGHT = 10.0
@@ -53,8 +56,8 @@ class RunParameters:
     prompt: str
     negative_prompt: str = ""
     seed: int = 0
-    steps: int = 25
-    guidance_scale: float = 3.0
+    steps: int = STEPS
+    guidance_scale: float = GUIDANCE_SCALE
     scheduler: str | None = None
     weights: tuple[tuple[str, float], ...] = ()
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 import explainer
 from explainer.parameters import ParameterError, RunParameters
+from explainer.pictures import opened
 
 if TYPE_CHECKING:
     from explainer.trace import Trace
@@ -138,10 +139,8 @@ def animation(
 
 
 def _step(trace: Trace, step: int) -> Image.Image:
-    pictures = [
-        Image.open(io.BytesIO(trace.frames[name][step])).convert("RGB") for name in ("noisy", "x0")
-    ]
-    return _sheet(trace, pictures, _words(trace, step))
+    shown = [opened(trace.frames[name][step]) for name in ("noisy", "x0")]
+    return _sheet(trace, shown, _words(trace, step))
 
 
 def _last(trace: Trace) -> Image.Image:

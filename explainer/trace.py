@@ -33,6 +33,8 @@ import safetensors
 import safetensors.numpy
 from PIL import Image
 
+from explainer.pictures import opened
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -263,9 +265,7 @@ class Trace:
     @property
     def prediction_type(self) -> str:
         """What is predicted: "epsilon" (noise), "sample", "v_prediction" or "flow_prediction"."""
-        flow = self.scheduler.startswith("FlowMatch")
-        default = "flow_prediction" if flow else "epsilon"
-        return str(self.scheduler_config.get("prediction_type", default))
+        return predicted_by(self.scheduler, self.scheduler_config)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -274,7 +274,7 @@ class Trace:
 
     def image(self) -> Image.Image:
         """The final picture, (height, width) RGB."""
-        return Image.open(io.BytesIO(self.picture), formats=["WEBP"]).convert("RGB")
+        return opened(self.picture)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the trace to one file, which appears whole or not at all.
@@ -441,6 +441,12 @@ def _check_pixels(width: int, height: int) -> None:
             f"its picture has {width} × {height} pixels; traces have at most "
             f"{MAX_PIXELS // 2**20} million."
         )
+
+
+def predicted_by(scheduler: str, config: Mapping[str, Any]) -> str:
+    """Tells what a denoiser predicts, by the class and the configuration of its scheduler."""
+    default = "flow_prediction" if scheduler.startswith("FlowMatch") else "epsilon"
+    return str(config.get("prediction_type", default))
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

@@ -1,14 +1,20 @@
 """For all tests: several at once, and nothing of theirs among what the user keeps."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
+if TYPE_CHECKING:
+    from explainer.runs import RunController
 
 WORKER_BYTES = 3 * 2**30
 """What a worker may take with torch, a browser, a server and the kernels of two pages."""
@@ -48,6 +54,21 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests import tiny  # and with it torch, which must find the setting above
 
     return tiny.save_folder(tmp_path_factory.mktemp("models") / "tiny-model")
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[RunController]:
+    """A real controller on a tiny pipeline, which is one for all."""
+    from explainer.cache import TraceCache
+    from explainer.runs import RunController
+    from explainer.turns import Turns
+    from tests import tiny
+
+    controller = RunController(
+        tiny.shared, TraceCache(tmp_path / "cache"), turns=Turns(tmp_path / "turns")
+    )
+    yield controller
+    controller.close()
 
 
 @pytest.fixture

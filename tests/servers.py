@@ -51,6 +51,7 @@ def serving(folder, command, address, *, cwd=None, **variables):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    assert process.returncode in {0, -signal.SIGKILL}, log.read_text()
 
 
 def voila(folder, *options):
@@ -60,11 +61,11 @@ def voila(folder, *options):
 
 
 @contextmanager
-def jupyterlab(folder):
-    """Serve JupyterLab on a copy of the notebooks: what is run there is saved there."""
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+def jupyterlab(folder, notebooks=ROOT / "notebooks"):
+    """Serve JupyterLab on a copy of notebooks: what is run there is saved there."""
+    shutil.copytree(notebooks, folder / "notebooks")
     arguments = ["lab", "--no-browser", "--notebooks", str(folder / "notebooks")]
-    address = r"http://localhost\S+/lab/tree/00_overview.ipynb\?token=\w+"
+    address = r"http://localhost\S+/lab/tree/00_\w+.ipynb\?token=\w+"
     # Two that look for a free port at once find the same one, and the second serves nobody.
     port = {"JUPYTER_PORT": str(free_port()), "JUPYTER_PORT_RETRIES": "0"}
     with server(folder, arguments, address, **port) as address:

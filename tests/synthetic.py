@@ -18,6 +18,11 @@ def webp(pixels, **options):
     return buffer.getvalue()
 
 
+def square(seed=0, size=16):
+    """(size, size, 3) uint8: noise, another for each seed."""
+    return np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
+
+
 def scene(size):
     """(size, size, 3) float: two trees and a fox-red figure under an evening sky."""
     large = 4 * size

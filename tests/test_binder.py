@@ -1,11 +1,8 @@
 """Binder without Docker: what it would build, and what the server that it starts answers."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -16,9 +13,8 @@ import pytest
 from docker.utils import exclude_paths
 
 from explainer import look
-from tests.servers import free_port
+from tests.servers import ROOT, free_port, serving
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -76,29 +72,11 @@ def server(tmp_path_factory):
     nbformat.write(page, folder / "page.ipynb")
     shutil.copytree(look.FOLDER, folder / "share" / "voila" / "templates" / "explainer")
     shutil.copy(ROOT / "voila.json", folder)
-    port = free_port()
-    options = ["--no-browser", "--allow-root", "--IdentityProvider.token=", f"--port={port}"]
-    environment = os.environ | {"JUPYTER_PATH": str(folder / "share"), "PYTHONPATH": str(ROOT)}
-    environment["JUPYTER_CONFIG_DIR"] = str(folder / "config")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jupyter_server", *options],
-        cwd=folder,
-        env=environment,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://localhost:{port}/"
-    try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                get(f"{address}api")
-                break
-            except OSError:
-                time.sleep(0.2)
+    options = ["--no-browser", "--allow-root", "--IdentityProvider.token="]
+    command = [sys.executable, "-m", "jupyter_server", *options, f"--port={free_port()}"]
+    share = {"JUPYTER_PATH": str(folder / "share")}
+    with serving(folder, command, r"http://localhost:\d+/", cwd=folder, **share) as address:
         yield address
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
 
 
 def test_the_server_shows_pages_in_our_look_without_their_code(server):

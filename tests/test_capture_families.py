@@ -28,27 +28,9 @@ pytestmark = [
 
 PROMPT = "A fox sleeps, on the beach"
 STEPS = 4
-DIFFUSION = (
-    "DDIMScheduler",
-    "DDPMScheduler",
-    "PNDMScheduler",
-    "LMSDiscreteScheduler",
-    "EulerDiscreteScheduler",
-    "EulerAncestralDiscreteScheduler",
-    "HeunDiscreteScheduler",
-    "KDPM2DiscreteScheduler",
-    "KDPM2AncestralDiscreteScheduler",
-    "DPMSolverMultistepScheduler",
-    "DPMSolverSinglestepScheduler",
-    "DPMSolverSDEScheduler",
-    "UniPCMultistepScheduler",
-    "DEISMultistepScheduler",
-    "LCMScheduler",
-    "TCDScheduler",
-)
 OF_FAMILY = {
-    "stable_diffusion_xl": DIFFUSION,
-    "pixart": DIFFUSION,
+    "stable_diffusion_xl": tiny.SCHEDULERS,
+    "pixart": tiny.SCHEDULERS,
     "stable_diffusion_3": (
         "FlowMatchEulerDiscreteScheduler",
         "FlowMatchHeunDiscreteScheduler",

@@ -1,6 +1,5 @@
 """The command line, run as a reader runs it."""
 
-import http.client
 import os
 import pty
 import re
@@ -8,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
+from urllib.request import urlopen
 
 import nbformat
 import pytest
@@ -17,8 +15,7 @@ import pytest
 from explainer import cli, serving
 from explainer.trace import Trace
 from tests import tiny
-
-COMMAND = [sys.executable, "-m", "explainer.cli"]
+from tests.servers import COMMAND, jupyterlab, server
 
 
 @pytest.fixture(scope="module")
@@ -40,82 +37,50 @@ def notebooks(tmp_path_factory):
     return folder
 
 
-def started(*arguments):
-    """Start a server; return it, the address that it names, and what it said before."""
-    server = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True)
-    said = []
-    for line in server.stdout:
-        said.append(line)
-        if address := re.search(r"http://\S+/", line):
-            return server, address[0], "".join(said)
-    raise AssertionError(f"the server ended: {''.join(said)}")
-
-
-def stop(server):
-    server.send_signal(signal.SIGINT)
-    server.communicate(timeout=60)
-    return server.returncode
-
-
 def fetched(address):
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(address) as answer:
-                return answer.geturl(), answer.read().decode()
-        except (ConnectionError, urllib.error.URLError, http.client.HTTPException):
-            time.sleep(0.1)
-    raise AssertionError(f"nothing answered at {address}")
+    with urlopen(address, timeout=60) as answer:
+        return answer.geturl(), answer.read().decode()
 
 
 @pytest.fixture(scope="module")
-def server(notebooks):
-    server, address, _ = started(
-        "serve", "--no-browser", "--port", "18866", "--notebooks", str(notebooks)
-    )
-    yield address
-    assert stop(server) == 0
+def served(notebooks, tmp_path_factory):
+    """The pages, served while the port asked for is in use: their address, that port, the log."""
+    folder = tmp_path_factory.mktemp("served")
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+        options = ["--no-browser", "--port", str(port), "--notebooks", str(notebooks)]
+        with server(folder, ["serve", *options], r"http://\S+/") as address:
+            yield address, port, folder / "log"
 
 
-def test_the_bare_address_leads_to_the_first_page(server):
-    url, page = fetched(server)
+def test_the_bare_address_leads_to_the_first_page(served):
+    url, page = fetched(served[0])
     assert url.endswith("/voila/render/00_first.ipynb")
     assert "computed 42" in page
 
 
-def test_a_page_shows_no_code(server):
-    _, page = fetched(f"{server}voila/render/01_second.ipynb")
+def test_a_page_shows_no_code(served):
+    _, page = fetched(f"{served[0]}voila/render/01_second.ipynb")
     assert "computed 42" in page
     assert "secret" not in page
 
 
-def test_a_page_loads_nothing_from_elsewhere(server):
-    _, page = fetched(server)
+def test_a_page_loads_nothing_from_elsewhere(served):
+    _, page = fetched(served[0])
     links = re.findall(r"<(?:link|script|img)\b[^>]*?(?:href|src)=[\"']?(https?:)?//", page)
     assert links == []
 
 
-def test_a_port_in_use_is_passed_over(notebooks):
-    with socket.create_server(("localhost", 0)) as taken:
-        port = taken.getsockname()[1]
-        server, address, said = started(
-            "serve", "--no-browser", "--port", str(port), "--notebooks", str(notebooks)
-        )
-        stop(server)
-    assert f"Port {port} is in use" in said
+def test_a_port_in_use_is_passed_over(served):
+    address, port, log = served
+    assert f"Port {port} is in use, so this takes" in log.read_text()
     assert f":{port}/" not in address
 
 
-def test_jupyterlab_opens_at_the_first_page(notebooks):
-    command = [*COMMAND, "lab", "--no-browser", "--notebooks", str(notebooks)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        address = next(
-            found[0]
-            for line in server.stderr
-            if (found := re.search(r"http://\S+/lab/tree/00_first.ipynb\?token=\w+", line))
-        )
+def test_jupyterlab_opens_at_the_first_page(notebooks, tmp_path):
+    with jupyterlab(tmp_path, notebooks) as address:
+        assert "/lab/tree/00_first.ipynb" in address
         _, page = fetched(address)
-        server.terminate()
-        server.communicate(timeout=60)
     assert "JupyterLab" in page
 
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import diffusers
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -112,6 +113,25 @@ def test_a_damaged_index(folder: Path, text: str) -> None:
     (folder / "model_index.json").write_text(text)
     with pytest.raises(ModelError, match="damaged"):
         load(folder)
+
+
+def test_diffusers_is_asked_for_safetensors_and_for_no_code_of_the_models(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever an index says or a later version of diffusers takes for granted."""
+    own, asked = diffusers.DiffusionPipeline.from_pretrained.__func__, []  # type: ignore[attr-defined]
+
+    def from_pretrained(cls: type, name: str, **options: Any) -> Any:
+        asked.append(options)
+        return own(cls, name, **options)
+
+    monkeypatch.setattr(
+        diffusers.StableDiffusionPipeline, "from_pretrained", classmethod(from_pretrained)
+    )
+    load(folder, device="cpu")
+    (options,) = asked
+    assert options["use_safetensors"] is True
+    assert options["trust_remote_code"] is False
 
 
 def test_pickled_weights_are_refused_unopened(folder: Path) -> None:

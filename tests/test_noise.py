@@ -11,6 +11,7 @@ from PIL import Image
 
 from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.parameters import ParameterError, RunParameters
+from explainer.pictures import webp
 from explainer.stages import broken, guesses, inside, knobs, latent, noise, swap
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
@@ -403,7 +404,7 @@ def test_a_swapped_run_is_that_of_a_pipeline_whose_prompt_changes_midway(pipe, s
         callback_on_step_end_tensor_inputs=["prompt_embeds"],
     ).images[0]
     ours = Image.open(io.BytesIO(found.pictures[place]))
-    assert swap._webp(theirs) == found.pictures[place]
+    assert webp(theirs) == found.pictures[place]
     assert ours.size == theirs.size
 
 

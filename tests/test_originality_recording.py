@@ -15,27 +15,17 @@ from explainer.stages import originality, originality_again, originality_index
 from explainer.stages.clip import ImageEncoder
 from explainer.stages.originality import MEASURES
 from storybook import world
+from storybook.training.presets import PRESETS
+from tests import tiny
 
 DRAWINGS, GENERATED = 5, 3
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    import torch
-
-    from storybook.training import autoencoder, clip, denoiser, export, tokenizer
-    from storybook.training.data import texts
-    from storybook.training.presets import PRESETS
-
-    preset = PRESETS["rehearsal"]
-    folder = tmp_path_factory.mktemp("model") / "weights"
-    record = {"world": world.WORLD_VERSION, "preset": asdict(preset), "stages": {}, "seed": 0}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        words = tokenizer.learn(texts(50, 2), preset.vocabulary)
-        parts = autoencoder.build(preset), denoiser.build(preset), clip.build(preset, words)
-        export.save(folder, *parts, words, record)
-    return folder
+    preset = asdict(PRESETS["rehearsal"])
+    told = {"world": world.WORLD_VERSION, "preset": preset, "stages": {}, "seed": 0}
+    return tiny.save_untrained(tmp_path_factory.mktemp("model") / "weights", told)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The project's files agree with each other."""
 
-import json
 import re
 import subprocess
 import tomllib
@@ -107,15 +106,6 @@ def test_torch_is_taken_from_another_index_alone(tmp_path, monkeypatch):
     assert first.endswith("--no-deps --index-url https://index.invalid/cpu torch")
     assert second.endswith(f"--editable {ROOT}")
     assert "--no-deps" not in second
-
-
-def test_notebooks_are_stripped_of_what_running_leaves():
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        notebook = json.loads(path.read_text())
-        assert "widgets" not in notebook["metadata"], path.name
-        for cell in notebook["cells"]:
-            assert not cell.get("outputs"), path.name
-            assert cell.get("execution_count") is None, path.name
 
 
 def test_no_file_is_too_big_to_clone():

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +20,10 @@ import nbformat
 import psutil
 import pytest
 from tornado.websocket import websocket_connect
+from voila.app import Voila
 
-from explainer import models, serving, widgets
+from explainer import _voila, models, serving, widgets
+from explainer._voila import Pages
 from explainer.cache import TraceCache
 from explainer.limits import VARIABLE, Limits
 from explainer.parameters import ParameterError, RunParameters
@@ -56,10 +59,10 @@ def served(folder, *arguments):
         yield address, folder / "log"
 
 
-def get(address):
+def get(address, opened=urlopen):
     """The status, the headers and the text of an answer."""
     try:
-        with urlopen(address, timeout=60) as answer:
+        with opened(address, timeout=60) as answer:
             return answer.status, answer.headers, answer.read().decode()
     except HTTPError as error:
         with error:
@@ -67,9 +70,20 @@ def get(address):
 
 
 @pytest.fixture(scope="module")
-def public(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("public")
-    with served(folder, "--public", "--most-steps", "30", "--allow-model", "a/b") as (address, _):
+def model(tmp_path_factory):
+    """A folder that strangers may load, named from the one above it."""
+    folder = tmp_path_factory.mktemp("public") / "model"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def public(model):
+    """A server for strangers, in a folder whose settings would have it tell more."""
+    telling = {"VoilaConfiguration": {"show_tracebacks": True, "strip_sources": False}}
+    (model.parent / "voila.json").write_text(json.dumps(telling))
+    allowed = ["--most-steps", "30", "--allow-model", "model", "--allow-model", "a/b"]
+    with served(model.parent, "--public", *allowed) as (address, _):
         yield address
 
 
@@ -80,11 +94,64 @@ def page(public):
     return headers, text
 
 
-def test_limits_reach_the_kernel(page):
-    assert "Limits(steps=30, seconds=120, models=(&#39;a/b&#39;,)" in page[1].replace("'", "&#39;")
+def test_limits_reach_the_kernel_which_finds_the_folders_from_its_own(model, page):
+    limits = (
+        f"Limits(steps=30, seconds=120, models=('{model}', 'a/b'), keep_seconds=1200, "
+        "upload_bytes=67108864)"
+    )
+    assert limits in page[1].replace("&#39;", "'")
+
+
+@pytest.mark.parametrize(
+    ("public", "culling"),
+    [
+        (None, {"cull_idle_timeout": 3600, "cull_interval": 60}),
+        (
+            serving.Public(),
+            {"cull_idle_timeout": 1200, "cull_interval": 60, "cull_connected": True},
+        ),
+    ],
+)
+def test_a_page_that_nobody_uses_ends_and_none_may_send_much(
+    tmp_path, monkeypatch, public, culling
+):
+    for name in (VARIABLE, "EXPLAINER_CACHE", "JUPYTER_PATH"):
+        monkeypatch.setenv(name, "")  # so that what is set there does not outlast the test
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    nbformat.write(notebook(), tmp_path / "00_first.ipynb")
+    asked = []
+    monkeypatch.setattr(Pages, "launch_instance", lambda _folder, config: asked.append(config))
+    serving.serve(tmp_path, port=0, browser=False, public=public)
+    (config,) = asked
+    assert config.MappingKernelManager == culling
+    assert config.Voila.tornado_settings["websocket_max_message_size"] == 8 * 2**20
+
+
+def test_strangers_runs_are_tidied_away_while_the_server_runs_and_with_it(tmp_path, monkeypatch):
+    told = []
+
+    class Timer:
+        def __init__(self, call, milliseconds):
+            told.append((call.__name__, milliseconds))
+
+        def start(self):
+            told.append("started")
+
+        def stop(self):
+            told.append("stopped")
+
+    monkeypatch.setattr(_voila, "PeriodicCallback", Timer)
+    monkeypatch.setattr(_voila, "forget_requests", lambda: told.append("forgotten"))
+    monkeypatch.setattr(Voila, "start", lambda _server: told.append("served"))
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    Pages(public=True, cache_folder=str(cache), keep_seconds=1200).start()
+    assert told == ["forgotten", ("prune", 60_000), "started", "served", "stopped"]
+    assert not cache.exists()
 
 
 def test_the_page_shows_no_source_and_a_failing_cell_no_traceback(public, page):
+    """Whatever the folder says that the pages are served from."""
     assert "A page" in page[1]
     assert "import explainer" not in page[1]
     _, _, failed = get(f"{public}voila/render/01_fails.ipynb")
@@ -157,9 +224,16 @@ def kernel_of(text):
     return re.search(r'"kernelId": "([\w-]+)"', text)[1]
 
 
-@pytest.mark.parametrize("mode", [[], ["--public"]], ids=["own", "public"])
-def test_a_kernel_takes_no_code_from_its_page(tmp_path, mode):
-    mark = tmp_path / "mark"
+def test_a_kernel_takes_no_code_from_its_page(tmp_path):
+    with served(tmp_path) as (address, _):
+        takes_no_code(address, tmp_path / "mark")
+
+
+def test_a_kernel_takes_no_code_from_a_strangers_page(tmp_path, public):
+    takes_no_code(public, tmp_path / "mark")
+
+
+def takes_no_code(address, mark):
     code = {"code": f"open({str(mark)!r}, 'w')", "silent": False, "store_history": False}
     refused = [
         message("execute_request", **code),
@@ -168,15 +242,14 @@ def test_a_kernel_takes_no_code_from_its_page(tmp_path, mode):
         message("history_request", hist_access_type="tail", n=9, output=True, raw=True),
         message("shutdown_request", channel="control", restart=False),
     ]
-    with served(tmp_path, *mode) as (address, _):
-        kernel = kernel_of(get(f"{address}voila/render/00_first.ipynb")[2])
-        where = f"{address}api/kernels/{kernel}/channels"
-        asked = [*refused, message("kernel_info_request")]
-        seen = asyncio.run(talk(where, asked, answers="kernel_info_reply"))
-        assert not {"execute_reply", "inspect_reply", "history_reply", "shutdown_reply"} & set(seen)
-        asked = [message("kernel_info_request")]
-        again = asyncio.run(talk(where, asked, answers="kernel_info_reply"))
-        assert "kernel_info_reply" in again, "the kernel lives"
+    kernel = kernel_of(get(f"{address}voila/render/00_first.ipynb")[2])
+    where = f"{address}api/kernels/{kernel}/channels"
+    asked = [*refused, message("kernel_info_request")]
+    seen = asyncio.run(talk(where, asked, answers="kernel_info_reply"))
+    assert not {"execute_reply", "inspect_reply", "history_reply", "shutdown_reply"} & set(seen)
+    asked = [message("kernel_info_request")]
+    again = asyncio.run(talk(where, asked, answers="kernel_info_reply"))
+    assert "kernel_info_reply" in again, "the kernel lives"
     assert not mark.exists()
 
 
@@ -240,26 +313,25 @@ print(RequestInfoSocketHandler._cache)
     assert answer.stdout == "{}\n"
 
 
-def test_a_reader_for_whom_there_is_no_room_is_told_when_to_come_again(tmp_path):
+def test_a_reader_for_whom_there_is_no_room_is_told_so_until_a_seat_is_left(tmp_path):
     with served(tmp_path, "--readers", "1") as (address, _):
         place = f"{address}voila/render/00_first.ipynb"
+        jars = [CookieJar(), CookieJar()]
+        browsers = [build_opener(HTTPCookieProcessor(jar)) for jar in jars]
         with ThreadPoolExecutor(2) as readers:
-            answers = list(readers.map(get, [place, place]))
+            answers = list(readers.map(get, [place] * 2, [one.open for one in browsers]))
         assert sorted(status for status, _, _ in answers) == [200, 503]
+        ((browser, jar, kernel),) = [
+            (browser, jar, kernel_of(text))
+            for browser, jar, (status, _, text) in zip(browsers, jars, answers, strict=True)
+            if status == 200
+        ]
         status, headers, text = get(place)
         assert status == 503
         assert headers["Retry-After"]
         assert "All seats are taken" in text
 
-
-def test_a_page_that_is_left_gives_its_seat_to_the_next_reader(tmp_path):
-    with served(tmp_path, "--readers", "1") as (address, _):
-        browser = build_opener(HTTPCookieProcessor(cookies := CookieJar()))
-        place = f"{address}voila/render/00_first.ipynb"
-        with browser.open(place, timeout=60) as answer:
-            kernel = kernel_of(answer.read().decode())
-        assert get(place)[0] == 503
-        (token,) = [cookie.value for cookie in cookies if cookie.name == "_xsrf"]
+        (token,) = [cookie.value for cookie in jar if cookie.name == "_xsrf"]
         leave = f"{address}voila/api/shutdown/{kernel}"
         with pytest.raises(HTTPError, match="403") as refused:
             build_opener().open(leave, data=b"", timeout=60)
@@ -267,24 +339,6 @@ def test_a_page_that_is_left_gives_its_seat_to_the_next_reader(tmp_path):
         with browser.open(leave, data=f"_xsrf={token}".encode(), timeout=60) as answer:
             assert answer.status == 204
         assert get(place)[0] == 200
-
-
-def test_a_second_server_takes_the_next_port(tmp_path):
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    with served(tmp_path / "one") as (first, _):
-        port = first.rsplit(":", 1)[1].strip("/")
-        with served(tmp_path / "two", "--port", port) as (second, log):
-            assert second != first
-            assert f"Port {port} is in use, so this takes" in log.read_text()
-
-
-def test_a_folder_cannot_change_how_its_pages_are_served(tmp_path):
-    settings = {"VoilaConfiguration": {"show_tracebacks": True, "strip_sources": False}}
-    (tmp_path / "voila.json").write_text(json.dumps(settings))
-    with served(tmp_path, "--public") as (address, _):
-        _, _, text = get(f"{address}voila/render/01_fails.ipynb")
-    assert "swordfish" not in text
 
 
 def test_limits_come_back_from_the_environment(monkeypatch):
@@ -348,16 +402,6 @@ def test_a_run_that_is_sent_may_be_as_large_as_the_limit_says(monkeypatch):
     file = TraceFile()
     file._on_message(file, {"type": "begin", "name": "big.trace", "size": 2**21}, [])
     assert "from 1 byte to 1 MB" in file.notice
-
-
-def test_a_folder_that_readers_may_load_is_found_from_the_pages(tmp_path):
-    (tmp_path / "model").mkdir()
-    with served(tmp_path, "--public", "--allow-model", "model", "--allow-model", "a/b") as (
-        where,
-        _,
-    ):
-        _, _, text = get(f"{where}voila/render/00_first.ipynb")
-    assert f"models=('{tmp_path / 'model'}', 'a/b')" in text.replace("&#39;", "'")
 
 
 def test_there_is_room_for_two_at_least(monkeypatch):

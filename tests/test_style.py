@@ -11,6 +11,7 @@ from PIL import Image
 
 from explainer.capture import record
 from explainer.parameters import ParameterError, RunParameters
+from explainer.pictures import webp
 from explainer.stages import style, style_book, style_grid, style_ways, style_words, swap, walk
 from tests import tiny
 from tests.synthetic import make_trace
@@ -34,10 +35,6 @@ def noise(seed=0, size=32):
 
 def pixels(data):
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-
-
-def encoded(image):
-    return walk.webp(np.asarray(image))
 
 
 # From the tables of Bruce Lindbloom's colour calculator, sRGB under D65.
@@ -267,9 +264,9 @@ def test_a_page_keeps_what_it_was_asked_for_and_cuts_out_the_head():
     assert style_book.faces_apart([page, bare]) is None
 
 
-def plain_run(pipe, prompt):
-    run = replace(BASE, prompt=prompt).arguments()
-    return encoded(record(pipe, **run, previews=False).image())
+def plain_run(pipe, prompt, base=BASE):
+    run = replace(base, prompt=prompt).arguments()
+    return webp(record(pipe, **run, previews=False).image())
 
 
 def test_a_mix_begins_and_ends_with_the_styles_themselves(pipe):
@@ -287,6 +284,32 @@ def test_a_mix_begins_and_ends_with_the_styles_themselves(pipe):
     assert (again.places, again.pictures, again.ends) == (found.places, found.pictures, found.ends)
     assert np.isnan(again.clip).all()
     assert again.goal is None
+
+
+@pytest.mark.parametrize(
+    "asked", [{"scheduler": "EulerDiscreteScheduler"}, {"weights": (("fox", 0.0),)}]
+)
+def test_ways_keep_what_their_run_was_asked_for(pipe, asked):
+    base = replace(BASE, **asked)
+    plain, written = (plain_run(pipe, base.prompt + one, base) for one in ("", ", crayon"))
+    mixed = style_ways.mix(pipe, base, "crayon", "pencil sketch")
+    carried = style_ways.transfer(pipe, base, DONOR, "crayon")
+    apart = style_ways.carriers(pipe, base, "crayon")
+    assert mixed.pictures[0] == written
+    assert mixed.pictures[-1] == plain_run(pipe, f"{base.prompt}, pencil sketch", base)
+    assert carried.pictures[style_ways.STRENGTHS.index(0.0)] == plain
+    assert carried.goal == written
+    assert (apart.pictures[0], apart.pictures[-1]) == (plain, written)
+
+
+def test_a_weight_whose_word_the_readers_sentence_lacks_is_passed_over(pipe):
+    base = replace(BASE, prompt=DONOR)
+    weighed = replace(base, weights=(("fox", 0.0),))
+    for draw, words in (
+        (style_ways.mix, ("crayon", "ink comic")),
+        (style_ways.carriers, ("crayon",)),
+    ):
+        assert draw(pipe, weighed, *words).pictures == draw(pipe, base, *words).pictures
 
 
 @pytest.mark.parametrize(

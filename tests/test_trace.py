@@ -345,14 +345,36 @@ def test_a_file_beyond_the_limit_is_refused_unread(
         ("signal", np.zeros(3, np.int64), "floating-point numbers"),
         ("picture", np.zeros(9, np.uint8), "no WebP picture"),
         ("frames.x0", np.zeros(9, np.uint8), "do not add up"),
+        ("reading.0.embeddings", np.zeros((4, 8), np.int64), "floating-point numbers"),
+        ("reading.0.pooled_embedding", np.zeros(0, np.int64), "floating-point numbers"),
+        ("reading.0.embeddings", np.zeros((4, 8, 1), np.float16), "text_encoder_2 has shape"),
+        ("reading.0.pooled_embedding", np.zeros((1, 8), np.float32), "text_encoder_2 has shape"),
+        ("attention.2x2", np.zeros((3, 4, 2, 2), np.int64), "attention 2x2 must be"),
+        ("self_attention.2x2", np.zeros((3, 4, 2, 2), np.int64), "self_attention 2x2 must be"),
+        ("activation.mid_block", np.zeros((3, 5, 2, 2), np.int64), "activation mid_block must be"),
     ],
 )
 def test_tensors_that_contradict_each_other(
     tmp_path: Path, name: str, array: Any, message: str
 ) -> None:
-    path = rewritten(saved(tmp_path), lambda tensors, _: tensors.update({name: array}))
+    whole = saved(
+        tmp_path, readings=(reading(),), activations={"mid_block": np.zeros((3, 4), np.float16)}
+    )
+    path = rewritten(whole, lambda tensors, _: tensors.update({name: array}))
     with pytest.raises(TraceError, match=message):
         Trace.load(path)
+
+
+def test_a_file_without_a_step_is_refused(tmp_path: Path) -> None:
+    by_step = ("timesteps", "sigmas", "signal", "noise_uncond", "noise_cond", "noise", "x0")
+
+    def empty(tensors: dict[str, Any], _: dict[str, str]) -> None:
+        for name in by_step:
+            tensors[name] = tensors[name][:0]
+        tensors["latents"] = tensors["latents"][:1]
+
+    with pytest.raises(TraceError, match="not a single step"):
+        Trace.load(rewritten(saved(tmp_path, frames={}), empty))
 
 
 @pytest.mark.parametrize(

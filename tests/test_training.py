@@ -834,6 +834,24 @@ def test_training_learns_and_averages(tmp_path, accelerator):
     )
 
 
+def test_no_step_follows_a_gradient_longer_than_one(tmp_path, accelerator):
+    class Steep(Target):
+        def forward(self, indices):
+            return 1000 * super().forward(indices)
+
+    trainer, lengths = Trainer(Steep(), tmp_path, accelerator), []
+    take = trainer.optimizer.step
+
+    def measured():
+        gradients = torch.cat([one.grad.flatten() for one in trainer.stage.parameters()])
+        lengths.append(gradients.norm().item())
+        take()
+
+    trainer.optimizer.step = measured
+    trainer.step(10, rate=1.0)
+    assert lengths == [pytest.approx(1, rel=1e-3)]
+
+
 def test_a_resumed_call_sees_the_pictures_that_come_next(tmp_path, accelerator):
     whole = Target()
     Trainer(whole, tmp_path / "whole", accelerator).fit(1000, Budget(steps=6))

@@ -53,6 +53,13 @@ def test_a_free_machine_gives_a_turn_at_once(turns):
     assert places == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="folders have no such modes there")
+def test_the_lock_files_are_this_users_alone(tmp_path):
+    turns = Turns(tmp_path / "turns", limit=1)
+    with turns.take(cancelled=never, on_place=ignore):
+        assert turns.folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_turn_leaves_no_ticket(turns, tmp_path):
     with turns.take(cancelled=never, on_place=ignore):
         assert list(tmp_path.glob("*.ticket"))

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from explainer.stages.walk import BLENDED, IN_LATENTS, IN_PIXELS, SPHERICAL, STR
 from tests import tiny
 
 BASE = RunParameters(prompt="a fox on the beach", seed=3, steps=2, guidance_scale=3.0)
+ASKED = [{}, {"scheduler": "EulerDiscreteScheduler"}, {"weights": (("fox", 0.0), ("beach", 2.0))}]
+"""What a run may be asked for besides, which its walks keep."""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,10 @@ def near(data, picture):
     np.testing.assert_array_equal(pixels(data), pixels(file.getvalue()))
 
 
+def picture_of(pipe, parameters):
+    return np.asarray(record(pipe, **parameters.arguments(), previews=False).image())
+
+
 def test_between_latents_lengths_and_ends(pipe):
     a, b = noises()
     seen = []
@@ -57,22 +64,23 @@ def test_between_latents_lengths_and_ends(pipe):
     assert found.lengths[SPHERICAL][middle] > 0.95 * min(size)
 
 
-def test_between_noises_ends_are_the_runs_of_the_seeds(pipe):
-    seen = []
-    found = walk.between_noises(pipe, BASE, 4, Watch(on_step=seen.append))
+@pytest.mark.parametrize("asked", ASKED)
+def test_between_noises_ends_are_the_runs_of_the_seeds(pipe, asked):
+    seen, base = [], replace(BASE, **asked)
+    found = walk.between_noises(pipe, base, 4, Watch(on_step=seen.append))
     assert max(seen) == walk.steps_of("noises", BASE.steps)
     assert sorted(set(seen)) == list(range(1, max(seen) + 1))
     for place, seed in ((0, 3), (-1, 4)):
-        run = record(pipe, BASE.prompt, seed=seed, steps=2, guidance_scale=3.0, previews=False)
-        near(found.pictures[STRAIGHT][place], np.asarray(run.image()))
+        near(found.pictures[STRAIGHT][place], picture_of(pipe, replace(base, seed=seed)))
     with pytest.raises(ValueError, match="another seed"):
         walk.between_noises(pipe, BASE, 3)
 
 
-def test_a_walk_between_noises_adds_none_on_the_way_where_the_model_can_do_without():
+@pytest.mark.parametrize("asked", [None, "EulerAncestralDiscreteScheduler"])
+def test_a_walk_between_noises_adds_none_on_the_way_where_the_model_can_do_without(asked):
     pipe = tiny.stable_diffusion()
     pipe.scheduler = DDPMScheduler.from_config(pipe.scheduler.config)
-    found = walk.between_noises(pipe, BASE, 4)
+    found = walk.between_noises(pipe, replace(BASE, scheduler=asked), 4)
     assert type(pipe.scheduler) is DDPMScheduler
     for place, seed in ((0, 3), (-1, 4)):
         asked = {"seed": seed, "steps": 2, "guidance_scale": 3.0, "scheduler": "DDIMScheduler"}
@@ -92,12 +100,14 @@ def test_noise_that_the_scheduler_adds_is_the_first_runs_at_every_place():
     near(walks[0].pictures[STRAIGHT][0], np.asarray(run.image()))
 
 
-def test_between_prompts_ends_are_the_runs_of_the_prompts(pipe):
-    found = walk.between_prompts(pipe, BASE, "an old bear reads a book")
+@pytest.mark.parametrize("asked", ASKED)
+def test_between_prompts_ends_are_the_runs_of_the_prompts(pipe, asked):
+    base, second = replace(BASE, **asked), "an old bear on the beach reads a book"
+    found = walk.between_prompts(pipe, base, second)
     (pictures,) = found.pictures.values()
-    for place, prompt in ((0, BASE.prompt), (-1, "an old bear reads a book")):
-        run = record(pipe, prompt, seed=3, steps=2, guidance_scale=3.0, previews=False)
-        near(pictures[place], np.asarray(run.image()))
+    kept = tuple((word, weight) for word, weight in base.weights if word in second.split())
+    near(pictures[0], picture_of(pipe, base))
+    near(pictures[-1], picture_of(pipe, replace(base, prompt=second, weights=kept)))
     assert found.places[3] == "50% of the second sentence"
     with pytest.raises(ValueError, match="are the same"):
         walk.between_prompts(pipe, BASE, BASE.prompt + " ")

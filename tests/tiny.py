@@ -7,6 +7,7 @@ the pictures make no sense.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,25 @@ SENTENCES = (
 )
 MAX_TOKENS = 24
 START, END = "<|startoftext|>", "<|endoftext|>"
+SCHEDULERS = (
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "PNDMScheduler",
+    "LMSDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "DPMSolverSDEScheduler",
+    "UniPCMultistepScheduler",
+    "DEISMultistepScheduler",
+    "LCMScheduler",
+    "TCDScheduler",
+)
+"""Every scheduler of diffusers' for models that are no flows."""
 
 
 def tokenizer() -> CLIPTokenizer:
@@ -333,9 +353,37 @@ def _quiet(pipe: DiffusionPipeline) -> DiffusionPipeline:
     return pipe
 
 
+@cache
+def shared() -> StableDiffusionPipeline:
+    """One for all: a tiny tokenizer may cut words otherwise each time it is built."""
+    return stable_diffusion()
+
+
 def save_folder(folder: Path, **options: object) -> Path:
     """Writes a tiny pipeline to `folder` as a hub checkpoint (safetensors); returns the folder."""
     stable_diffusion(**options).save_pretrained(folder)  # type: ignore[arg-type]
+    return folder
+
+
+def save_untrained(folder: Path, told: dict[str, object]) -> Path:
+    """Writes the embedded model, of its smallest size and untrained, as training exports it.
+
+    Args:
+        folder: Where to.
+        told: What its ``training.json`` says.
+    """
+    import torch
+
+    from storybook.training import autoencoder, clip, denoiser, export, tokenizer
+    from storybook.training.data import texts
+    from storybook.training.presets import PRESETS
+
+    preset = PRESETS["rehearsal"]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        words = tokenizer.learn(texts(50, 2), preset.vocabulary)
+        parts = autoencoder.build(preset), denoiser.build(preset), clip.build(preset, words)
+        export.save(folder, *parts, words, told)
     return folder
 
 

@@ -1,8 +1,9 @@
 """What differs between pipeline families, one small description each.
 
 To add a family: say which component predicts the noise, who reads the prompt, and how its latents
-become image-shaped; then name its pipeline classes in `FAMILIES`. How a run is guided is not part
-of it: that shows in the shapes of what the denoiser returns.
+become image-shaped; then name its pipeline classes in `TEXT_TO_IMAGE`, and in `FAMILIES` those that
+are given a picture too. How a run is guided is not part of it: that shows in the shapes of what the
+denoiser returns.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class Family:
         text_first: Of joint attention, whether the text stands before the picture.
         to_image: From pipeline, latents of a batch and picture size to (B, C, h, w).
         from_image: The way back.
+        half: The precision of two bytes that suits it on a GPU; in some float16 overflows.
     """
 
     denoiser: str
@@ -88,6 +90,7 @@ class Family:
     text_first: bool = False
     to_image: Callable[[Any, torch.Tensor, Size], torch.Tensor] = as_it_is
     from_image: Callable[[Any, torch.Tensor], torch.Tensor] = lambda _pipe, latents: latents
+    half: str = "float16"
 
     def present_readers(self, pipe: Any) -> tuple[Reader, ...]:
         """The readers that this pipeline holds; large ones are often left out."""
@@ -126,6 +129,7 @@ STABLE_DIFFUSION_3 = Family(
     ),
     time="time_text_embed",
     joint=True,
+    half="bfloat16",
 )
 FLUX = Family(
     "transformer",
@@ -138,6 +142,7 @@ FLUX = Family(
     text_first=True,
     to_image=unpacked,
     from_image=packed,
+    half="bfloat16",
 )
 PIXART = Family(
     "transformer",
@@ -145,24 +150,28 @@ PIXART = Family(
     time="adaln_single",
 )
 
-FAMILIES = {
+TEXT_TO_IMAGE = {
     "StableDiffusionPipeline": STABLE_DIFFUSION,
-    "StableDiffusionImg2ImgPipeline": STABLE_DIFFUSION,
-    "StableDiffusionInpaintPipeline": STABLE_DIFFUSION,
-    "StableDiffusionControlNetPipeline": STABLE_DIFFUSION,
-    "LatentConsistencyModelPipeline": STABLE_DIFFUSION,
-    "LatentConsistencyModelImg2ImgPipeline": STABLE_DIFFUSION,
     "StableDiffusionXLPipeline": STABLE_DIFFUSION_XL,
-    "StableDiffusionXLImg2ImgPipeline": STABLE_DIFFUSION_XL,
-    "StableDiffusionXLInpaintPipeline": STABLE_DIFFUSION_XL,
-    "StableDiffusionXLControlNetPipeline": STABLE_DIFFUSION_XL,
+    "LatentConsistencyModelPipeline": STABLE_DIFFUSION,
     "StableDiffusion3Pipeline": STABLE_DIFFUSION_3,
-    "StableDiffusion3Img2ImgPipeline": STABLE_DIFFUSION_3,
     "FluxPipeline": FLUX,
-    "FluxImg2ImgPipeline": FLUX,
     "PixArtAlphaPipeline": PIXART,
     "PixArtSigmaPipeline": PIXART,
 }
+"""What `explainer.load` loads."""
+FAMILIES = TEXT_TO_IMAGE | {
+    "StableDiffusionImg2ImgPipeline": STABLE_DIFFUSION,
+    "StableDiffusionInpaintPipeline": STABLE_DIFFUSION,
+    "StableDiffusionControlNetPipeline": STABLE_DIFFUSION,
+    "LatentConsistencyModelImg2ImgPipeline": STABLE_DIFFUSION,
+    "StableDiffusionXLImg2ImgPipeline": STABLE_DIFFUSION_XL,
+    "StableDiffusionXLInpaintPipeline": STABLE_DIFFUSION_XL,
+    "StableDiffusionXLControlNetPipeline": STABLE_DIFFUSION_XL,
+    "StableDiffusion3Img2ImgPipeline": STABLE_DIFFUSION_3,
+    "FluxImg2ImgPipeline": FLUX,
+}
+"""What can be recorded: besides those, pipelines that are given a picture too."""
 
 
 def family_of(pipe: object) -> Family | None:

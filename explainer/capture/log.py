@@ -16,7 +16,7 @@ from PIL import Image
 import explainer
 from explainer.capture import previews, tokens
 from explainer.capture.settings import Settings
-from explainer.models import fingerprint
+from explainer.fingerprints import of_pipeline
 from explainer.trace import Reading, Trace
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def take_down(log: Log, pipe: Any) -> None:
         "scheduler_config": json.loads(json.dumps(dict(pipe.scheduler.config), default=str)),
         "model": _model_name(pipe),
         "fingerprint": _or_else(
-            lambda: fingerprint(pipe),
+            lambda: of_pipeline(pipe),
             lambda: "",
             "The weights could not be named ({}): the run cannot be replayed.",
         ),

@@ -25,20 +25,21 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def weighted(pipe: Any, weights: Mapping[str, float]) -> Iterator[None]:
+def weighted(pipe: Any, weights: Mapping[str, float], *, lacking: bool = False) -> Iterator[None]:
     """Weighs words of the prompt in the block; without weights nothing is touched.
 
     Args:
         pipe: A pipeline of a known family.
         weights: Word -> weight, whatever the word's case; all its occurrences are meant.
+        lacking: Whether the prompt may lack some of the words.
 
     Raises:
-        RunError: The prompt that is encoded has no such word.
+        RunError: The prompt that is encoded has no such word, and may not lack it.
     """
     if not weights:
         yield
         return
-    with wrapped(pipe, "encode_prompt", lambda own: _weighing(own, pipe, weights)):
+    with wrapped(pipe, "encode_prompt", lambda own: weighing(own, pipe, weights, lacking=lacking)):
         yield
 
 
@@ -48,15 +49,27 @@ def positions(read: Sequence[Token], word: str) -> list[int]:
     Raises:
         RunError: There is no such word.
     """
-    sought = word.casefold()
-    found = [i for i, t in enumerate(read) if t.word is not None and t.word.casefold() == sought]
+    found = _found(read, word)
     if not found:
         words = dict.fromkeys(token.word for token in read if token.word)
         raise RunError(f"The prompt has no word {word!r}. It has: {', '.join(words)}.")
     return found
 
 
-def _weighing(encode_prompt: Method, pipe: Any, weights: Mapping[str, float]) -> Method:
+def _found(read: Sequence[Token], word: str) -> list[int]:
+    sought = word.casefold()
+    return [i for i, t in enumerate(read) if t.word is not None and t.word.casefold() == sought]
+
+
+def weighing(
+    encode_prompt: Method, pipe: Any, weights: Mapping[str, float], *, lacking: bool = False
+) -> Method:
+    """Returns a pipeline's `encode_prompt` that weighs words of the first prompt it is given.
+
+    Arguments and errors are those of `weighted`.
+    """
+    if not weights:
+        return encode_prompt
     done = False
 
     def weighing(*args: Any, **kwargs: Any) -> Any:
@@ -67,7 +80,8 @@ def _weighing(encode_prompt: Method, pipe: Any, weights: Mapping[str, float]) ->
         done = True
         read = _read(encode_prompt, pipe, args, kwargs)
         empty = _nothing(encode_prompt, args, kwargs)
-        return (_moved(result[0], empty, read, weights), *result[1:])
+        kept = {w: weights[w] for w in weights if not lacking or _found(read, w)}
+        return (_moved(result[0], empty, read, kept), *result[1:])
 
     return weighing
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from explainer.capture.errors import RunError
+from explainer.trace import predicted_by
 
 if TYPE_CHECKING:
     import torch
@@ -141,8 +142,7 @@ def clean_latents(
 
 def prediction_type(scheduler: Any) -> str:
     """What the denoiser is asked for, by the scheduler's configuration."""
-    default = "flow_prediction" if type(scheduler).__name__.startswith("FlowMatch") else "epsilon"
-    return str(scheduler.config.get("prediction_type", default))
+    return predicted_by(type(scheduler).__name__, scheduler.config)
 
 
 def reported_x0(output: Any) -> torch.Tensor | None:

@@ -25,14 +25,10 @@ class WordChange:
     Attributes:
         before: Words of the first prompt; empty where words were added.
         after: Words of the second prompt; empty where words were left out.
-        before_tokens: Positions of `before` among the first trace's tokens.
-        after_tokens: Positions of `after` among the second trace's tokens.
     """
 
     before: tuple[str, ...]
     after: tuple[str, ...]
-    before_tokens: tuple[int, ...]
-    after_tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +36,11 @@ class Comparison:
     """How two runs differ.
 
     Steps are compared by number: n is the smaller number of denoiser calls. RMS is the root mean
-    square of the difference over all values; cosine is 1 for the same direction, and NaN where a
-    state is all zeros.
+    square of the difference over all values.
 
     Attributes:
         latents_rms: (n + 1,) float64. Between the states of each step, and the results.
-        latents_cosine: (n + 1,) float64.
         x0_rms: (n,) float64. Between the predicted clean latents of each step.
-        x0_cosine: (n,) float64.
         words: What differs between the prompts.
         parameters: Name -> (first, second) of each parameter that differs.
         picture_rms: Between the pictures, in grey levels of 255.
@@ -55,9 +48,7 @@ class Comparison:
     """
 
     latents_rms: NDArray[np.float64]
-    latents_cosine: NDArray[np.float64]
     x0_rms: NDArray[np.float64]
-    x0_cosine: NDArray[np.float64]
     words: tuple[WordChange, ...]
     parameters: dict[str, tuple[Any, Any]]
     picture_rms: float
@@ -79,9 +70,7 @@ def compare(a: Trace, b: Trace) -> Comparison:
     difference = _picture_difference(a, b)
     return Comparison(
         latents_rms=_rms(*_paired(a.latents, b.latents)),
-        latents_cosine=_cosine(*_paired(a.latents, b.latents)),
         x0_rms=_rms(*_paired(a.x0, b.x0)),
-        x0_cosine=_cosine(*_paired(a.x0, b.x0)),
         words=_changed_words(a, b),
         parameters=_changed_parameters(a, b),
         picture_rms=float(np.sqrt(np.mean(difference.astype(np.float64) ** 2))),
@@ -104,23 +93,11 @@ def _rms(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.sqrt(((a - b) ** 2).mean(axis=1))
 
 
-def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    with np.errstate(invalid="ignore"):
-        return (a * b).sum(axis=1) / norms
-
-
 def _changed_words(a: Trace, b: Trace) -> tuple[WordChange, ...]:
-    before, after = read_words(a.tokens), read_words(b.tokens)
-    old, new = ([word.text.lower() for word in words] for words in (before, after))
+    old, new = ([word.text.lower() for word in read_words(one.tokens)] for one in (a, b))
     matcher = SequenceMatcher(None, old, new, autojunk=False)
     return tuple(
-        WordChange(
-            before=tuple(old[i:j]),
-            after=tuple(new[k:m]),
-            before_tokens=tuple(index for word in before[i:j] for index in word.tokens),
-            after_tokens=tuple(index for word in after[k:m] for index in word.tokens),
-        )
+        WordChange(tuple(old[i:j]), tuple(new[k:m]))
         for operation, i, j, k, m in matcher.get_opcodes()
         if operation != "equal"
     )

@@ -5,7 +5,6 @@ This is what training did, a million times over; here it is done a few times, to
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explainer.pictures import webp
 from explainer.stages import latent, noise
 
 if TYPE_CHECKING:
@@ -147,18 +147,10 @@ def ask(
         signal=signals,
         noise=added[0].half().cpu().numpy(),
         guess=torch.cat(guesses).half().cpu().numpy(),
-        picture=_webp(picture),
+        picture=webp(picture),
         noisy=_decoded(pipe, torch.cat(states)),
         expected=_decoded(pipe, torch.cat(expected)),
     )
-
-
-def _webp(picture: NDArray[np.uint8]) -> bytes:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "WEBP", quality=85)
-    return file.getvalue()
 
 
 def _decoded(pipe: Any, latents: torch.Tensor) -> tuple[bytes, ...]:
@@ -166,9 +158,7 @@ def _decoded(pipe: Any, latents: torch.Tensor) -> tuple[bytes, ...]:
     from explainer.capture import previews
 
     return tuple(
-        _webp(np.asarray(picture))
-        for one in latents.split(1)
-        for picture in previews.decode(pipe, one)
+        webp(picture) for one in latents.split(1) for picture in previews.decode(pipe, one)
     )
 
 

@@ -237,14 +237,13 @@ def route(trace: Trace) -> Route:
     )
 
 
-def settled(distances: NDArray[np.float64], share: float = 0.5) -> int:
-    """Returns the first step from which x0 stays within a share of its first distance to the end.
+def settled(distances: NDArray[np.float64]) -> int:
+    """Returns the first step from which x0 stays within half its first distance to the end.
 
     Args:
         distances: shape (n,), as in `Anatomy`.
-        share: of the first distance, 0 to 1.
     """
-    far = np.flatnonzero(distances > share * distances[0])
+    far = np.flatnonzero(distances > distances[0] / 2)
     return int(far[-1]) + 1 if len(far) else 0
 
 
@@ -273,12 +272,11 @@ def likeness(trace: Trace) -> dict[str, NDArray[np.float64]]:
     return found
 
 
-def reached(likeness: NDArray[np.float64], level: float = 0.9) -> int:
-    """Returns the first step from which on a likeness stays at a level or above; n if never.
+def reached(likeness: NDArray[np.float64]) -> int:
+    """Returns the first step from which on a likeness stays at 0.9 or above; n if never.
 
     Args:
         likeness: shape (n,), one band of what `likeness` returns.
-        level: from -1 to 1.
     """
-    below = np.flatnonzero(~(likeness >= level))  # a comparison with NaN is False
+    below = np.flatnonzero(~(likeness >= 0.9))  # a comparison with NaN is False
     return int(below[-1]) + 1 if len(below) else 0

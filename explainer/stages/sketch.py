@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explainer.parameters import GUIDANCE_SCALE, STEPS
 from explainer.stages import latent
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def redraw(
     prompt: str,
     *,
     strength: float = 0.6,
-    steps: int = 25,
-    guidance_scale: float = 3.0,
+    steps: int = STEPS,
+    guidance_scale: float = GUIDANCE_SCALE,
     seed: int = 0,
     on_step: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,

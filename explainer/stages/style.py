@@ -214,20 +214,19 @@ def coherence(pictures: Sequence[Picture], embeddings: ArrayLike | None = None) 
     )
 
 
-def layout(pictures: Sequence[Picture], blocks: int = 16) -> NDArray[np.float64]:
+def layout(pictures: Sequence[Picture]) -> NDArray[np.float64]:
     """Returns how far pictures have light and dark in the same places.
 
-    Pearson's correlation of the mean lightness of `blocks` x `blocks` blocks, which outlines,
+    Pearson's correlation of the mean lightness of 16 x 16 blocks, which outlines,
     grain and strokes do not reach.
 
     Args:
-        pictures: uint8, shape (size, size, 3), of one size and at least `blocks` pixels a side.
-        blocks: how many lie side by side.
+        pictures: uint8, shape (size, size, 3), of one size and at least 16 pixels a side.
 
     Returns:
         (n, n): between every two of them; NaN where one is all the same.
     """
-    rows = np.stack([_blocks(lab(picture)[..., 0], blocks).ravel() for picture in pictures])
+    rows = np.stack([_blocks(lab(picture)[..., 0], 16).ravel() for picture in pictures])
     rows -= rows.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(rows, axis=1)
     lengths[lengths < 1e-9] = np.nan

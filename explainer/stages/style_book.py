@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from explainer.parameters import MAX_SEED, ParameterError
+from explainer.pictures import opened, webp
 from explainer.stages.style_grid import styled
 from explainer.stages.words import attention_of, read_words
 
@@ -62,7 +61,7 @@ class Page:
 
     def pixels(self) -> NDArray[np.uint8]:
         """Return the picture: uint8, shape (height, width, 3)."""
-        return np.asarray(Image.open(io.BytesIO(self.picture)).convert("RGB"))
+        return np.asarray(opened(self.picture))
 
     def cut_out(self) -> NDArray[np.uint8] | None:
         """Return what lies in the face's box: uint8, shape (side, side, 3); None without a box."""
@@ -140,9 +139,8 @@ def page(text: str, trace: Trace, figure: str) -> Page:
         trace: The run; with attention its figure can be found.
         figure: The word for who is on the page.
     """
-    file = io.BytesIO()
-    trace.image().convert("RGB").save(file, "WEBP", quality=_QUALITY)
-    return Page(text, trace.prompt, trace.seed or 0, file.getvalue(), face_of(trace, figure))
+    picture = webp(trace.image(), _QUALITY)
+    return Page(text, trace.prompt, trace.seed or 0, picture, face_of(trace, figure))
 
 
 def face_of(trace: Trace, figure: str) -> Box | None:

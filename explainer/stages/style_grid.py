@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from explainer.parameters import MAX_SEED, RunParameters
+from explainer.pictures import opened, webp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +49,7 @@ class StyleGrid:
 
     def picture(self, title: str) -> NDArray[np.uint8]:
         """Return a finished picture: uint8, shape (height, width, 3)."""
-        return np.asarray(Image.open(io.BytesIO(self.frames[title][-1])).convert("RGB"))
+        return np.asarray(opened(self.frames[title][-1]))
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
@@ -135,13 +134,7 @@ def grid(traces: Mapping[str, Trace]) -> StyleGrid:
 
 def _frames(trace: Trace, done: NDArray[np.int64]) -> tuple[bytes, ...]:
     early = [trace.frames["x0"][step - 1] for step in done[:-1]]
-    return (*(_webp(Image.open(io.BytesIO(one))) for one in early), _webp(trace.image()))
-
-
-def _webp(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.convert("RGB").save(file, "WEBP", quality=_QUALITY)
-    return file.getvalue()
+    return tuple(webp(one, _QUALITY) for one in (*map(opened, early), trace.image()))
 
 
 def _apart(traces: list[Trace], done: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -8,14 +8,14 @@ sentence change no row before themselves, and all that they add stands from the 
 from __future__ import annotations
 
 import base64
-import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
+from explainer.capture.weights import weighted
 from explainer.parameters import ParameterError
+from explainer.pictures import opened, webp
 from explainer.stages import swap, walk
 from explainer.stages.style_grid import styled
 
@@ -195,18 +195,19 @@ def transfer(
     written = styled(base.prompt, style)
     with torch.no_grad():
         added = direction(pipe, donor, style)
-        asked = [_moved(pipe, base.prompt, added, strength) for strength in STRENGTHS]
-        pictures = _drawn(pipe, base, [*asked, _rows(pipe, written)], watch)
+        plain, whole = (_weighted_rows(pipe, base, one) for one in (base.prompt, written))
+        asked = [_moved(pipe, base.prompt, plain, added, strength) for strength in STRENGTHS]
+        pictures = _drawn(pipe, base, [*asked, whole], watch)
     if pictures is None:
         return None
     *shown, goal = pictures
-    plain = shown[STRENGTHS.index(0.0)]
+    start = shown[STRENGTHS.index(0.0)]
     return StyleWay(
         base.prompt,
         ("without the style", style.strip()),
         tuple(_place(strength) for strength in STRENGTHS),
         tuple(shown),
-        *_shares(shown, plain, goal, (base.prompt, written), judge),
+        *_shares(shown, start, goal, (base.prompt, written), judge),
         goal=goal,
     )
 
@@ -246,7 +247,8 @@ def carriers(
     walk.check_one_reader(pipe)
     written = styled(base.prompt, style)
     with torch.no_grad():
-        plain, whole, empty = (_rows(pipe, one) for one in (base.prompt, written, ""))
+        plain, whole = (_weighted_rows(pipe, base, one) for one in (base.prompt, written))
+        empty = _rows(pipe, "")
         first, last = _end(pipe, base.prompt), _end(pipe, written)
         own, after = whole.clone(), whole.clone()
         own[0, last:] = plain[0, first : first + whole.shape[1] - last]
@@ -290,10 +292,11 @@ def direction(pipe: Any, sentence: str, style: str) -> torch.Tensor:
     return (whole - plain)[0, _end(pipe, styled(sentence, "")) :]
 
 
-def _moved(pipe: Any, sentence: str, added: torch.Tensor, strength: float) -> torch.Tensor:
+def _moved(
+    pipe: Any, sentence: str, plain: torch.Tensor, added: torch.Tensor, strength: float
+) -> torch.Tensor:
     """A sentence's rows with a direction added from its end on; its last row goes on to theirs."""
-    rows = _rows(pipe, sentence).clone()
-    end = _end(pipe, sentence)
+    rows, end = plain.clone(), _end(pipe, sentence)
     places = [min(i, len(added) - 1) for i in range(rows.shape[1] - end)]
     rows[0, end:] += strength * added[places]
     return rows
@@ -302,6 +305,12 @@ def _moved(pipe: Any, sentence: str, added: torch.Tensor, strength: float) -> to
 def _rows(pipe: Any, sentence: str) -> torch.Tensor:
     """(1, tokens, width): what the denoiser reads."""
     return pipe.encode_prompt(sentence, pipe._execution_device, 1, False)[0]  # noqa: SLF001
+
+
+def _weighted_rows(pipe: Any, base: RunParameters, sentence: str) -> torch.Tensor:
+    """The same where words have weights; a sentence of the reader's own may lack some of them."""
+    with weighted(pipe, dict(base.weights), lacking=True):
+        return _rows(pipe, sentence)
 
 
 def _end(pipe: Any, sentence: str) -> int:
@@ -327,7 +336,7 @@ def _drawn(
         picture = walk.drawn(pipe, base, place * base.steps, watch, generator=dice, **texts)
         if picture is None:
             return None
-        pictures.append(walk.webp(picture))
+        pictures.append(webp(picture))
     return pictures
 
 
@@ -339,7 +348,7 @@ def _shares(
     judge: swap.Judge | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How near each picture is to the end of its way, by pixels and by CLIP."""
-    images = [Image.open(io.BytesIO(one)).convert("RGB") for one in (start, *pictures, end)]
+    images = [opened(one) for one in (start, *pictures, end)]
     arrays = [np.asarray(image, np.float64) for image in images]
     pixels = swap.shares_by_pixels(arrays)[1:-1]
     unknown = np.full(len(pictures), np.nan)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from explainer.pictures import webp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,7 +184,7 @@ def _measured(
         switches=stops,
         pixels=shares_by_pixels([np.asarray(image, np.float64) for image in images]),
         clip=unknown if judge is None else judge(images, (whole.prompt, second)),
-        pictures=tuple(_webp(image) for image in images),
+        pictures=tuple(map(webp, images)),
     )
 
 
@@ -247,9 +248,3 @@ def in_words(swapped: Swap) -> str:
         return ""
     told = "; ".join(clauses)
     return f"{told[0].upper()}{told[1:]}."
-
-
-def _webp(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "WEBP", quality=85)
-    return file.getvalue()

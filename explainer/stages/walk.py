@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import inspect
-import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from explainer.capture.families import Family, family_of
 from explainer.capture.hooks import Method, wrapped
 from explainer.capture.run import scheduled
+from explainer.capture.weights import weighing, weighted
+from explainer.pictures import webp
 from explainer.stages import knobs, latent, noise
 from explainer.stages.latent import spherical, straight
 
@@ -114,15 +114,17 @@ def between_noises(
     ]
 
     dtype = getattr(pipe, family.denoiser).dtype
+    within = replace(base, scheduler=None)
     texts = {"prompt": base.prompt} | _negative(base)
 
     def draw(state: Latents, done: int) -> Picture | None:
         latents = family.from_image(pipe, torch.from_numpy(state).to(dtype))
         dice = torch.Generator("cpu").manual_seed(base.seed)
         torch.randn(shape, generator=dice, dtype=dtype)  # a run begins with drawing its own noise
-        return drawn(pipe, base, done, watch, generator=dice, latents=latents, **texts)
+        return drawn(pipe, within, done, watch, generator=dice, latents=latents, **texts)
 
-    with scheduled(pipe, _without_dice(pipe)):
+    # Whether noise is added depends on the scheduler that was asked for, which comes first.
+    with scheduled(pipe, base.scheduler), scheduled(pipe, _without_dice(pipe)):
         return _both_ways(ends[0], ends[1], draw, watch, base.steps)
 
 
@@ -139,7 +141,8 @@ def between_prompts(
 ) -> Walk | None:
     """Draws what lies between two sentences, always from the same noise.
 
-    All that the text encoders made of the two is blended, whatever the model reads with.
+    All that the text encoders made of the two is blended, whatever the model reads with. A word's
+    weight holds in the second sentence too, where that has the word.
 
     Raises:
         ValueError: the sentences are the same.
@@ -151,10 +154,13 @@ def between_prompts(
         raise ValueError("Both sentences are the same. Change one of them.")
     shares, pictures = np.linspace(0, 1, PLACES), []
     texts = {"prompt": base.prompt} | _negative(base)
+    # Blended first, the words of neither sentence could be weighed.
+    weigh = partial(weighing, pipe=pipe, weights=dict(base.weights), lacking=True)
+    unweighted = replace(base, weights=())
     for place, share in enumerate(map(float, shares)):
         dice = torch.Generator("cpu").manual_seed(base.seed)
-        with wrapped(pipe, "encode_prompt", partial(_blended, second, share)):
-            picture = drawn(pipe, base, place * base.steps, watch, generator=dice, **texts)
+        with wrapped(pipe, "encode_prompt", partial(_blended, second, share, weigh)):
+            picture = drawn(pipe, unweighted, place * base.steps, watch, generator=dice, **texts)
         if picture is None:
             return None
         pictures.append(webp(picture))
@@ -167,7 +173,9 @@ def _negative(base: RunParameters) -> dict[str, str]:
     return {"negative_prompt": base.negative_prompt} if base.negative_prompt else {}
 
 
-def _blended(second: str, share: float, encode_prompt: Method) -> Method:
+def _blended(
+    second: str, share: float, weigh: Callable[[Method], Method], encode_prompt: Method
+) -> Method:
     """Encodes the prompt that is given and a second one in its place; blends what comes out."""
 
     def encode(*args: Any, **kwargs: Any) -> Any:
@@ -178,7 +186,8 @@ def _blended(second: str, share: float, encode_prompt: Method) -> Method:
             for name in ("prompt", "prompt_2", "prompt_3")
             if given.get(name) is not None
         }
-        first, last = encode_prompt(**given), encode_prompt(**given | prompts)
+        first = weigh(encode_prompt)(**given)
+        last = weigh(encode_prompt)(**given | prompts)
         return tuple(_blend(a, b, share) for a, b in zip(first, last, strict=True))
 
     return encode
@@ -206,14 +215,12 @@ def check_one_reader(pipe: Any) -> None:
         )
 
 
-def into_noise(
-    pipe: Any, picture: Picture, watch: Watch | None = None, seed: int = 0
-) -> Walk | None:
+def into_noise(pipe: Any, picture: Picture, watch: Watch | None = None) -> Walk | None:
     """Adds the same shares of noise to a picture's pixels and to its latents.
 
     Both are brought to unit variance first, so that a share means the same for each.
     """
-    watch, dice = watch or Watch(), np.random.default_rng(seed)
+    watch, dice = watch or Watch(), np.random.default_rng(0)
     pixels = picture / 127.5 - 1
     values = latent.encode(pipe, picture).astype(np.float64)
     static, grains = dice.standard_normal(pixels.shape), dice.standard_normal(values.shape)
@@ -292,7 +299,7 @@ def drawn(
 
     Args:
         pipe: The pipeline.
-        base: Its steps and guidance serve.
+        base: Its steps, guidance and scheduler serve, and its weights where a prompt is given.
         before: Steps of the walk that are done already.
         watch: Follows it.
         **given: What the pipeline is called with: prompt or embeddings, generator or latents.
@@ -308,13 +315,7 @@ def drawn(
         on_step=lambda done, _total, _preview: watch.on_step(before + min(done, base.steps)),
         cancelled=watch.cancelled,
     )
-    with torch.no_grad(), recorder:
+    weights = dict(base.weights) if "prompt" in given else {}
+    with scheduled(pipe, base.scheduler), weighted(pipe, weights), torch.no_grad(), recorder:
         pipe(num_inference_steps=base.steps, guidance_scale=base.guidance_scale, **given)
     return None if watch.cancelled() else np.asarray(recorder.trace.image(), np.uint8)
-
-
-def webp(picture: Picture) -> bytes:
-    """Encodes a picture as WebP, with a little loss."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "WEBP", quality=85)
-    return file.getvalue()

@@ -7,7 +7,7 @@ from typing import Any
 
 from storybook.captions import RUNNING_EXAMPLE
 from storybook.dataset import PICTURES
-from storybook.evaluation.copying import FLAGGED
+from storybook.evaluation.copying import FLAGGED, SUSPICIOUS
 from storybook.evaluation.prompts import REPORTED
 from storybook.world import ACTIONS, COLOURS, NEVER_TOGETHER, PLACES, STYLES, TIMES, WHO
 
@@ -337,10 +337,11 @@ def _copying(found: Mapping[str, Any], images: str) -> str:
         f"CLIP, each above that one]({images}/nearest-{name}.webp)"
         for name in found
     )
+    farther = f"{100 * (1 - SUSPICIOUS):.0f} of 100"
     return f"""
 **Does it copy?** {found["model"]["pixels"]["suspicious"]["of"]} pictures were made from training
 captions, and the nearest training picture was sought for each. Suspicious is what comes nearer
-than 99 of 100 drawings made anew from such captions, which no training saw; a model is flagged if
+than {farther} drawings made anew from such captions, which no training saw; a model is flagged if
 surely more than {FLAGGED:.0%} of its pictures are.
 
 {table}

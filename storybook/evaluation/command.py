@@ -9,12 +9,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from explainer.parameters import GUIDANCE_SCALE, STEPS
+
 if TYPE_CHECKING:
     from storybook.evaluation.painting import Progress
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
+DRAWINGS = 512
+"""Drawings that tell what is usual. The page about copies takes as many, made anew from training
+captions, so that both call the same pictures suspicious."""
 CHECKED = 1024
 """Held-out drawings on which a freshly trained judge is checked."""
+SECONDS_BETWEEN_LINES = 5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,9 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--unseen", type=_count, default=512, help="prompts with a pair that training never shows"
     )
-    parser.add_argument("--drawings", type=_count, default=512, help="held-out drawings to use")
-    parser.add_argument("--steps", type=_count, default=25, help="denoising steps")
-    parser.add_argument("--guidance", type=float, default=3.0, help="guidance scale")
+    parser.add_argument(
+        "--drawings", type=_count, default=DRAWINGS, help="held-out drawings to use"
+    )
+    parser.add_argument("--steps", type=_count, default=STEPS, help="denoising steps")
+    parser.add_argument("--guidance", type=float, default=GUIDANCE_SCALE, help="guidance scale")
     parser.add_argument("--batch", type=_count, default=8, help="pictures made together")
     parser.add_argument(
         "--curves", action="store_true", help="also measure over guidance scales and steps"
@@ -139,7 +147,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         _say(f"wrote {path}")
 
 
-def progress_line(every: float = 5.0) -> Progress:
+def progress_line() -> Progress:
     """Return a function that prints progress and the time left, every few seconds at the most."""
     clock: Callable[[], float] = time.monotonic
     began: dict[str, tuple[float, int]] = {}
@@ -148,7 +156,7 @@ def progress_line(every: float = 5.0) -> Progress:
     def progress(what: str, done: int, total: int) -> None:
         kind = what.split(" (", maxsplit=1)[0]
         start, first = began.setdefault(kind, (clock(), done))
-        if done < total and clock() - told["at"] < every:
+        if done < total and clock() - told["at"] < SECONDS_BETWEEN_LINES:
             return
         told["at"] = clock()
         spent = clock() - start

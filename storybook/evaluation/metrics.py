@@ -17,8 +17,8 @@ MAIN = ("who", "place", "time", "style")
 """What makes a picture right at first sight."""
 
 
-def wilson(right: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Return the score interval of a share (Wilson 1927), by default at 95 %.
+def wilson(right: int, total: int) -> tuple[float, float]:
+    """Return the score interval of a share at 95 % (Wilson 1927).
 
     Unlike the textbook interval it stays within 0 and 1 and is honest for few trials.
 
@@ -29,6 +29,7 @@ def wilson(right: int, total: int, z: float = 1.959963984540054) -> tuple[float,
         raise ValueError(f"{right} right out of {total} is no share")
     if total == 0:
         return 0.0, 1.0
+    z = 1.959963984540054
     share, weight = right / total, z * z / total
     middle = (share + weight / 2) / (1 + weight)
     reach = z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from explainer.parameters import GUIDANCE_SCALE, STEPS
+
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
@@ -20,8 +22,8 @@ Progress = Callable[[str, int, int], None]
 class Settings:
     """How pictures are made: the pipeline's own arguments. Picture i has seed ``seed + i``."""
 
-    steps: int = 25
-    guidance_scale: float = 3.0
+    steps: int = STEPS
+    guidance_scale: float = GUIDANCE_SCALE
     seed: int = 0
     batch: int = 8
 

@@ -266,7 +266,7 @@ def test_nothing_keeps_anybody_out(browser, site, place):
         with visit(browser, address_of(site, PAGES[place]), ready=".page-turn", **options) as page:
             page.wait_for_function("window.jupyterapp?.widgetManager.restoredStatus")
             page.wait_for_function("!document.body.innerText.includes('Loading widget')")
-            page.wait_for_selector(".page .ex canvas, .page .ex svg")
+            page.wait_for_selector(".page .ex canvas:visible, .page .ex svg:visible")
             page.evaluate(f"{AXE}\n;0")
             for width, scheme in looks:
                 page.set_viewport_size({"width": width, "height": 900})

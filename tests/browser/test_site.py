@@ -61,7 +61,8 @@ def scroll_through(page):
     later = page.locator("div[id^=widget-]:not(:has(> .ex))")
     for place in later.evaluate_all("all => all.map((one) => one.id)"):
         page.locator(f"#{place}").scroll_into_view_if_needed()
-        page.locator(f"#{place} > .ex").wait_for()
+        # What waits for a run of the reader's own is there, but not seen.
+        page.locator(f"#{place} > .ex").wait_for(state="attached")
 
 
 def address_of(exported, name, *, served):

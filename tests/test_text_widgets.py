@@ -330,6 +330,17 @@ def test_the_maps_begin_with_the_word_and_the_size_that_show_most():
     assert (shown.size, shown._words[shown.word], shown.step) == ("2x2", "fox", 1)
 
 
+def test_an_empty_prompt_has_maps_of_no_word():
+    trace = make_trace(steps=3)
+    wordless = tuple(token for token in trace.tokens if token.word is None)
+    attention = {"4x4": np.full((3, len(wordless), 4, 4), 0.1, np.float16)}
+    told = {"hidden_states": trace.hidden_states[:, : len(wordless)]}
+    empty = make_trace(steps=3, prompt="", tokens=wordless, attention=attention, **told)
+    shown = widgets.WordMaps(RunController(fingerprint="none"), empty)
+    assert (shown.size, shown._words) == ("4x4", [])
+    assert "no word" in shown.describe()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
@@ -39,18 +39,9 @@ class Plot(Widget, scripts=("plot",)):
     _curves = t.Dict().tag(sync=True)
     _words = t.Dict().tag(sync=True)
 
-    def __init__(
-        self,
-        curves: Mapping[str, ArrayLike],
-        *,
-        x: str = "",
-        y: str = "",
-        percent: bool = False,
-        log: bool = False,
-        equal: bool = False,
-    ) -> None:
+    def __init__(self, curves: Mapping[str, ArrayLike], **axes: Any) -> None:
         super().__init__()
-        self.show(curves, x=x, y=y, percent=percent, log=log, equal=equal)
+        self.show(curves, **axes)
 
     def show(
         self,

@@ -119,7 +119,9 @@ class WordMaps(
             self._attention = b"".join(one.tobytes() for one in levels)
             self._grid = list(trace.x0.shape[2:])
             self.step = int(0.6 * trace.calls)
-            self.size, self.word = clearest(self._found, self.step) if self._found else ("", 0)
+            self.size, self.word = next(iter(self._found), ""), 0
+            if self._found and self._words:
+                self.size, self.word = clearest(self._found, self.step)
             self._tell_missing()
 
     def draw(self, prompt: str) -> Run:

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,7 +24,8 @@ PICTURES = 100_000
 
 Progress = Callable[[int, int], None]
 _CHUNK = 64
-_CAPTIONED_AT_ONCE = 1024
+_TOLD_AT_ONCE = 1024
+_Found = TypeVar("_Found")
 
 
 def picture(number: int, size: int) -> np.ndarray:
@@ -111,13 +113,38 @@ def drawn(folder: Path, size: int) -> int:
 
 def captions(count: int, per_picture: int, *, workers: int | None = None) -> Iterator[list[str]]:
     """Yield the captions of the first ``count`` pictures in order, many pictures at a time."""
-    starts = range(0, count, _CAPTIONED_AT_ONCE)
-    jobs = [(start, min(start + _CAPTIONED_AT_ONCE, count), per_picture) for start in starts]
+    yield from _told(_caption_chunk, count, per_picture, workers)
+
+
+def silhouettes(count: int, cells: int, *, workers: int | None = None) -> Iterator[np.ndarray]:
+    """Yield where the figures of the first ``count`` pictures are, many pictures at a time.
+
+    Args:
+        count: of how many pictures.
+        cells: across and down.
+        workers: processes that look; None for one a processor core.
+
+    Returns:
+        float16, shape (n, 2, cells, cells), see
+        :func:`~storybook.illustrator.silhouette.silhouette`.
+    """
+    yield from _told(_silhouette_chunk, count, cells, workers)
+
+
+def _told(
+    chunk: Callable[[tuple[int, int, int]], _Found],
+    count: int,
+    argument: int,
+    workers: int | None,
+) -> Iterator[_Found]:
+    """Yield what ``chunk`` tells of all pictures, in order; other processes help if it pays."""
+    starts = range(0, count, _TOLD_AT_ONCE)
+    jobs = [(start, min(start + _TOLD_AT_ONCE, count), argument) for start in starts]
     if len(jobs) <= 2:  # sooner done than other processes are started
-        yield from map(_caption_chunk, jobs)
+        yield from map(chunk, jobs)
         return
     with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        yield from pool.imap(_caption_chunk, jobs)
+        yield from pool.imap(chunk, jobs)
 
 
 def _files(folder: Path, size: int) -> tuple[Path, Path]:
@@ -201,3 +228,10 @@ def _caption_chunk(job: tuple[int, int, int]) -> list[str]:
         for number in range(start, stop)
         for caption in captions_of(number, per_picture)
     ]
+
+
+def _silhouette_chunk(job: tuple[int, int, int]) -> np.ndarray:
+    from storybook.illustrator.silhouette import silhouette  # Skia is loaded by drawing alone
+
+    start, stop, cells = job
+    return np.stack([silhouette(scene(number), cells) for number in range(start, stop)])

@@ -13,6 +13,8 @@ from storybook.illustrator.clothes import CLOTH
 from storybook.illustrator.figures import draw_figure
 from storybook.illustrator.medium import Medium
 from storybook.illustrator.palette import hexed
+from storybook.illustrator.places import ground_level
+from storybook.illustrator.silhouette import silhouette
 from storybook.world import ACTIONS, COLOURS, GARMENTS, HAIR, PEOPLE, WHO, Scene, scene
 
 PAPER = hexed("00ff00")
@@ -101,3 +103,18 @@ def test_a_figure_keeps_to_the_page_wherever_the_ground_is() -> None:
         page = covered(figure(scene(number), ground=0.85 + 0.065 * number / 60))
         edge = np.concatenate([page[0], page[-1], page[:, 0], page[:, -1]])
         assert not edge.any(), scene(number)
+
+
+def test_a_silhouette_lies_where_the_figure_is_drawn() -> None:
+    for who, action in itertools.product(WHO, ACTIONS):
+        shown = told(11, who=who, action=action)
+        painted = covered(figure(shown, ground=ground_level(shown))).reshape(16, 4, 16, 4)
+        painted = painted.mean((1, 3))
+        whole, head = silhouette(shown, 16).astype(float)
+        assert (whole >= head - 0.01).all()
+        assert whole.min() == 0
+        assert whole.max() <= 1
+        assert (whole * painted).sum() > 0.62 * painted.sum(), (who, action)
+        assert (whole * painted).sum() > 0.7 * whole.sum(), (who, action)
+        assert (head * painted).sum() > 0.7 * head.sum(), (who, action)
+        assert 0.2 < head.sum() / whole.sum() < 0.75, (who, action)

@@ -19,6 +19,7 @@ import train_on_gpu
 
 from storybook import training
 from storybook.captions import captions_of
+from storybook.illustrator.silhouette import silhouette
 from storybook.training import (
     ahead,
     autoencoder,
@@ -29,6 +30,7 @@ from storybook.training import (
     denoiser,
     devices,
     distillation,
+    emphasis,
     naming,
     parts,
     perception,
@@ -203,6 +205,7 @@ def test_the_same_command_goes_on(trained, tmp_path, capsys):
         return list((folder / "state").glob("named-*.npy"))
 
     named()[0].unlink()
+    assert len(list((folder / "state").glob("emphasis-*.npy"))) == 1
     assert command(folder, "--steps", "1", "--stages", "denoiser") == 0
     assert named() == [], "what captions name is found out only for the pair that learns it"
     assert len(list((folder / "state").glob("perception-*.pt"))) == 1
@@ -499,7 +502,7 @@ def test_latents_differ_by_what_they_seem_to_show():
     assert found.grad[1].abs().max() > 0 == found.grad[0].abs().max()
 
 
-def denoiser_stage(eye=None):
+def denoiser_stage(eye=None, counts=None):
     """Return an untrained denoiser's stage on eight latents."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -512,7 +515,9 @@ def denoiser_stage(eye=None):
     )  # fmt: skip
     latents, tokens = torch.randn(8, 4, 8, 8), torch.ones(8, 1, 4, dtype=torch.int16)
     data = denoiser.Captioned(latents, tokens, 0 * tokens[0, 0], encoder)
-    return denoiser.DenoiserStage(denoiser.build(REHEARSAL), data, REHEARSAL, perception=eye)
+    return denoiser.DenoiserStage(
+        denoiser.build(REHEARSAL), data, REHEARSAL, emphasis=counts, perception=eye
+    )
 
 
 def test_the_eye_changes_what_the_denoiser_learns_and_not_the_error_that_it_reports():
@@ -526,6 +531,65 @@ def test_the_eye_changes_what_the_denoiser_learns_and_not_the_error_that_it_repo
         slopes.append(torch.autograd.grad(losses[-1], stage.model.conv_out.weight)[0])
     assert losses[0] == losses[1]
     assert not torch.allclose(slopes[0], slopes[1], rtol=0.1)
+
+
+def test_errors_count_where_the_emphasis_says_and_the_report_stays():
+    learned = {}
+    for which, counts in {
+        "none": None,
+        "alike": torch.ones(8, 8, 8),
+        "nowhere": torch.zeros(8, 8, 8),
+        "fifth": torch.zeros(8, 8, 8).index_fill(0, torch.tensor([5]), 1.0),
+    }.items():
+        torch.manual_seed(0)
+        stage = denoiser_stage(counts=counts)
+        torch.manual_seed(1)
+        loss = stage(torch.tensor([2, 5, 7]))
+        slope = torch.autograd.grad(loss, stage.model.conv_out.bias)[0]
+        learned[which] = (loss.item(), slope)
+    assert len({round(value, 5) for value, _ in learned.values()}) == 1
+    slopes = {which: slope for which, (_, slope) in learned.items()}
+    assert torch.allclose(slopes["none"], slopes["alike"], atol=1e-6)
+    assert not slopes["nowhere"].any()
+    assert slopes["fifth"].any()
+    assert not torch.allclose(slopes["fifth"], slopes["alike"], rtol=0.1)
+
+
+def test_a_figure_counts_more_than_scenery_and_a_head_most():
+    shapes = np.zeros((2, 2, 4, 4), np.float16)
+    shapes[:, 0, 1:, 1:3] = 1
+    shapes[:, 1, 1, 1:3] = 1
+    counts = emphasis.weights(shapes).astype(float)
+    assert counts.mean() == pytest.approx(1, abs=1e-3)
+    scenery, body, head = counts[0, 0, 0], counts[0, 3, 1], counts[0, 1, 1]
+    assert body / scenery == pytest.approx(3, rel=0.01)
+    assert head / scenery == pytest.approx(5, rel=0.01)
+
+
+def test_emphasis_is_looked_up_once(tmp_path, monkeypatch):
+    found = emphasis.of_pictures(tmp_path, 3, 8, workers=1)
+    assert found.shape == (3, 8, 8)
+    assert found.dtype == np.float16
+    assert np.array_equal(found[1:], emphasis.weights(np.stack(
+        [silhouette(scene(number), 8) for number in range(3)]
+    ))[1:])  # fmt: skip
+    monkeypatch.setattr(emphasis.dataset, "silhouettes", None)
+    assert np.array_equal(emphasis.of_pictures(tmp_path, 3, 8, workers=1), found)
+
+
+def test_the_denoiser_meets_middle_timesteps_most_and_its_copy_all_alike():
+    torch.manual_seed(0)
+    stage = denoiser_stage()
+    copy = distillation.DistillationStage(stage, REHEARSAL)
+    shares = {}
+    for which, one in {"denoiser": stage, "copy": copy}.items():
+        drawn = torch.cat([one._timesteps(32, torch.device("cpu")) for _ in range(400)])
+        assert drawn.min() == 0
+        assert drawn.max() == 999
+        shares[which] = torch.histc(drawn.float(), 10, 0, 1000) / len(drawn)
+    assert torch.allclose(shares["copy"], torch.full((10,), 0.1), atol=0.005)
+    assert shares["denoiser"][[4, 5]].min() > 0.165
+    assert shares["denoiser"][[0, 9]].max() < 0.075
 
 
 def test_a_blind_guess_is_one_without_self_attention():

@@ -105,6 +105,12 @@ class Figure:
             balloon=balloon,
         )
 
+    def on_page(self, ground: float) -> skia.Matrix:
+        """Return what takes the figure's own coordinates to the page's, with feet at ``ground``."""
+        matrix = skia.Matrix.Translate(self.x, ground)
+        matrix.preScale(-self.scale if self.faces_left else self.scale, self.scale)
+        return matrix
+
 
 def _extent(scene: Scene, build: Build, held: Pose, balloon: Point) -> skia.Rect:
     """Return about how much room the figure takes, at scale 1, from its feet."""
@@ -139,9 +145,7 @@ def _across(extent: skia.Rect, scale: float, left: bool, middle: float) -> float
 def draw_figure(medium: Medium, scene: Scene, ground: float) -> None:
     """Draw the scene's main figure with its feet at height ``ground``, in page units."""
     figure = Figure.of(scene, ground)
-    matrix = skia.Matrix.Translate(figure.x, ground)
-    matrix.preScale(-figure.scale if figure.faces_left else figure.scale, figure.scale)
-    pen = Pen(medium, matrix)
+    pen = Pen(medium, figure.on_page(ground))
     props.draw_shadow(pen, figure.pose, figure.build)
     if figure.action == "walks":
         props.draw_footprints(pen, figure.pose, scene.dice("footprints"), MARGIN)

@@ -55,6 +55,7 @@ def denoiser_stage(
             export.text_encoder(pair).to(device),
         ),
         preset,
+        emphasis=torch.ones(DATA, side, side, device=device).half(),
         perception=Perception(channels).to(device),
     )
 

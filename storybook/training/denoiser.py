@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ they show: the first steps of a run, which decide who and where, then came out w
 """
 MOST_WEIGHT = 25.0
 """No noise error weighs more: in all but pure noise it says too little about the picture."""
+MIDDLE = 0.5
+"""How unevenly timesteps are drawn: at 0.5 the middle ones twice as often as evenly, the outer ones
+two thirds as often. Before them a guess is vague, after them it is settled what is where."""
 PERCEPTION_WEIGHT = 0.4
 """How much it counts whether the picture that a guess implies looks like the true one."""
 MOST_LATENT = 6.0
@@ -137,6 +141,7 @@ class DenoiserStage(Stage):
         unet: the denoiser.
         data: what it learns from.
         preset: batch size and rate.
+        emphasis: if given, how much each place of each latent counts, shape (n, h, w), of mean 1.
         perception: if given, it counts too how far from the true picture the implied one looks.
         show: called with the step at snapshots.
         origin: names the encoders, see :func:`origin`.
@@ -150,6 +155,7 @@ class DenoiserStage(Stage):
         data: Captioned,
         preset: Preset,
         *,
+        emphasis: torch.Tensor | None = None,
         perception: Perception | None = None,
         show: Callable[[int], None] | None = None,
         origin: str | None = None,
@@ -158,6 +164,7 @@ class DenoiserStage(Stage):
         self.model: UNet2DConditionModel = unet
         self.batch_size, self.learning_rate = preset.unet_batch, preset.unet_rate
         self._scheduler = noise_scheduler()
+        self._emphasis = emphasis
         self._difference = perception.requires_grad_(False).difference if perception else None
         self.data = data
         self._show, self.origin = show, origin
@@ -166,23 +173,29 @@ class DenoiserStage(Stage):
             unet.set_attn_processor(AttnProcessor())
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
-        """Return the weighted squared error of the predicted noise.
+        """Return the squared error of the predicted noise, weighted by timestep.
 
-        Its gradient is also that of how the picture behind it looks, see
+        Its gradient is that of the error weighted by place, too, see
+        :mod:`storybook.training.emphasis`, and of how the picture behind it looks, see
         :mod:`storybook.training.perception`.
         """
         clean, noise, noisy, timesteps = self._noised(indices)
         texts, _ = self._texts(indices)
         found = self.model(noisy, timesteps, texts).sample.float()
         snr = compute_snr(self._scheduler, timesteps)
-        error = ((found - noise).square().mean((1, 2, 3)) * loss_weight(snr)).mean()
-        if self._difference is None:
-            return error
-        seems = implied(self._scheduler, noisy, found, timesteps)
-        # Where the picture is lost in noise, how it looks is a guess that nobody can get right.
-        seen = (self._difference(seems, clean) * snr / (snr + SNR_FLOOR)).mean()
-        # Only its gradient: the value stays the noise error's, which curves can be compared by.
-        return error + PERCEPTION_WEIGHT * (seen - seen.detach())
+        errors = (found - noise).square().mean(1)
+        plain = (errors.mean((1, 2)) * loss_weight(snr)).mean()
+        asked = plain
+        if self._emphasis is not None:
+            counts = self._emphasis[indices.to(self._emphasis.device)].to(errors)
+            asked = ((errors * counts).mean((1, 2)) * loss_weight(snr)).mean()
+        if self._difference is not None:
+            seems = implied(self._scheduler, noisy, found, timesteps)
+            # Where the picture is lost in noise, how it looks is a guess that nobody can get right.
+            seen = (self._difference(seems, clean) * snr / (snr + SNR_FLOOR)).mean()
+            asked = asked + PERCEPTION_WEIGHT * seen
+        # Only their gradient: the value stays the noise error's, which curves can be compared by.
+        return plain.detach() + (asked - asked.detach())
 
     def _noised(self, indices: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return clean latents, noise, the one in the other, each at its timestep, and these."""
@@ -195,9 +208,14 @@ class DenoiserStage(Stage):
         return clean, noise, self._scheduler.add_noise(clean, noise, timesteps), timesteps
 
     def _timesteps(self, count: int, device: torch.device) -> torch.Tensor:
-        """Draw timesteps evenly over the schedule, which steadies the loss of a small batch."""
-        spread = torch.arange(count, device=device) / count + torch.rand((), device=device)
-        return (spread % 1 * self._scheduler.config.num_train_timesteps).long()
+        """Draw timesteps all over the schedule, those in the middle more often."""
+        even = self._evenly(count, device)
+        crowded = even + MIDDLE / (2 * math.pi) * torch.sin(2 * math.pi * even)
+        return (crowded * self._scheduler.config.num_train_timesteps).long()
+
+    def _evenly(self, count: int, device: torch.device) -> torch.Tensor:
+        """Draw numbers from 0 to 1, equally far apart: that steadies the loss of a small batch."""
+        return (torch.arange(count, device=device) / count + torch.rand((), device=device)) % 1
 
     def _texts(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the captions' states, and which captions were left out, shape (n,)."""

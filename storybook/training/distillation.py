@@ -78,6 +78,10 @@ class DistillationStage(DenoiserStage):
         guess, blind = guesses.chunk(2)
         return guess, guess - blind
 
+    def _timesteps(self, count: int, device: torch.device) -> torch.Tensor:
+        """Draw timesteps evenly over the schedule."""
+        return (self._evenly(count, device) * self._scheduler.config.num_train_timesteps).long()
+
     def compile(self) -> None:
         """Leave the networks as they are: they train for too short to repay compiling."""
 

@@ -29,6 +29,7 @@ from storybook.training import (
     denoiser,
     devices,
     distillation,
+    emphasis,
     export,
     naming,
     parts,
@@ -245,6 +246,14 @@ class Recipe:
         self._train(stage, len(latents), budget)
         return stage.model
 
+    def _emphasis(self, latents: torch.Tensor) -> torch.Tensor | None:
+        """Return how much each place counts for the denoiser, if it learns."""
+        if not self._trains("denoiser"):
+            return None
+        with self.accelerator.main_process_first():
+            counts = emphasis.of_pictures(self.state, len(latents), latents.shape[-1], self.workers)
+        return resident(counts, self.accelerator.device)
+
     def _trains(self, stage: str) -> bool:
         """Tell whether the stage has anything left of its budget."""
         if (budget := self.budgets.get(stage)) is None:
@@ -271,6 +280,7 @@ class Recipe:
             unet,
             denoiser.Captioned(latents, tokens, torch.from_numpy(ids(words, [""])[0]), encoder),
             self.preset,
+            emphasis=self._emphasis(latents),
             perception=eye,
             show=lambda step: self._show(export.pipeline(vae, unet, encoder, words), step),
             origin=origin,
@@ -457,6 +467,7 @@ def _prepare(preset: Preset, state: Path, workers: int | None) -> None:
     count, captions = preset.pictures, preset.captions_per_picture
     tokens(state, words, count, captions, workers)
     named(state, count, captions)
+    emphasis.of_pictures(state, count, preset.size // autoencoder.FACTOR, workers)
     dataset.pictures(state, size=preset.size, count=count, workers=workers)
 
 

@@ -126,7 +126,7 @@ def test_other_scenes_than_the_training_pictures_are_drawn_alike(tmp_path):
 
 
 def test_captions_come_in_order_from_several_processes():
-    count = 3 * dataset._CAPTIONED_AT_ONCE
+    count = 3 * dataset._TOLD_AT_ONCE
     chunks = list(dataset.captions(count, 1, workers=2))
     texts = [text for chunk in chunks for text in chunk]
     assert len(texts) == count

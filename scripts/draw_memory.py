@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
-from explainer import measuring, memory, models
+from explainer import look, measuring, memory, models
 from explainer.measuring import Needs
 
 PICTURE = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "memory.png"
 """Voilà, where a server brings its own, shows no WebP files."""
+LETTERS = look.STATIC / "fonts" / "atkinson-hyperlegible-next-latin-wght-normal.woff2"
+"""Those of the pages themselves."""
 WIDTH, EDGE, ROW, BAR, TOP = 1200, 24, 118, 44, 76
 TYPE = 40
 """On a phone the picture is a third as wide, and must still be read."""
@@ -79,8 +80,7 @@ def _legend(pen: ImageDraw.ImageDraw, y: int) -> None:
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    path = Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(path, size)
+    return ImageFont.truetype(LETTERS, size)
 
 
 def main() -> None:

@@ -9,7 +9,9 @@ from functools import cache
 from storybook.captions import known_words, words
 
 SPELLED_ALIKE = 0.8
-"""From this similarity on (difflib's ratio) a word counts as another one misspelt."""
+"""From this similarity on (difflib's ratio) a word counts as another one misspelt"""
+SPELT_OUT = 5
+"""if it has so many letters: of a shorter one, a slip makes just another word."""
 
 _EVERYDAY = {
     # who
@@ -18,7 +20,7 @@ _EVERYDAY = {
     "woman": "queen aunt mum mom mommy mummy wife witch teacher",
     "man": "king uncle dad daddy husband wizard pirate farmer",
     "grandmother": "gran nana nan",
-    "grandfather": "gramps granddad",
+    "grandfather": "gramps granddad beard bearded",
     "little girl": "child kid toddler children kids",
     "fox": "vixen wolf",
     "rabbit": "bunnies hamster mouse",
@@ -94,7 +96,15 @@ _EVERYDAY = {
 """Words of every day that no caption holds, by what the picture book has nearest to them."""
 
 
-_ENDINGS = re.compile(r"('s|ies|es|s|e|y|ed|ing|er)$")
+_JOINING = frozenset(
+    words(
+        "a across along an and around as at by down from goes in is it near of on past says "
+        "showing the there through towards under while with"
+    )
+)
+"""Known words that show nothing by themselves: they stand in for no other."""
+# At least three letters stay, or "ring" would be a form of "red".
+_ENDINGS = re.compile(r"(?<=...)('s|ies|es|s|e|y|ed|ing|er)$")
 
 
 def _stem(word: str) -> str:
@@ -108,9 +118,14 @@ def _everyday() -> dict[str, str]:
 
 
 @cache
+def _showing() -> list[str]:
+    return sorted(known_words() - _JOINING)
+
+
+@cache
 def _stems() -> dict[str, str]:
     """What each stem is worded as: by a known word, the shortest of them, or an everyday one."""
-    known = sorted(known_words(), key=len, reverse=True)
+    known = sorted(_showing(), key=len, reverse=True)
     return {_stem(word): wording for word, wording in _everyday().items()} | {
         _stem(word): word for word in known
     }
@@ -138,5 +153,13 @@ def nearest_wording(word: str) -> str | None:
         return _everyday()[word]
     if _stem(word) in _stems():
         return _stems()[_stem(word)]
-    near = get_close_matches(word, sorted(known_words()), n=1, cutoff=SPELLED_ALIKE)
+    return _respelt(word)
+
+
+def _respelt(word: str) -> str | None:
+    """Return the known word that this one may be a slip of; the first letter is seldom wrong."""
+    if len(word) < SPELT_OUT:
+        return None
+    alike = [known for known in _showing() if known[0] == word[0]]
+    near = get_close_matches(word, alike, n=1, cutoff=SPELLED_ALIKE)
     return near[0] if near else None

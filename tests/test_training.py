@@ -394,8 +394,10 @@ def test_only_a_gpu_starts_before_all_pictures_are_drawn(tmp_path):
 
 
 def test_only_a_gpu_compiles_ahead(tmp_path):
-    def ahead_of_time(device, steps=1, compiled=True):
-        where = Namespace(device=torch.device(device), is_main_process=True)
+    def ahead_of_time(device, steps=1, compiled=True, processes=1):
+        where = Namespace(
+            device=torch.device(device), is_main_process=True, num_processes=processes
+        )
         budgets = {"denoiser": Budget(steps=steps)}
         return recipe.Recipe(
             REHEARSAL, tmp_path, tmp_path, budgets, compiled=compiled, accelerator=where
@@ -405,6 +407,16 @@ def test_only_a_gpu_compiles_ahead(tmp_path):
     assert not ahead_of_time("cpu")
     assert not ahead_of_time("cuda", steps=0)
     assert not ahead_of_time("cuda", compiled=False)
+    assert not ahead_of_time("cuda", processes=2)
+
+
+def test_a_stage_on_random_data_lies_whole_on_its_device(trained):
+    from transformers import CLIPTokenizer
+
+    words = CLIPTokenizer.from_pretrained(trained / "state" / "tokenizer")
+    stage = ahead.denoiser_stage(REHEARSAL, words, torch.device("meta"))
+    for network in (stage.model, stage.data.text_encoder):
+        assert {parameter.device.type for parameter in network.parameters()} == {"meta"}
 
 
 def test_stages_on_random_data_take_the_recipes_steps(trained, tmp_path, monkeypatch):
@@ -570,11 +582,14 @@ def test_emphasis_is_looked_up_once(tmp_path, monkeypatch):
     found = emphasis.of_pictures(tmp_path, 3, 8, workers=1)
     assert found.shape == (3, 8, 8)
     assert found.dtype == np.float16
-    assert np.array_equal(found[1:], emphasis.weights(np.stack(
-        [silhouette(scene(number), 8) for number in range(3)]
-    ))[1:])  # fmt: skip
-    monkeypatch.setattr(emphasis.dataset, "silhouettes", None)
-    assert np.array_equal(emphasis.of_pictures(tmp_path, 3, 8, workers=1), found)
+    outlines = np.stack([silhouette(scene(number), 8) for number in range(3)])
+    assert np.array_equal(found, emphasis.weights(outlines))
+    (kept,) = tmp_path.iterdir()
+    np.save(kept, 2 * found)
+    assert np.array_equal(emphasis.of_pictures(tmp_path, 3, 8, workers=1), 2 * found)
+    monkeypatch.setattr("storybook.illustrator.silhouette.HEAD", 2.0)
+    other = emphasis.of_pictures(tmp_path, 3, 8, workers=1)
+    assert not np.array_equal(other, 2 * found), "figures that are outlined otherwise"
 
 
 def test_the_denoiser_meets_middle_timesteps_most_and_its_copy_all_alike():
@@ -681,6 +696,24 @@ def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path):
     with pytest.raises(SystemExit, match="Choose another folder with --out"):
         command(tmp_path, "--steps", "0")
     assert (tmp_path / "model" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("option", ["--state", "--parts"])
+def test_a_model_never_replaces_what_it_is_learned_from(tmp_path, option, capsys):
+    (tmp_path / "run").mkdir()
+    for inner in ("run", "run/deep/inside"):
+        with pytest.raises(SystemExit, match=r"replaces all of .*Choose another folder"):
+            command(tmp_path, "--steps", "0", "--out", tmp_path / "run", option, tmp_path / inner)
+
+
+def test_a_full_disk_leaves_the_former_model_and_nothing_half_written(trained, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    former = digests(tmp_path / "model")
+    with full_disk():
+        assert command(tmp_path, "--steps", "0") == 1
+    assert "could not be written" in capsys.readouterr().err
+    assert digests(tmp_path / "model") == former
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_what_a_guess_at_the_noise_implies_is_the_schedulers_own():
@@ -881,6 +914,21 @@ def accelerator():
     from accelerate import Accelerator
 
     return Accelerator(cpu=True)
+
+
+def test_several_processes_count_the_same_steps(tmp_path, monkeypatch):
+    where = SimpleNamespace(num_processes=2, device="cpu")
+    monkeypatch.setattr("storybook.training.loop.broadcast", lambda share: share)
+    trainer = SimpleNamespace(accelerator=where, done=Progress(step=40))
+
+    def agreed(*arguments):
+        return Trainer._agreed(trainer, *arguments)
+
+    budget = Budget(minutes=1, steps=40)
+    assert agreed(budget, 90.0, 39, 0.5) == 39 / 40, "clocks differ: not yet agreed on"
+    assert agreed(budget, 30.0, 40, 0.5) == 1
+    trainer.done.step = 50
+    assert agreed(budget, 90.0, 10, 0.5) == 1.5
 
 
 def test_training_learns_and_averages(tmp_path, accelerator):

@@ -30,6 +30,18 @@ def test_a_word_is_found_by_meaning_by_ending_and_by_spelling(word, near):
     assert nearest_wording(word) == near
 
 
+def test_a_short_word_is_no_other_short_word():
+    for word in words("bed ring thing wing pie pies be hat chair air swing tea he was gas his ear"):
+        assert nearest_wording(word) is None, word
+
+
+def test_words_that_show_nothing_are_known_and_offered_for_no_other():
+    assert known_words() >= wording._JOINING
+    assert not wording._JOINING & set(wording._stems().values())
+    assert nearest_wording("the") == "the"
+    assert nearest_wording("throughh") is None
+
+
 @pytest.mark.parametrize("word", ["spaceship", "quokka", "雪", "🦊", "", "two words"])
 def test_where_nothing_is_near_nothing_is_named(word):
     assert nearest_wording(word) is None

@@ -127,7 +127,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--stages",
         default=",".join(SHARES),
-        help="which stages to train, separated by commas; the others stay as they are",
+        help="which stages to train, separated by commas; the others stay, but for what was "
+        "learned from one of these",
     )
     parser.add_argument(
         "--rate", type=float, default=1.0, help="a factor on all learning rates, such as 0.5"
@@ -169,6 +170,14 @@ def _check(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and not value >= 0:
             raise SystemExit(f"--{name} cannot be {value}; 0 or more")
+    out = options.out.resolve()
+    for name in ("state", "parts"):
+        folder = getattr(options, name)
+        if folder is not None and out in (folder.resolve(), *folder.resolve().parents):
+            raise SystemExit(
+                f"the finished model replaces all of {options.out}, and --{name} lies there. "
+                "Choose another folder for one of them."
+            )
 
 
 def budgets(options: argparse.Namespace) -> dict[str, Budget]:

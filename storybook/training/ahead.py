@@ -47,7 +47,7 @@ def denoiser_stage(
     shape = (DATA, preset.captions_per_picture, pair.config.text_config.max_position_embeddings)
     tokens = torch.randint(0, len(words), shape, dtype=torch.int16, device=device)
     return denoiser.DenoiserStage(
-        denoiser.build(preset).to(memory_format=torch.channels_last),
+        denoiser.build(preset).to(device, memory_format=torch.channels_last),
         denoiser.Captioned(
             torch.randn(DATA, channels, side, side, device=device).half(),
             tokens,

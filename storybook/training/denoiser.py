@@ -13,6 +13,7 @@ from diffusers.training_utils import compute_snr
 from transformers import CLIPModel, CLIPTextModel
 
 from storybook.training import checkpoint
+from storybook.training.autoencoder import FACTOR
 from storybook.training.data import chosen
 from storybook.training.loop import Stage
 from storybook.training.perception import Perception
@@ -65,7 +66,7 @@ def build(preset: Preset) -> UNet2DConditionModel:
     channels = preset.unet_channels
     down = ("CrossAttnDownBlock2D",) * (len(channels) - 1) + ("DownBlock2D",)
     return UNet2DConditionModel(
-        sample_size=preset.size // 8,
+        sample_size=preset.size // FACTOR,
         in_channels=preset.latent_channels,
         out_channels=preset.latent_channels,
         block_out_channels=channels,
@@ -194,7 +195,8 @@ class DenoiserStage(Stage):
             # Where the picture is lost in noise, how it looks is a guess that nobody can get right.
             seen = (self._difference(seems, clean) * snr / (snr + SNR_FLOOR)).mean()
             asked = asked + PERCEPTION_WEIGHT * seen
-        # Only their gradient: the value stays the noise error's, which curves can be compared by.
+        # Only their gradient: the value stays the noise error's. Curves can be compared by it, if
+        # their timesteps were drawn alike.
         return plain.detach() + (asked - asked.detach())
 
     def _noised(self, indices: torch.Tensor) -> tuple[torch.Tensor, ...]:

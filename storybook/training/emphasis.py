@@ -6,16 +6,17 @@ too many or a face that lacks an eye. A figure covers about a fifth of a picture
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from storybook import dataset
 from storybook.training.data import keep
-from storybook.world import WORLD_VERSION
 
 FIGURE, HEAD = 2.0, 2.0
 """How much more an error counts on the figure, and how much more again on its head."""
+SAMPLE = 20
 
 
 def weights(silhouettes: np.ndarray) -> np.ndarray:
@@ -39,9 +40,15 @@ def of_pictures(folder: Path, pictures: int, cells: int, workers: int | None) ->
     Returns:
         float16, shape (pictures, cells, cells).
     """
-    made = f"{WORLD_VERSION}-{pictures}-{cells}-{FIGURE:g}-{HEAD:g}"
-    path = folder / f"emphasis-{made}.npy"
+    path = folder / f"emphasis-{_fingerprint(pictures, cells)}.npy"
     if not path.exists():
         found = dataset.silhouettes(pictures, cells, workers=workers)
         keep(path, weights(np.concatenate(list(found))))
     return np.load(path)
+
+
+def _fingerprint(pictures: int, cells: int) -> str:
+    """Name the weights by all that they depend on; a sample stands for how figures are outlined."""
+    sample = np.concatenate(list(dataset.silhouettes(min(pictures, SAMPLE), cells)))
+    made = f"{pictures}/{FIGURE}/{HEAD}/".encode() + sample.tobytes()
+    return hashlib.sha256(made).hexdigest()[:12]

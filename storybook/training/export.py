@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors import SafetensorError
 from transformers import (
     CLIPImageProcessorPil,
     CLIPModel,
@@ -63,9 +64,30 @@ def save(
 
     The text encoder's file holds its projection too, and the image encoder stands beside it, so
     that transformers loads the CLIP pair from the same folder.
+
+    Raises:
+        OSError: when the disk cannot hold it, or something else has come to stand at ``folder``.
     """
     fresh = folder.with_name(folder.name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        _write(fresh, vae, unet, clip, tokenizer, record)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise OSError(f"the model could not be written to {fresh} ({error})") from error
+    if not may_replace(folder):
+        raise FileExistsError(f"{folder} holds something else by now; the model lies in {fresh}")
+    _replace(folder, fresh)
+
+
+def _write(
+    fresh: Path,
+    vae: AutoencoderKL,
+    unet: UNet2DConditionModel,
+    clip: CLIPModel,
+    tokenizer: CLIPTokenizer,
+    record: dict[str, object],
+) -> None:
     halved = pipeline(_copy(vae).half(), _copy(unet).half(), text_encoder(clip).half(), tokenizer)
     halved.save_pretrained(fresh)
     text, vision = _projected(clip)
@@ -74,6 +96,10 @@ def save(
     _image_processor(clip).save_pretrained(fresh / "feature_extractor")
     record = {**record, "logit_scale": round(clip.logit_scale.exp().item(), 4)}
     (fresh / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _replace(folder: Path, fresh: Path) -> None:
+    """Put ``fresh`` where the former model is; what was told of that one stays until measured."""
     for kept in ("README.md", "evaluation.json"):
         if (folder / kept).exists():
             shutil.copy2(folder / kept, fresh / kept)

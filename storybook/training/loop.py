@@ -163,7 +163,7 @@ class Trainer:
         began, first_step, earlier = time.monotonic(), done.step, done.seconds
         from_step, from_seconds = (0, 0.0) if budget.in_all else (first_step, earlier)
         reported = saved = began
-        share = self._agreed(budget.share_spent(done.seconds - from_seconds, done.step - from_step))
+        share = self._agreed(budget, done.seconds - from_seconds, done.step - from_step)
         first_share, snapshots = share, math.ceil(share * (SNAPSHOTS - 1))
         recent: list[torch.Tensor] = []
         if share < 1:
@@ -181,9 +181,7 @@ class Trainer:
             done.seconds = earlier + now - began
             if len(recent) == LOG_STEPS:
                 self._log(recent)
-            share = self._agreed(
-                budget.share_spent(done.seconds - from_seconds, done.step - from_step), share
-            )
+            share = self._agreed(budget, done.seconds - from_seconds, done.step - from_step, share)
             if now - reported > REPORT_SECONDS and done.losses and share > first_share:
                 reported = now
                 left = (now - began) / (share - first_share) * max(0.0, 1 - share) / 60
@@ -194,12 +192,18 @@ class Trainer:
         if recent:
             self._log(recent)
 
-    def _agreed(self, share: float, before: float | None = None) -> float:
-        """Return the first process's share, so that all processes stop at the same step."""
+    def _agreed(
+        self, budget: Budget, seconds: float, steps: int, before: float | None = None
+    ) -> float:
+        """Return the share spent, the same in all processes, so that all stop at the same step.
+
+        They count the same steps. Whose clock goes, the first one's, they agree on now and then.
+        """
+        share = budget.share_spent(seconds, steps)
         if self.accelerator.num_processes == 1:
             return share
         if before is not None and self.done.step % LOG_STEPS:
-            return before
+            return max(before, budget.share_spent(0.0, steps))
         return broadcast(torch.tensor(share, device=self.accelerator.device)).item()
 
     def _log(self, recent: list[torch.Tensor]) -> None:

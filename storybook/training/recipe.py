@@ -162,7 +162,9 @@ class Recipe:
             process.terminate()
 
     def _compiles_ahead(self) -> bool:
-        gpu = self.accelerator.device.type == "cuda" and self.accelerator.is_main_process
+        # One of several processes would take a child of its own for a member of its group.
+        alone = self.accelerator.num_processes == 1
+        gpu = self.accelerator.device.type == "cuda" and alone
         return gpu and self.compiled and self._trains("denoiser")
 
     @contextmanager

@@ -164,7 +164,7 @@ def _delegate(command: str, *arguments: str) -> int:
             from storybook.evaluation import main as run
         return run(arguments)
     except ModuleNotFoundError as error:
-        if error.name not in {"accelerate", "tqdm"}:
+        if error.name != "accelerate":
             raise
         print(
             f"explainer {command} needs {error.name}. Install it with: "

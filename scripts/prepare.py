@@ -32,7 +32,7 @@ class CannotPrepareError(Exception):
 
 
 def check_python() -> None:
-    """Refuse a Python that the packages were not tested on.
+    """Refuse a Python that the project does not allow.
 
     Raises:
         CannotPrepareError: this Python is too old or too new.

@@ -1,5 +1,6 @@
 """The project's files agree with each other."""
 
+import ast
 import re
 import subprocess
 import tomllib
@@ -55,6 +56,40 @@ def test_every_requirement_is_pinned_at_or_above_its_lower_bound(extra):
     pins = constraints()
     assert wanted.keys() <= pins.keys()
     assert not {n: pins[n] for n, low in wanted.items() if numbers(pins[n]) < numbers(low)}
+
+
+UNIMPORTED = {
+    "onnxscript": "torch's export to ONNX imports it",
+    "scipy": "schedulers of diffusers import it",
+    "torchsde": "a scheduler of diffusers imports it",
+    "jupyter-repo2docker": "a command",
+    "mypy": "a command",
+    "pytest-timeout": "a plugin",
+    "pytest-xdist": "a plugin",
+    "ruff": "a command",
+}
+"""What is declared without being imported by name, and why."""
+IMPORTED_AS = {
+    "pillow": "PIL", "skia-python": "skia", "pyyaml": "yaml", "huggingface-hub": "huggingface_hub",
+    "axe-playwright-python": "axe_playwright_python",
+}  # fmt: skip
+
+
+def test_every_requirement_is_used():
+    groups = PROJECT["optional-dependencies"].values()
+    declared = {
+        name for group in (PROJECT["dependencies"], *groups) for name in requirements(group)
+    }
+    imported = set()
+    for path in tracked_files():
+        if path.suffix == ".py":
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom):
+                    imported.add((node.module or "").split(".")[0])
+                elif isinstance(node, ast.Import):
+                    imported |= {alias.name.split(".")[0] for alias in node.names}
+    unused = {n for n in declared if IMPORTED_AS.get(n, n.replace("-", "_")) not in imported}
+    assert unused == UNIMPORTED.keys()
 
 
 @pytest.mark.parametrize("path", ["environment.yml", "binder/environment.yml"])

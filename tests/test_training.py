@@ -39,8 +39,9 @@ from storybook.training import (
     texture,
 )
 from storybook.training.checkpoint import Progress
-from storybook.training.loop import Budget, Stage, Trainer, TrainingStopped
+from storybook.training.loop import Budget, Stage, Trainer
 from storybook.training.presets import PRESETS
+from storybook.training.stopped import TrainingStopped
 from storybook.world import WORLD_VERSION, scene
 
 REHEARSAL = PRESETS["rehearsal"]

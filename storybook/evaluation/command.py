@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explainer.parameters import GUIDANCE_SCALE, STEPS
+from storybook.training.stopped import TrainingStopped
 
 if TYPE_CHECKING:
     from storybook.evaluation.painting import Progress
@@ -26,8 +27,6 @@ SECONDS_BETWEEN_LINES = 5
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 2 when something has to be put right first."""
     arguments = _parser().parse_args(argv)
-    from storybook.training.loop import TrainingStopped  # brings torch, which help does without
-
     try:
         if arguments.train_judge:
             train_judge(arguments)

@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _use_allocator(argv)
     # torch reads its settings when it is first imported, so not before this point.
     from storybook.training.export import may_replace
-    from storybook.training.loop import TrainingStopped
     from storybook.training.parts import PartsError
+    from storybook.training.stopped import TrainingStopped
 
     if not may_replace(options.out):
         raise SystemExit(

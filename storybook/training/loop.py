@@ -18,6 +18,7 @@ from diffusers.training_utils import EMAModel
 from storybook.dice import Dice
 from storybook.training import checkpoint, devices
 from storybook.training.checkpoint import Progress
+from storybook.training.stopped import TrainingStopped
 
 WARMUP_STEPS = 200
 COOLDOWN_SHARE = 0.25
@@ -26,10 +27,6 @@ REPORT_SECONDS = 10.0
 LOG_STEPS = 25
 SNAPSHOTS = 12
 """How often in one call a stage is asked to show what it has learned so far, the end included."""
-
-
-class TrainingStopped(RuntimeError):  # noqa: N818 - what happened, not what was done wrong
-    """Training cannot go on; the message says what is safe and how to take it up again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,9 @@ from storybook.training import (
 )
 from storybook.training.checkpoint import Progress
 from storybook.training.data import ids, keep, named, resident, texts, tokens
-from storybook.training.loop import Budget, Stage, Trainer, TrainingStopped, seed
+from storybook.training.loop import Budget, Stage, Trainer, seed
 from storybook.training.presets import Preset
+from storybook.training.stopped import TrainingStopped
 from storybook.world import WORLD_VERSION, scene
 
 SHOWN_PROMPTS = (

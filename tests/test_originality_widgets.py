@@ -118,7 +118,7 @@ def test_rows_hold_what_was_measured():
     assert shown._rows[0]["clip"] == [0.2, 0.4, 0.1, 0.3]
     assert shown._rows[2]["pixels"] == [0.02, 0.04]
     assert [row["name"] for row in shown._among] == ["drawings", "generated"]
-    assert "which saw 32 pictures" in shown._rows[2]["title"]
+    assert "went on with 32 pictures" in shown._rows[2]["title"]
     np.testing.assert_array_equal(frame(shown, "drawings-clip", 1), originality.anew(1, SIZE))
     np.testing.assert_array_equal(frame(shown, "twin-pixels-near"), originality.redraw(0, SIZE))
     assert shown._pairs["generated-clip"][1]["title"] == "prompt 1"

@@ -256,15 +256,19 @@ def losses() -> dict[str, list[tuple[int, float]]]:
 
 
 def accuracy(over: str) -> Accuracy | None:
-    """Return how much of what was asked for pictures show; None where it was not measured.
+    """Return how much of what was asked for pictures show; None where none were judged.
+
+    Those of other weights tell nothing of the ones that are here.
 
     Args:
         over: the knob that was turned, ``guidance_scale`` or ``steps``.
     """
-    from explainer.models import embedded_folder
+    from explainer.models import embedded_fingerprint, embedded_folder
 
     path = embedded_folder() / "evaluation.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if found.get("weights") != embedded_fingerprint():
+        return None
     rows = [row for curve in found.get("curves", {}).values() for row in curve if over in row]
     if not rows:
         return None

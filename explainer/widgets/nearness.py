@@ -48,7 +48,7 @@ class Nearness(Widget, scripts=("nearness",)):
         }
         if twin is not None:
             self._groups["twin"] = twin.group
-            titles["twin"] = f"pictures by the twin, which saw {twin.learned} pictures only"
+            titles["twin"] = f"pictures by the twin, which went on with {twin.learned} pictures"
         self._groups["copies"] = findings.copies
         titles["copies"] = "training pictures through the autoencoder, the best copies it can draw"
         self._size, self._titles = findings.size, titles

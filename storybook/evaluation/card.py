@@ -8,7 +8,7 @@ from typing import Any
 from storybook.captions import RUNNING_EXAMPLE
 from storybook.dataset import PICTURES
 from storybook.evaluation.copying import FLAGGED, SUSPICIOUS
-from storybook.evaluation.prompts import REPORTED
+from storybook.evaluation.prompts import REPORTED, in_free_wording, names_pair
 from storybook.world import ACTIONS, COLOURS, NEVER_TOGETHER, PLACES, STYLES, TIMES, WHO
 
 ATTRIBUTE_NAMES = {
@@ -24,6 +24,8 @@ ATTRIBUTE_NAMES = {
 }
 """What the card and the charts call each tally, in their order."""
 
+ROUNDS_TO_ONE = 0.005
+"""A smaller share would be rounded to 0 %."""
 WEAK = 0.6
 """Below this accuracy an attribute is named among the limits."""
 
@@ -222,15 +224,17 @@ prompt i with seed i.
 
 **From words to pictures.** A judge says what it sees in {seen["main"]["of"]} pictures of held-out
 prompts, in {unseen["main"]["of"]} whose prompts name a pair that training never shows, and in
-{free["main"]["of"]} whose prompts were worded by somebody who had not seen the captions. It is a
-small classifier that shares no weights with the model, and was trained on drawings of its own: all
-pairs are among them. Only what a prompt names counts. In brackets 95 % intervals (Wilson). The
-judge errs too: the last three columns tell how often it is right about held-out drawings, as drawn
+{free["main"]["of"]} whose prompts were worded by somebody who had not seen the captions, with such
+a pair in {_free_with_unseen_pairs()} of them. All scenes are new; what comes together in them is
+new only where training never shows the pair. The judge is a small classifier that shares no weights
+with the model, and was trained on drawings of its own: all pairs are among them. Only what a prompt
+names counts. In brackets 95 % intervals (Wilson). The judge errs too: the last three columns tell
+how often it is right about held-out drawings, by all that these show, as drawn
 and after the autoencoder, and about drawings of the prompts with a pair that the model never saw.
 
 {table}
 
-![The same as a chart]({images}/accuracy.png)
+![The same as a chart, but for the judge's last two columns]({images}/accuracy.png)
 {curves}
 One picture took {seen["seconds"]:.2f} s in batches of {evaluation["settings"]["batch"]} on
 {evaluation["machine"]["device"]} ({evaluation["machine"]["processor"]}, threads:
@@ -241,6 +245,10 @@ One picture took {seen["seconds"]:.2f} s in batches of {evaluation["settings"]["
 {_clip(evaluation["clip"])}
 {_behaviour(evaluation["behaviour"], images) if "behaviour" in evaluation else ""}
 {_copying(evaluation["copying"], images) if "copying" in evaluation else ""}"""
+
+
+def _free_with_unseen_pairs() -> int:
+    return sum(map(names_pair, in_free_wording()))
 
 
 def _autoencoder(found: Mapping[str, Any], photograph: Mapping[str, Any], images: str) -> str:
@@ -279,9 +287,8 @@ also trained to name place and style, so what it tells by their words is no zero
 def _behaviour(found: Mapping[str, Any], images: str) -> str:
     rows = found["schedulers"]
     schedulers = _table(
-        ("scheduler", "steps", "who, place, time and style", "seconds a picture"),
-        ((row["scheduler"], str(row["steps"]), _share(row["main"]), f"{row['seconds']:.2f}")
-         for row in rows),
+        ("scheduler", "steps", "who, place, time and style"),
+        ((row["scheduler"], str(row["steps"]), _share(row["main"])) for row in rows),
     )  # fmt: skip
     negative = _table(
         ("left open", "pictures", "still seen, though named", "still seen, another being named"),
@@ -326,12 +333,14 @@ def _spread(found: Mapping[str, float]) -> str:
 
 def _copying(found: Mapping[str, Any], images: str) -> str:
     rows = [
-        (label, f"{found[name]['training']:,}", *(_suspicion(found[name][kind])
-         for kind in ("pixels", "clip")))
-        for name, label in (("model", "this model"), ("twin", "a twin, overfitted"))
+        (label, f"{found[name]['training']:,}", f"{found[name]['pixels']['suspicious']['of']}",
+         *(_suspicion(found[name][kind]) for kind in ("pixels", "clip")))
+        for name, label in (("model", "this model"), ("twin", "a twin that went on with a few"))
         if name in found
     ]  # fmt: skip
-    table = _table(("", "trained on", "suspicious by pixels", "suspicious by CLIP"), rows)
+    table = _table(
+        ("", "trained on", "pictures made", "suspicious by pixels", "suspicious by CLIP"), rows
+    )
     sheets = "\n".join(
         f"\n![The {name}'s pictures that come nearest to a training picture, by pixels and by "
         f"CLIP, each above that one]({images}/nearest-{name}.webp)"
@@ -339,8 +348,8 @@ def _copying(found: Mapping[str, Any], images: str) -> str:
     )
     farther = f"{100 * (1 - SUSPICIOUS):.0f} of 100"
     return f"""
-**Does it copy?** {found["model"]["pixels"]["suspicious"]["of"]} pictures were made from training
-captions, and the nearest training picture was sought for each. Suspicious is what comes nearer
+**Does it copy?** Pictures were made from training captions, and the nearest training picture was
+sought for each. Suspicious is what comes nearer
 than {farther} drawings made anew from such captions, which no training saw; a model is flagged if
 surely more than {FLAGGED:.0%} of its pictures are.
 
@@ -386,11 +395,18 @@ MIT, like the code that drew the pictures and trained the model.
 def _share(tally: Mapping[str, Any]) -> str:
     if tally["share"] is None:
         return "–"
-    return f"{tally['share']:.0%} ({tally['low']:.0%}–{tally['high']:.0%})"
+    return f"{_percent(tally)} ({tally['low']:.0%}–{tally['high']:.0%})"
 
 
 def _percent(tally: Mapping[str, Any]) -> str:
-    return "–" if tally["share"] is None else f"{tally['share']:.0%}"
+    """Return a share in per cent; only what is none is called none, and only what is all, all."""
+    if tally["share"] is None:
+        return "–"
+    if 0 < tally["share"] < ROUNDS_TO_ONE:
+        return "<1%"
+    if 1 - ROUNDS_TO_ONE < tally["share"] < 1:
+        return ">99%"
+    return f"{tally['share']:.0%}"
 
 
 def _table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:

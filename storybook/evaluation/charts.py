@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREY = "#2f6f8f", "#d98032", "#9a9a9a"
+BLUE, ORANGE, GREEN, GREY = "#2f6f8f", "#d98032", "#4d8a4a", "#9a9a9a"
 
 
 def charts(evaluation: Mapping[str, Any]) -> dict[str, Figure]:
@@ -32,15 +32,16 @@ def accuracy_chart(evaluation: Mapping[str, Any]) -> Figure:
     """Draw each attribute's accuracy with its interval, beside the judge's own."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.subplots()
     series = (
         ("prompts with pairs seen in training", evaluation["seen_pairs"], BLUE, "o"),
         ("prompts with a pair never seen", evaluation["unseen_pairs"], ORANGE, "s"),
+        ("prompts in free wording", evaluation["free_wording"], GREEN, "^"),
         ("the judge's own accuracy, on drawings", evaluation["judge"]["drawings"], GREY, "|"),
     )
     for place, (label, tallies, colour, marker) in enumerate(series):
-        _points(axes, tallies, (1 - place) * 0.2, label, colour, marker)
+        _points(axes, tallies, (1.5 - place) * 0.19, label, colour, marker)
     axes.set_yticks(range(len(ATTRIBUTE_NAMES)), ATTRIBUTE_NAMES.values())
     axes.invert_yaxis()
     axes.set_xlim(-0.02, 1.02)
@@ -48,7 +49,7 @@ def accuracy_chart(evaluation: Mapping[str, Any]) -> Figure:
     axes.set_xlabel("pictures that show what the prompt names (95 % interval)")
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside upper center", ncols=3, fontsize=7, frameon=False)
+    figure.legend(loc="outside upper center", ncols=2, fontsize=7, frameon=False)
     return figure
 
 
@@ -140,7 +141,7 @@ def _histograms(axes: Axes, kind: str, copying: Mapping[str, Any]) -> None:
             linewidth=1.5, alpha=0.5 if filled else 1,
         )  # fmt: skip
         last = max(last, int(np.flatnonzero(shares)[-1]) + 1)
-    axes.axvline(model["limit"], color="black", linewidth=0.8, label="nearer is suspicious")
+    axes.axvline(model["limit"], color="black", linewidth=0.8, label="nearer is suspicious, for the model")
     axes.set_xlim(0, BINS[kind][last])
 
 

@@ -44,7 +44,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 """What the judge looks for, and the answers it can give; no hair is the empty string."""
 
 WIDTHS = (24, 32, 64, 128, 160)
-"""Channels of the stem and of each block: 0.76 million parameters in all."""
+"""Channels of the stem and of each block: 0.78 million parameters in all."""
 
 SIZE = 128
 """Width and height in pixels at which the judge looks, whatever size the picture has."""

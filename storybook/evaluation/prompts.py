@@ -43,13 +43,14 @@ def of_unseen_pairs(count: int) -> Prompts:
     tries = count
     while True:
         tried = heldout_prompts(tries, first=REPORTED, unseen=True)
-        found = [prompt for prompt in tried if _names_pair(prompt)]
+        found = [prompt for prompt in tried if names_pair(prompt)]
         if len(found) >= count:
             return found[:count]
         tries *= 2
 
 
-def _names_pair(prompt: tuple[Caption, Scene]) -> bool:
+def names_pair(prompt: tuple[Caption, Scene]) -> bool:
+    """Tell whether a prompt names both halves of a pair that training never shows."""
     caption, shown = prompt
     return any(
         getattr(shown, a) == x and getattr(shown, b) == y and {a, b} <= caption.names

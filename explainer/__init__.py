@@ -10,7 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from explainer import gallery, models, recorded, runs, sharing, site, stages, widgets
+    from explainer import (
+        gallery,
+        models,
+        recorded,
+        runs,
+        sharing,
+        site,
+        stages,
+        vocabulary,
+        widgets,
+    )
     from explainer.capture import (
         ActivationWatch,
         AttentionWatch,
@@ -53,6 +63,7 @@ __all__ = [
     "sharing",
     "site",
     "stages",
+    "vocabulary",
     "widgets",
 ]
 
@@ -75,7 +86,17 @@ _HOMES = {
     "replay": "capture",
     "resume": "capture",
 }
-_MODULES = ("gallery", "models", "recorded", "runs", "sharing", "site", "stages", "widgets")
+_MODULES = (
+    "gallery",
+    "models",
+    "recorded",
+    "runs",
+    "sharing",
+    "site",
+    "stages",
+    "vocabulary",
+    "widgets",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from inspect import signature
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from explainer.parameters import ParameterError, RunParameters
 from explainer.runs import plain_words
+from explainer.sharing import slug
 from explainer.trace import Trace, TraceError
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-__all__ = ["Line", "ListError", "Outcome", "read_list", "record_list", "slug", "with_usual"]
+__all__ = ["Line", "ListError", "Outcome", "read_list", "record_list", "with_usual"]
 
 MOST_LINES = 10_000
 MOST_BYTES = 16 * 2**20
@@ -220,8 +220,3 @@ def _is_there(path: Path) -> bool:
         return Trace.load(path).complete
     except TraceError:
         return False
-
-
-def slug(prompt: str) -> str:
-    """Returns a short name for a file, of a prompt's words, in whatever script they are."""
-    return "-".join(re.findall(r"\w+", prompt.lower()))[:40].rstrip("-") or "run"

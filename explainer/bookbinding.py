@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 import explainer
+from explainer.look import INK, PAPER, SOFT
 from explainer.pictures import opened
+from explainer.sharing import slug
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +27,6 @@ SIDE = 8.0
 """Of a page, in inches."""
 PICTURE = (0.13, 0.2, 0.74, 0.74)
 """Left, bottom, width and height of the picture, as shares of the page."""
-_INK, _SOFT, _PAPER = "#2a2521", "#6a5f55", "#fffdf8"
 _ENLARGED = 4
 
 
@@ -72,21 +72,20 @@ def bind(title: str, pages: Sequence[Page], about: Mapping[str, str]) -> bytes:
 
 def file_name(title: str) -> str:
     """Returns a name for the file of a book."""
-    words = re.sub(r"[^\w]+", "-", title.lower()).strip("-")[:48].rstrip("-")
-    return f"{words or 'book'}.pdf"
+    return f"{slug(title, 48, empty='book')}.pdf"
 
 
 def _paper() -> Figure:
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(SIDE, SIDE), facecolor=_PAPER)
+    return Figure(figsize=(SIDE, SIDE), facecolor=PAPER)
 
 
 def _cover(title: str, page: Page) -> Figure:
     sheet = _paper()
     _paste(sheet, page, (0.25, 0.34, 0.5, 0.5))
     _write(sheet, 0.2, title, size=26, width=28)
-    _write(sheet, 0.07, "drawn page by page by a diffusion model", size=10, colour=_SOFT)
+    _write(sheet, 0.07, "drawn page by page by a diffusion model", size=10, colour=SOFT)
     return sheet
 
 
@@ -94,8 +93,8 @@ def _leaf(page: Page, number: int) -> Figure:
     sheet = _paper()
     _paste(sheet, page, PICTURE)
     _write(sheet, 0.155, page.text, size=14, width=58)
-    _write(sheet, 0.07, f"“{page.prompt}”, seed {page.seed}", size=7, width=120, colour=_SOFT)
-    _write(sheet, 0.025, str(number), size=9, colour=_SOFT)
+    _write(sheet, 0.07, f"“{page.prompt}”, seed {page.seed}", size=7, width=120, colour=SOFT)
+    _write(sheet, 0.025, str(number), size=9, colour=SOFT)
     return sheet
 
 
@@ -106,9 +105,7 @@ def _colophon(pages: Sequence[Page], about: Mapping[str, str]) -> Figure:
     lines += [f"{i}. seed {page.seed}" for i, page in enumerate(pages, start=1)]
     _write(sheet, 0.9, "How it was made", size=16)
     text = "\n".join(textwrap.fill(line, 84) for line in lines)
-    sheet.text(
-        0.13, 0.82, text, fontsize=9, color=_INK, va="top", linespacing=1.6, parse_math=False
-    )
+    sheet.text(0.13, 0.82, text, fontsize=9, color=INK, va="top", linespacing=1.6, parse_math=False)
     return sheet
 
 
@@ -121,7 +118,7 @@ def _paste(sheet: Figure, page: Page, place: tuple[float, float, float, float]) 
 
 
 def _write(
-    sheet: Figure, top: float, text: str, *, size: float, width: int = 90, colour: str = _INK
+    sheet: Figure, top: float, text: str, *, size: float, width: int = 90, colour: str = INK
 ) -> None:
     """Centred lines; a reader's dollar signs are no formulas."""
     lines = "\n".join(textwrap.wrap(text, width)[:4])

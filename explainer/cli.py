@@ -71,7 +71,7 @@ def _add_serve(commands: _Commands) -> None:
         "--readers", type=_count, metavar="N", help="pages open at once; default: what fits"
     )
     _add_public(parser.add_argument_group("for readers whom you do not know"))
-    parser.set_defaults(run=_serve)
+    parser.set_defaults(run=_serve, refuse=parser.error)
 
 
 def _add_public(parser: argparse._ArgumentGroup) -> None:
@@ -84,38 +84,41 @@ def _add_public(parser: argparse._ArgumentGroup) -> None:
     parser.add_argument(
         "--allow-model",
         action="append",
-        default=[],
+        type=_found_from_anywhere,
         metavar="MODEL",
         help="a hub id or a folder that they may load, besides the embedded model",
     )
     parser.add_argument(
         "--most-steps",
         type=_count,
-        default=usual.steps,
         metavar="N",
-        help="of a run; default: %(default)s",
+        help=f"of a run; default: {usual.steps}",
     )
     parser.add_argument(
         "--most-seconds",
         type=_count,
-        default=int(usual.seconds),
         metavar="N",
-        help="of a run; default: %(default)s",
+        help=f"of a run; default: {usual.seconds:g}",
     )
 
 
 def _serve(options: argparse.Namespace) -> int:
-    public = serving.Public(
-        models=tuple(map(_found_from_anywhere, options.allow_model)),
-        steps=options.most_steps,
-        seconds=options.most_seconds,
-    )
+    limits = {
+        "models": options.allow_model and tuple(options.allow_model),
+        "steps": options.most_steps,
+        "seconds": options.most_seconds,
+    }
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    if given and not options.public:
+        options.refuse(
+            "--allow-model, --most-steps and --most-seconds hold nobody without --public"
+        )
     serving.serve(
         options.notebooks,
         host=options.host,
         port=options.port,
         browser=not options.no_browser,
-        public=public if options.public else None,
+        public=serving.Public(**given) if options.public else None,
         readers=options.readers,
     )
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import shutil
 from pathlib import Path
@@ -10,20 +9,18 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "voila" / "templates" / "explainer"
 """Voilà looks for its template here; what an exported page shares with it lies beside."""
 STATIC = FOLDER / "static"
+PAPER, INK, SOFT = "#fffdf8", "#2a2521", "#6a5f55"
+"""What is drawn outside of a browser has the colours of the widgets by day: see base.css."""
 FOR_VOILA = frozenset({"voila.css", "waking.js", "kernel.js"})
 
 
-def head(assets: str = "assets", repository: str | None = None) -> str:
-    """Return the elements of a page's ``<head>`` that give it the look.
+def head(assets: str = "assets") -> str:
+    """Return the element of a page's ``<head>`` that gives it the look.
 
     Args:
         assets: Where `copy_assets` put the files, as seen from the page.
-        repository: "OWNER/NAME" on GitHub, for links that open the page live on Binder.
     """
-    elements = [f'<link rel="stylesheet" href="{assets}/look.css">']
-    if repository is not None:
-        elements.append(f'<meta name="repository" content="{html.escape(repository)}">')
-    return "\n".join(elements)
+    return f'<link rel="stylesheet" href="{assets}/look.css">'
 
 
 def frame(suffix: str = ".html") -> str:

@@ -62,6 +62,7 @@ class Needs:
         widest: Channels of the autoencoder's widest tensor of that size.
         download: Bytes still to be fetched; 0 for a folder.
         licence: What the hub says, such as "openrail++"; "" where it is not known.
+        factor: Pixels of a picture's side for each of its latents'.
     """
 
     model: str
@@ -71,6 +72,7 @@ class Needs:
     widest: int
     download: int = 0
     licence: str = ""
+    factor: int = 8
 
     @property
     def values(self) -> int:
@@ -269,6 +271,7 @@ def _measured(
         size=_size(config(denoiser) if denoiser else {}, factor),
         # One level below the finest is doubled in size before its channels become fewer.
         widest=int(channels[min(1, len(channels) - 1)]),
+        factor=factor,
     )
 
 

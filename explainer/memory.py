@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 from explainer.capture.families import FAMILIES
+from explainer.containers import free_memory
 from explainer.measuring import BYTES, Needs
 
 __all__ = ["Machine", "Way", "gigabytes", "half", "machine", "way", "ways"]
@@ -107,44 +107,11 @@ def gigabytes(count: float) -> str:
 
 def machine() -> Machine:
     """Reads how much memory is free here; imports torch to ask for a GPU."""
-    import psutil
     import torch
 
-    ram = min(psutil.virtual_memory().available, *_limits())
+    ram = free_memory()
     if torch.cuda.is_available():
         return Machine(ram, torch.cuda.mem_get_info()[0], "cuda", torch.cuda.get_device_name())
     if torch.backends.mps.is_available():
         return Machine(ram, ram, "mps", "Apple")
     return Machine(ram)
-
-
-_GROUPS = Path("/sys/fs/cgroup")
-
-
-def _limits(groups: Path = _GROUPS, own: Path = Path("/proc/self/cgroup")) -> list[int]:
-    """What containers leave to us (Linux control groups, version 2); all others see the machine."""
-    try:
-        place = next(
-            line[3:] for line in own.read_text().splitlines() if line.startswith("0::")
-        ).strip("/")
-    except (OSError, StopIteration):
-        return [2**63]
-    folder, found = groups / place, [2**63]
-    while folder.is_relative_to(groups):
-        found += _limit(folder)
-        folder = folder.parent
-    return found
-
-
-def _limit(folder: Path) -> list[int]:
-    try:
-        most = (folder / "memory.max").read_text().strip()
-        used = int((folder / "memory.current").read_text())
-        lines = (folder / "memory.stat").read_text().split("\n")
-    except (OSError, ValueError):
-        return []
-    if not most.isdecimal():
-        return []
-    # File pages that nobody has used for a while are given back when memory is short.
-    spare = sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
-    return [max(0, int(most) - used + spare)]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from explainer import fingerprints, measuring, memory
 from explainer.capture.families import TEXT_TO_IMAGE
+from explainer.capture.timesteps import exact
 from explainer.limits import EMBEDDED, Limits
 from explainer.parameters import RunParameters
 
@@ -33,11 +34,8 @@ __all__ = [
     "embedded_run_fingerprint",
     "fingerprint",
     "is_folder",
-    "known_phrases",
-    "known_words",
     "load",
     "measure",
-    "nearest_wording",
     "picture_size",
     "run_fingerprint",
     "usual_settings",
@@ -45,6 +43,7 @@ __all__ = [
 
 PIPELINES = tuple(TEXT_TO_IMAGE)
 LIBRARIES = ("diffusers", "transformers")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 _INDEX = "model_index.json"
 # What `explainer train` writes beside it.
@@ -52,7 +51,6 @@ _TRAINING = "training.json"
 # Recorded by name but never loaded: it judges finished pictures and has no part in drawing them.
 _UNUSED = ("safety_checker",)
 _PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class ModelError(ValueError):
@@ -109,6 +107,7 @@ def load(
         if check_memory:
             _refuse_too_big(needs, device, options["dtype"], offload=offload)
     pipe = _placed(_from_pretrained(name, components, options), device, offload=offload)
+    exact(pipe.scheduler)
     pipe.set_progress_bar_config(disable=True)
     pipe.register_to_config(_name_or_path=EMBEDDED if source is None else name)
     return pipe
@@ -240,44 +239,6 @@ def _placed(pipe: Any, device: str | torch.device, *, offload: bool) -> Any:
     return pipe
 
 
-def known_words() -> frozenset[str]:
-    """Names every word, in lower case, that the embedded model's training showed it."""
-    from storybook import captions
-
-    return captions.known_words()
-
-
-def nearest_wording(word: str) -> str | None:
-    """What the embedded model knows that is nearest to a word; None where nothing is near."""
-    from storybook import wording
-
-    return wording.nearest_wording(word)
-
-
-def known_phrases() -> dict[str, tuple[str, ...]]:
-    """One phrase for each thing that the embedded model knows, by the kind of thing."""
-    from storybook import captions
-
-    who = tuple(f"{_article(phrases[0])} {phrases[0]}" for phrases in captions.WHO.values())
-    colours = [phrases[0] for phrases in captions.COLOUR.values()]
-    garments = [phrases[0] for phrases in captions.GARMENT.values()]
-    places = tuple(
-        f"{captions.WHERE[place][0]} {phrases[0]}" for place, phrases in captions.PLACE.items()
-    )
-    return {
-        "Who": who,
-        "Colours and clothes": (*colours, *garments),
-        "Doing what": tuple(phrases[0] for phrases in captions.ACTION.values()),
-        "Where": places,
-        "When": tuple(phrases[0] for phrases in captions.TIME.values()),
-        "How it is drawn": tuple(phrases[0] for phrases in captions.STYLE.values()),
-    }
-
-
-def _article(noun: str) -> str:
-    return "an" if noun[0] in "aeiou" else "a"
-
-
 def fingerprint(pipe: DiffusionPipeline) -> str:
     """Names a pipeline's weights, its adapters and FreeU: 16 hexadecimal digits.
 
@@ -345,7 +306,7 @@ def _local_folder(source: str | os.PathLike[str]) -> Path | None:
             "where you trust it: StableDiffusionPipeline.from_single_file(file)"
             ".save_pretrained(folder); for SDXL take StableDiffusionXLPipeline."
         )
-    if isinstance(source, str) and _HUB_ID.fullmatch(source) and source[0] not in ".~":
+    if isinstance(source, str) and HUB_ID.fullmatch(source) and source[0] not in ".~":
         return None
     raise ModelError(
         f"The folder {folder} does not exist. Check the path, or give a hub id such as "

@@ -88,7 +88,9 @@ def add(commands: Any) -> None:
     )
     gallery = parser.add_argument_group("handing in a run of a big model (docs/gallery.md)")
     gallery.add_argument(
-        "--gallery", action="store_true", help="check the run and write both files of its entry"
+        "--gallery",
+        action="store_true",
+        help="check the run and write both files of its entry among those that contributors record",
     )
     gallery.add_argument("--licence", help="the model's, by its name on the hub")
     gallery.add_argument("--hub-id", metavar="OWNER/NAME", help="where --model is a folder")
@@ -132,7 +134,7 @@ def _parameters(
 
 
 def _record_one(options: argparse.Namespace, wanted: RunParameters) -> int:
-    from explainer.batch import slug
+    from explainer.sharing import slug
 
     path = options.output or Path()
     if path.is_dir():

@@ -186,6 +186,11 @@ class RunController:
         self._closed = False
         self._thread: threading.Thread | None = None
 
+    @property
+    def pipe(self) -> DiffusionPipeline | None:
+        """The pipeline; None before it is in memory."""
+        return self._pipe
+
     def submit(self, parameters: RunParameters, *, reader: str = "page") -> Run:
         """Ask for a run; it takes the place of the same reader's former run, which is cancelled.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from explainer.containers import free_memory
 from explainer.limits import Limits
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ FORGET_STRANGERS_AFTER = 1200
 """In public mode: seconds until a page that nobody touches ends, open or not, and a run is gone."""
 KERNEL_BYTES = 700 * 2**20
 """What a page may take that draws; measured by benchmarks/serving.py, with some room."""
+READY_BYTES = 100 * 2**20
+"""What a kernel takes that has drawn nothing yet, as one that stands ready; measured likewise."""
 MOST_MESSAGE = 8 * 2**20
 """Bytes of one message from a page, such as the pixels of a picture: 3 MB at 1024 × 1024."""
 MOST_UPLOAD = 64 * 2**20
@@ -42,7 +45,8 @@ _SOURCES = {
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",
     "font-src": "'self' data:",
-    "connect-src": "'self' ws: wss: blob: data:",
+    # Its own websocket is 'self' too, in Safari since version 16.
+    "connect-src": "'self' blob: data:",
     "worker-src": "'self' blob:",
     "object-src": "'none'",
     "base-uri": "'self'",
@@ -85,7 +89,7 @@ class Public:
 
     models: tuple[str, ...] = ()
     steps: int = 50
-    seconds: float = 120.0
+    seconds: float = 120
 
 
 def serve(
@@ -115,7 +119,8 @@ def serve(
     free = free_port(host, port)
     if free != port:
         print(f"Port {port} is in use, so this takes {free}.", flush=True)  # noqa: T201
-    readers = readers or _readers_that_fit()
+    ready = 1 if public is None else len(_pages(folder))
+    readers = readers or _readers_that_fit(ready)
     print(  # noqa: T201
         f"The pages open at http://{host}:{free}/ (Ctrl-C ends them). "
         f"There is room for {readers} at once.",
@@ -209,8 +214,12 @@ def _checked(folder: Path | None) -> Path:
     return folder.resolve()
 
 
+def _pages(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.ipynb"))
+
+
 def _first_page(folder: Path) -> str:
-    return min(path.name for path in folder.glob("*.ipynb"))
+    return _pages(folder)[0]
 
 
 def _add_folder(variable: str) -> None:
@@ -219,11 +228,13 @@ def _add_folder(variable: str) -> None:
     os.environ[variable] = os.pathsep.join(filter(None, folders))
 
 
-def _readers_that_fit() -> int:
-    """Return how many pages fit into the memory that is free, if all of them draw."""
-    import psutil
+def _readers_that_fit(ready: int) -> int:
+    """Return how many pages fit into the memory that is free, if all of them draw.
 
-    return max(2, int(psutil.virtual_memory().available // KERNEL_BYTES))
+    Args:
+        ready: How many kernels stand ready besides.
+    """
+    return max(2, (free_memory() - ready * READY_BYTES) // KERNEL_BYTES)
 
 
 def _voila_config(folder: Path, host: str, port: int, browser: bool, readers: int) -> Config:
@@ -282,7 +293,7 @@ def _public_config(folder: Path, public: Public) -> Config:
         upload_bytes=MOST_UPLOAD,
     )
     os.environ |= limits.to_environment() | {"EXPLAINER_CACHE": cache}
-    pools = {path.name: {"pool_size": 1} for path in folder.glob("*.ipynb")}
+    pools = {name: {"pool_size": 1} for name in _pages(folder)}
     return Config(
         Pages={"public": True, "cache_folder": cache, "keep_seconds": FORGET_STRANGERS_AFTER},
         VoilaConfiguration={"show_tracebacks": False, "strip_sources": True},

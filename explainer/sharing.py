@@ -15,13 +15,22 @@ from typing import TYPE_CHECKING, Literal
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 import explainer
+from explainer.look import INK, PAPER, SOFT
 from explainer.parameters import ParameterError, RunParameters
 from explainer.pictures import opened
 
 if TYPE_CHECKING:
     from explainer.trace import Trace
 
-__all__ = ["animation", "began_with_picture", "file_name", "parameters_of", "query", "still"]
+__all__ = [
+    "animation",
+    "began_with_picture",
+    "file_name",
+    "parameters_of",
+    "query",
+    "slug",
+    "still",
+]
 
 MOST_FRAMES = 60
 SIDE = 256
@@ -31,7 +40,6 @@ LARGEST = 512
 GAP = 8
 STEP_MS = 130
 END_MS = 2500
-PAPER, INK, SOFT = (255, 253, 248), (42, 37, 33), (106, 95, 85)
 LETTERS = 60
 """In a line of the caption."""
 LINE = 20
@@ -71,9 +79,19 @@ def query(trace: Trace) -> str:
 
 def file_name(trace: Trace, suffix: str) -> str:
     """Returns a name for a file of this run: its first words and its seed."""
-    words = re.sub(r"[^\w]+", "-", trace.prompt.lower()).strip("-")[:48].rstrip("-")
     seed = "" if trace.seed is None else f"-seed-{trace.seed}"
-    return f"{words or 'run'}{seed}{suffix}"
+    return f"{slug(trace.prompt, 48)}{seed}{suffix}"
+
+
+def slug(text: str, most: int = 40, *, empty: str = "run") -> str:
+    """Returns a short name for a file, of a text's words, in whatever script they are.
+
+    Args:
+        text: Such as a prompt.
+        most: Characters.
+        empty: The name where there is no word.
+    """
+    return "-".join(re.findall(r"\w+", text.lower()))[:most].rstrip("-") or empty
 
 
 def still(trace: Trace) -> bytes:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from explainer.containers import processors
+
 POLL_SECONDS = 0.1
 TICKET = ".ticket"
 
@@ -35,7 +37,7 @@ class Turns:
         # The temporary folder is this machine's own; a home folder may be shared by several.
         own = Path(tempfile.gettempdir()) / f"storybook-explainer-{_user()}"
         self.folder = folder or own
-        self.limit = limit or max(1, (os.cpu_count() or 1) // 4)
+        self.limit = limit or max(1, int(processors() // 4))
 
     @contextmanager
     def take(

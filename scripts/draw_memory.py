@@ -2,7 +2,8 @@
 
     .venv/bin/python scripts/draw_memory.py
 
-It hangs on no weights: the numbers are those of `explainer.measuring.PUBLISHED`.
+Ours is measured on the embedded weights; the others' numbers are those of
+`explainer.measuring.PUBLISHED`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from explainer import look, measuring, memory, models
+from explainer.look import INK, PAPER, SOFT
 from explainer.measuring import Needs
 
 PICTURE = Path(__file__).resolve().parent.parent / "notebooks" / "images" / "memory.png"
@@ -21,7 +23,7 @@ LETTERS = look.STATIC / "fonts" / "atkinson-hyperlegible-next-latin-wght-normal.
 WIDTH, EDGE, ROW, BAR, TOP = 1200, 24, 118, 44, 76
 TYPE = 40
 """On a phone the picture is a third as wide, and must still be read."""
-PAPER, INK, SOFT, RULE = (255, 253, 248), (42, 37, 33), (106, 95, 85), (196, 184, 168)
+RULE = (196, 184, 168)
 KINDS = {
     "denoiser": (160, 68, 23),
     "text encoders": (33, 102, 172),

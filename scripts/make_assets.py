@@ -38,8 +38,6 @@ STRIP = ROOT / "notebooks" / "images" / "steps.jpg"
 """For the README and the overview. Voilà, where a server brings its own, shows no WebP files."""
 SHEET = ROOT / "notebooks" / "images" / "tokens.jpg"
 """For the page about text."""
-BELOW, ZERO, ABOVE = (33, 102, 172), (247, 244, 238), (184, 89, 11)
-"""Colours of numbers; the same as the widgets' (explainer/widgets/cells.js)."""
 SNAPSHOTS = ROOT / "training-state" / "snapshots"
 """What the training left of its checkpoints."""
 
@@ -142,10 +140,7 @@ def token_sheet(trace: Trace) -> Image.Image:
     """Draw the vectors that the denoiser reads, a row a token: blue below zero, orange above."""
     words = [i for i, token in enumerate(trace.tokens) if token.kind != "padding"]
     rows = trace.hidden_states[-1][words].astype(np.float64)
-    levels = np.clip(rows / np.quantile(np.abs(rows), 0.99), -1, 1)[..., None]
-    ends = np.where(levels < 0, np.array(BELOW), np.array(ABOVE))
-    colours = np.array(ZERO) + np.abs(levels) * (ends - np.array(ZERO))
-    sheet = Image.fromarray(colours.astype(np.uint8))
+    sheet = record_latent.coloured(rows, float(np.quantile(np.abs(rows), 0.99)))
     return sheet.resize((1152, 18 * len(words)), Image.Resampling.NEAREST)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from explainer import models, recorded
+from explainer.look import PAPER
 from explainer.stages import latent, originality, walk
 from explainer.widgets import pixels
 
@@ -30,8 +31,6 @@ OTHER_PROMPT = "a dragon reads a book in the city at night, flat vector"
 """Where the walk between two sentences ends."""
 ENLARGED = 3
 GAP = 6
-PAPER = (255, 253, 248)
-"""The cards' colour, in explainer/widgets/base.css."""
 BELOW, ZERO, ABOVE = (33, 102, 172), (247, 244, 238), (184, 89, 11)
 """Colours of numbers; the same as the widgets' (explainer/widgets/cells.js)."""
 
@@ -87,7 +86,7 @@ def still(trace: Trace) -> Image.Image:
     for place in range(depth):
         across, down = place % beside, place // beside
         corner = (picture.shape[1] + 2 * GAP + across * (columns + GAP), top + down * (rows + GAP))
-        channel = _coloured(latents[place], pixels.limit_of(latents))
+        channel = coloured(latents[place], pixels.limit_of(latents))
         at = (ENLARGED * corner[0], ENLARGED * corner[1])
         sheet.paste(_enlarged(channel, Image.Resampling.NEAREST), at)
     return sheet
@@ -97,7 +96,8 @@ def _enlarged(picture: Image.Image, way: Image.Resampling) -> Image.Image:
     return picture.resize((ENLARGED * picture.width, ENLARGED * picture.height), way)
 
 
-def _coloured(values: NDArray[np.float64], limit: float) -> Image.Image:
+def coloured(values: NDArray[np.float64], limit: float) -> Image.Image:
+    """Draw a table of numbers, a pixel each: blue below zero, orange above, strongest at limit."""
     levels = np.clip(values / limit, -1, 1)[..., None]
     ends = np.where(levels < 0, np.array(BELOW), np.array(ABOVE))
     colours = np.array(ZERO) + np.abs(levels) * (ends - np.array(ZERO))

@@ -241,14 +241,14 @@ def _who(scene: Scene, said: set[str], dice: Dice) -> str:
         noun = dice.pick(WHO[scene.who])
     else:
         noun = "person" if scene.who in PEOPLE else "figure"
-    article = dice.weighted((_article(noun), "the"), (0.92, 0.08))
+    article = dice.weighted((article_for(noun), "the"), (0.92, 0.08))
     looks = [_hair(scene, said, dice)] if "hair" in said else []
     if "skin" in said:
         looks.append(dice.pick(SKIN[scene.skin]))
     clothes = _clothes(scene, dice, article=True) if "colour" in said else ""
     if "hair" in said and len(looks) == 1 and "hairstyle" not in said and dice.chance(0.15):
         noun, looks = f"{dice.pick(HAIR[scene.hair])}-haired {noun}", []
-        article = _article(noun)
+        article = article_for(noun)
     text = f"{article} {noun}"
     if clothes and looks and dice.chance(0.5):
         looks.append(clothes)
@@ -271,7 +271,7 @@ def _clothes(scene: Scene, dice: Dice, *, article: bool) -> str:
     text = f"{dice.pick(COLOUR[scene.colour])} {dice.pick(GARMENT[scene.garment])}"
     if not article or scene.garment == "dungarees":
         return text
-    return f"{_article(text)} {text}"
+    return f"{article_for(text)} {text}"
 
 
 def _place(scene: Scene, dice: Dice, *, along: bool) -> str:
@@ -294,13 +294,14 @@ def _with_style(text: str, scene: Scene, said: set[str], dice: Dice) -> str:
             f"{style} of {text}" if of else f"{style}: {text}",
             f"{text}, {style} style" if named else f"{text}, {style}",
             f"{text} in {style} style" if named else f"{text}, {style}",
-            f"{text} as {_article(style)} {style}" if a_thing else f"{text}: {style}",
+            f"{text} as {article_for(style)} {style}" if a_thing else f"{text}: {style}",
         ),
         (0.5, 0.1, 0.14, 0.1, 0.08, 0.08),
     )  # fmt: skip
 
 
-def _article(noun: str) -> str:
+def article_for(noun: str) -> str:
+    """Return the indefinite article that a noun, or what stands before it, asks for."""
     return "an" if noun[0] in "aeiou8" else "a"
 
 

@@ -229,8 +229,8 @@ def test_the_sheet_has_a_row_for_every_token_that_is_no_padding():
     states[-1, 2] = -3
     sheet = make_assets.token_sheet(make_trace(hidden_states=states))
     assert sheet.height == 18 * 7
-    assert sheet.getpixel((5, 18 + 9)) == make_assets.ABOVE
-    assert sheet.getpixel((5, 36 + 9)) == make_assets.BELOW
+    assert sheet.getpixel((5, 18 + 9)) == record_latent.ABOVE
+    assert sheet.getpixel((5, 36 + 9)) == record_latent.BELOW
     assert sheet.getpixel((5, 9)) == make_assets.ZERO
 
 

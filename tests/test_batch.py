@@ -13,7 +13,7 @@ import pytest
 from diffusers import EulerDiscreteScheduler
 from PIL import Image
 
-from explainer import batch, cli, gallery, measuring, models, record_command
+from explainer import batch, cli, gallery, measuring, models, record_command, sharing
 from explainer.capture import ActivationWatch, AttentionWatch, record
 from explainer.parameters import RunParameters
 from explainer.trace import Trace
@@ -388,7 +388,7 @@ def test_the_hub_is_asked_for_a_licence_that_is_not_given(model, tmp_path, monke
 
 
 def test_traces_are_named_by_their_prompt():
-    assert batch.slug("A fox, in the snow!") == "a-fox-in-the-snow"
-    assert batch.slug("🦊") == "run"
+    assert sharing.slug("A fox, in the snow!") == "a-fox-in-the-snow"
+    assert sharing.slug("🦊") == "run"
     assert gallery.name_of("a/Big-Model", "лиса") == "big-model"
     assert Path(gallery.FOLDER).name == "gallery"

@@ -161,6 +161,25 @@ def test_a_command_that_is_not_understood_shows_its_usage(arguments, capsys):
     assert "usage: explainer" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("limit", ["--most-steps", "--most-seconds", "--allow-model"])
+def test_a_limit_that_would_hold_nobody_is_refused(limit, capsys, monkeypatch):
+    monkeypatch.setattr(serving, "serve", pytest.fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["serve", limit, "30"])
+    assert ended.value.code == 2
+    assert "--public" in capsys.readouterr().err
+
+
+def test_limits_that_are_not_given_are_the_usual_ones(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(serving, "serve", lambda _folder, **options: asked.append(options))
+    options = ["--most-seconds", "9", "--allow-model", str(tmp_path), "--allow-model", "a/b"]
+    assert cli.main(["serve", "--public", *options]) == 0
+    assert cli.main(["serve"]) == 0
+    limits = serving.Public(seconds=9, models=(str(tmp_path), "a/b"))
+    assert [one["public"] for one in asked] == [limits, None]
+
+
 def test_no_command_shows_all_of_them(capsys):
     assert cli.main([]) == 2
     said = capsys.readouterr().out

@@ -176,7 +176,7 @@ def test_both_steps_are_timed(pipe):
 def test_timing_ends_when_asked_and_leaves_no_hooks(pipe):
     compression = cost.Compression("tiny", (3, 16, 16), (8, 8, 8), pipe.unet.config, 24)
     assert cost.timed(pipe, compression, cancelled=lambda: True) is None
-    assert not any(module._forward_pre_hooks for module in pipe.unet.modules())
+    assert not any(module._forward_hooks for module in pipe.unet.modules())
 
 
 def test_the_clock_runs_on_xl_and_says_why_not_on_transformers():

@@ -58,16 +58,9 @@ def test_assets_are_whole_without_any_other_host(tmp_path):
     assert set(urls) <= names
     for path in files:
         if path.suffix in {".css", ".js"}:
-            hosts = set(re.findall(r"https?://([^/`\"]+)", path.read_text("utf-8")))
-            assert hosts <= {"mybinder.org"}, path.name  # a link, which nothing is fetched from
+            assert "://" not in path.read_text("utf-8"), path.name
     for link in re.findall(r'(?:href|src)="assets/([^"]+)"', look.head() + look.foot()):
         assert link in names
-
-
-def test_a_page_names_its_repository_only_where_it_is_told_so():
-    assert "repository" not in look.head()
-    tags = Tags(look.head(repository='a/b"><script>')).found
-    assert ("meta", {"name": "repository", "content": 'a/b"><script>'}) in tags
 
 
 def test_letters_come_with_their_licence_and_are_small():
@@ -90,3 +83,10 @@ def test_the_tour_speaks_of_parts_that_widgets_have():
     known = {name for path in widgets for name in re.findall(r"ex-[\w-]+", path.read_text("utf-8"))}
     for _, selector in steps:
         assert set(re.findall(r"ex-[\w-]+", selector)) <= known, selector
+
+
+def test_what_is_drawn_outside_of_a_browser_has_the_colours_of_the_widgets():
+    style = (Path(look.__file__).parent / "widgets" / "base.css").read_text("utf-8")
+    by_day = style.split("}")[0]
+    for name, colour in (("paper", look.PAPER), ("ink", look.INK), ("ink-soft", look.SOFT)):
+        assert f"  --{name}: {colour};" in by_day

@@ -89,16 +89,3 @@ def test_this_machine_has_memory() -> None:
     here = memory.machine()
     assert 0 < here.ram <= psutil.virtual_memory().total
     assert (here.gpu > 0) == bool(here.gpu_kind)
-
-
-def test_a_container_leaves_less_than_the_machine_has(tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    own.write_text("12:pids:/x\n0::/outer/inner\n")
-    for name, most, used in (("outer", "5000", 3000), ("outer/inner", "max", 10)):
-        group = tmp_path / "groups" / name
-        group.mkdir(parents=True)
-        (group / "memory.max").write_text(f"{most}\n")
-        (group / "memory.current").write_text(f"{used}\n")
-        (group / "memory.stat").write_text("anon 2500\ninactive_file 400\n")
-    assert min(memory._limits(tmp_path / "groups", own)) == 5000 - 3000 + 400
-    assert min(memory._limits(tmp_path / "groups", tmp_path / "none")) == 2**63

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import ipywidgets
@@ -19,6 +20,7 @@ from explainer.runs import RunController
 from explainer.stages import broken, guesses, inside, knobs, noise, swap
 from explainer.stages.guesses import Guesses
 from explainer.turns import Turns
+from explainer.widgets import curves
 from storybook.training import SHARES
 from tests.synthetic import make_trace, webp
 from tests.tiny import stable_diffusion
@@ -133,6 +135,16 @@ def test_anatomy_follows_to_a_shorter_run():
     assert anatomy.position == 9
     anatomy.show(make_trace(steps=3))
     assert anatomy.position == 2
+
+
+def test_a_band_that_latents_have_nothing_in_is_left_out():
+    trace = make_trace(steps=3)
+    stripes = np.tile([1, -1], 4)  # the finest wave that there is, and no other
+    latents = np.broadcast_to(stripes, trace.latents.shape).astype(np.float32)
+    x0 = latents[:-1].astype(np.float16)
+    x0[0] = 0
+    shown = widgets.Plot(**curves.settling(replace(trace, latents=latents, x0=x0)))
+    assert shown._curves == {"fine details": [[2, pytest.approx(1)], [3, pytest.approx(1)]]}
 
 
 def test_a_step_moves_the_mark_on_the_route():

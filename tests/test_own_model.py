@@ -272,6 +272,37 @@ def test_a_file_alone_shows_what_needs_no_model(family: Any) -> None:
     assert "load the model (" in reasons["Paint on the latents"]
 
 
+def larger(trace: Trace) -> Trace:
+    """The same run with latents of four times their sides, which its picture does not show."""
+    names = ("latents", "noise_uncond", "noise_cond", "noise", "x0")
+    arrays = {name: getattr(trace, name) for name in names}
+    return replace(
+        trace, **{name: np.kron(a, np.ones((4, 4), a.dtype)) for name, a in arrays.items()}
+    )
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_server_for_strangers_computes_nothing_that_a_file_makes_expensive(
+    loaded: bool, tmp_path: Path
+) -> None:
+    pipe = tiny.stable_diffusion()
+    trace = record(pipe, PROMPT, seed=7, steps=2, attention=True)
+    tiny.save_folder(tmp_path)
+    strangers: Any = SimpleNamespace(limits=Limits(models=()), pipe=pipe if loaded else None)
+    owner: Any = SimpleNamespace(limits=Limits(), pipe=pipe)
+    forged = (
+        larger(trace),
+        record(pipe, PROMPT, seed=7, steps=2, attention=True, width=32, height=16),
+        replace(trace, settings={"num_images_per_prompt": 5000}),
+    )
+    for view in VIEWS:
+        usual = view.why_not(Subject(trace, None, owner, tmp_path))
+        assert view.why_not(Subject(trace, None, strangers, tmp_path)) == usual, view.name
+        for one in forged if view.live else ():
+            assert view.why_not(Subject(one, None, strangers, tmp_path)), view.name
+            assert "server" not in view.why_not(Subject(one, None, owner, tmp_path)), view.name
+
+
 WITHOUT_TORCH = """
 import sys
 

@@ -143,6 +143,16 @@ def test_torch_is_taken_from_another_index_alone(tmp_path, monkeypatch):
     assert "--no-deps" not in second
 
 
+def test_no_other_modules_know_the_model_and_its_world():
+    package = ROOT / "explainer"
+    importing = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"^ *(from|import) storybook\b", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert importing == {"cli.py", "stages/originality.py", "vocabulary.py"}
+
+
 def test_no_file_is_too_big_to_clone():
     sizes = {path: path.stat().st_size for path in tracked_files()}
     assert not [path for path, size in sizes.items() if size > BIGGEST_FILE]

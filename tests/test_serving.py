@@ -82,8 +82,10 @@ def public(model):
     """A server for strangers, in a folder whose settings would have it tell more."""
     telling = {"VoilaConfiguration": {"show_tracebacks": True, "strip_sources": False}}
     (model.parent / "voila.json").write_text(json.dumps(telling))
+    (model.parent / "secret.png").write_text(SECRET)
     allowed = ["--most-steps", "30", "--allow-model", "model", "--allow-model", "a/b"]
     with served(model.parent, "--public", *allowed) as (address, _):
+        (model.parent / "pages" / "shown.png").write_text("a picture")
         yield address
 
 
@@ -164,7 +166,9 @@ def test_the_page_shows_no_source_and_a_failing_cell_no_traceback(public, page):
     "place",
     [
         "voila/files/00_first.ipynb",
-        "voila/files/../log",
+        "voila/files/../secret.png",
+        "voila/files/%2e%2e/secret.png",
+        "voila/files/..%2fsecret.png",
         "voila/tree",
         "voila/api/contents/00_first.ipynb",
         "api/kernels",
@@ -177,13 +181,18 @@ def test_neither_files_nor_kernels_are_listed(public, place):
     status, _, text = get(public + place)
     assert status in {403, 404}
     assert "explainer.limits" not in text
+    assert SECRET not in text
+
+
+def test_a_picture_beside_the_notebooks_is_served(public):
+    assert get(f"{public}voila/files/shown.png")[::2] == (200, "a picture")
 
 
 def test_the_policy_allows_no_script_of_the_page_itself_and_nothing_from_elsewhere(page):
     policy = dict(one.split(" ", 1) for one in page[0]["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == "'self'"
     assert "unsafe" not in policy["script-src"]
-    assert not re.search(r"https?:|\*", " ".join(policy.values()))
+    assert not re.search(r"(https?|wss?):|\*", " ".join(policy.values()))
     # so the page may have none, or it would be dead
     scripts = re.findall(r"<script([^>]*)>", page[1])
     assert all("src=" in attributes or "json" in attributes for attributes in scripts)
@@ -405,5 +414,10 @@ def test_a_run_that_is_sent_may_be_as_large_as_the_limit_says(monkeypatch):
 
 
 def test_there_is_room_for_two_at_least(monkeypatch):
-    monkeypatch.setattr(serving, "KERNEL_BYTES", 2**60)
-    assert serving._readers_that_fit() == 2
+    monkeypatch.setattr(serving, "free_memory", lambda: 2**30)
+    assert serving._readers_that_fit(7) == 2
+
+
+def test_what_stands_ready_takes_room_from_readers(monkeypatch):
+    monkeypatch.setattr(serving, "free_memory", lambda: 10 * serving.KERNEL_BYTES)
+    assert [serving._readers_that_fit(ready) for ready in (0, 1, 7, 8)] == [10, 9, 9, 8]

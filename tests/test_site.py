@@ -54,7 +54,8 @@ def notebooks(tmp_path_factory):
     write(
         folder,
         "00_first",
-        '# First\n\n## Your turn\n\n![words](images/one%20two.png "t") [on](01_second.ipynb#a) [out](https://example.org/)',
+        '# First\n\n## Your turn\n\n![words](images/one%20two.png "t") [on](01_second.ipynb#a) '
+        "[other](%C3%BCber%20uns.ipynb?prompt=a%20fox) [out](https://example.org/)",
         CODE,
         title=f"First {BAD}",
     )
@@ -80,6 +81,7 @@ def test_every_notebook_becomes_a_page_and_the_first_one_opens(exported):
     page = (folder / "00_first.html").read_text()
     assert '<h2 id="Your-turn">Your turn</h2>' in page
     assert 'href="01_second.html#a"' in page
+    assert f'href="{notebook.page_file("über uns")}?prompt=a%20fox"' in page
     assert 'href="https://example.org/"' in page
     assert "make_trace" not in page, "no code"
     assert "<pre>2</pre>" in (folder / "01_second-b.html").read_text()
@@ -211,6 +213,27 @@ def test_the_repository_leads_to_binder_and_must_be_one(tmp_path):
     assert "mybinder" not in writing.live_words("", page)
     with pytest.raises(SiteError, match="no address of a repository"):
         site.export(tmp_path / "site", repository='https://github.com/a/b"><script>')
+
+
+def test_binder_is_offered_only_for_notebooks_that_the_repository_has(
+    notebooks, tmp_path, monkeypatch
+):
+    gallery_page = Page(gallery.NAME, "Gallery")
+    monkeypatch.setattr(gallery, "record", lambda _progress: [])
+    monkeypatch.setattr(gallery, "page", lambda _traces, _folder: gallery_page)
+    options = {"repository": "https://github.com/some/name", "live": False}
+
+    def offered(name):
+        page = (tmp_path / "site" / f"{name}.html").read_text()
+        assert "git clone https://github.com/some/name" in page
+        return "mybinder" in page
+
+    site.export(tmp_path / "site", notebooks=notebooks, **options)
+    assert not offered("00_first")
+    monkeypatch.setattr(writing, "notebooks_folder", lambda: notebooks)
+    site.export(tmp_path / "site", **options)
+    assert offered("00_first")
+    assert not offered("gallery")
 
 
 def test_the_gallery_holds_its_runs_apart_and_its_text_as_text(tmp_path):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explainer.models import embedded_fingerprint, embedded_folder, known_phrases, known_words
+from explainer import vocabulary
+from explainer.models import embedded_fingerprint, embedded_folder
 from explainer.stages import clip, originality, sentence, text
 from storybook import captions
 
@@ -242,9 +243,12 @@ def test_a_folder_without_an_encoder_says_what_to_do(tmp_path):
 
 
 def test_every_phrase_on_the_shelves_is_of_known_words():
-    phrases = [phrase for shelf in known_phrases().values() for phrase in shelf]
+    shelves = vocabulary.known_phrases()
+    phrases = [phrase for shelf in shelves.values() for phrase in shelf]
     assert len(phrases) > 40
-    assert {word for phrase in phrases for word in captions.words(phrase)} <= known_words()
+    known = vocabulary.known_words()
+    assert {word for phrase in phrases for word in captions.words(phrase)} <= known
+    assert {"a fox", "an elephant"} <= set(shelves["Who"])
 
 
 def test_unseen_drawings_are_named_after_what_they_show():

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from explainer import turns as turns_module
 from explainer.turns import Turns
 
 SECONDS = 60
@@ -119,6 +120,12 @@ def test_who_came_first_goes_first(turns):
         thread.join()
     assert order == [0, 1, 2]
     assert places == [[1], [2, 1], [3, 2, 1]]
+
+
+@pytest.mark.parametrize(("processors", "limit"), [(0.5, 1), (7.9, 1), (8, 2)])
+def test_one_runs_for_every_four_processors_that_are_ours(monkeypatch, processors, limit):
+    monkeypatch.setattr(turns_module, "processors", lambda: processors)
+    assert Turns().limit == limit
 
 
 def test_as_many_run_together_as_the_limit_allows(tmp_path):

@@ -11,6 +11,7 @@ from explainer.capture.activations import ActivationWatch
 from explainer.capture.attention import AttentionWatch
 from explainer.capture.errors import RunError
 from explainer.capture.recorder import OnStep, Recorder
+from explainer.capture.timesteps import exact
 from explainer.capture.weights import weighted
 from explainer.parameters import check
 
@@ -151,7 +152,7 @@ def scheduled(pipe: Any, name: str | None) -> Iterator[None]:
             f"Scheduler {name!r} does not fit this pipeline. These do: "
             f"{', '.join(sorted(compatible))}."
         )
-    pipe.scheduler = compatible[name].from_config(before.config)
+    pipe.scheduler = exact(compatible[name].from_config(before.config))
     try:
         yield
     finally:

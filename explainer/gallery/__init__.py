@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from explainer.models import HUB_ID
 from explainer.trace import Trace, TraceError
 
 __all__ = ["Entry", "GalleryError", "check", "entries", "hand_in", "name_of", "problems"]
@@ -21,7 +22,6 @@ __all__ = ["Entry", "GalleryError", "check", "entries", "hand_in", "name_of", "p
 FOLDER = Path(__file__).parent
 MOST_BYTES = 19 * 2**20
 """Of a trace. 25 steps of Stable Diffusion 1.5 at 512 pixels take some 10 MB by arithmetic."""
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class GalleryError(ValueError):
@@ -94,7 +94,7 @@ def problems(entry: Entry, trace: Trace) -> list[str]:
 def _problems_of_entry(entry: Entry) -> list[str]:
     checks = {
         f"The model is {entry.model!r}. Name it by its hub id, such as 'stabilityai/sdxl-turbo', "
-        "so that others can load it: --hub-id.": bool(_HUB_ID.fullmatch(entry.model)),
+        "so that others can load it: --hub-id.": bool(HUB_ID.fullmatch(entry.model)),
         "Its licence is not known. Look it up on the model's page and give it with --licence.": (
             entry.licence.strip().lower() not in {"", "unknown", "none"}
         ),

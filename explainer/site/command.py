@@ -31,7 +31,9 @@ def add(commands: Any) -> None:
         metavar="URL",
         help="https://github.com/ORG/NAME, for links to live pages on Binder",
     )
-    parser.add_argument("--no-gallery", action="store_true", help="draw no runs for a gallery")
+    parser.add_argument(
+        "--no-gallery", action="store_true", help="without the page of runs of the embedded model"
+    )
     parser.add_argument(
         "--no-live", action="store_true", help="without drawing in the browser, and without npm"
     )

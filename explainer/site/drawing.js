@@ -3,6 +3,8 @@
 
 const REPORT_MS = 300;
 const THOUSAND = 1000;
+/** What a link may ask for that is not drawn here. */
+const BEYOND = { scheduler: "a scheduler of its own", weights: "words that count more or less than others" };
 
 /** Give every studio of the page somebody who draws, if the page came over the network. */
 function attachDrawing(models) {
@@ -25,7 +27,7 @@ async function offer(model, { sizes }) {
   model.set("_offer", `${words}: ${Math.round(fetched.reduce((sum, [, size]) => sum + size, 0) / 1e6)} MB.`);
 }
 
-function attachStudio(model, models, place, { folder, sizes }) {
+function attachStudio(model, models, place, { folder, sizes, usual }) {
   let worker = null;
   let id = 0;
   let began = 0;
@@ -35,7 +37,11 @@ function attachStudio(model, models, place, { folder, sizes }) {
 
   offer(model, { sizes });
   const asked = new URLSearchParams(location.search);
-  if (asked.has("prompt")) model.set("_form", { ...model.get("_form"), ...formOf(asked) });
+  if (asked.has("prompt")) {
+    model.set("_form", { ...usual, ...formOf(asked) });
+    const beyond = Object.entries(BEYOND).flatMap(([name, words]) => (asked.has(name) ? [words] : []));
+    if (beyond.length) model.set("_notice", { kind: "info", text: `The run of this link has ${beyond.join(" and ")}: that needs a live page. Drawn here, its picture is another.` });
+  }
   model.send = (content) => {
     if (content.type === "generate") generate(new URLSearchParams(content.query));
     else if (content.type === "cancel") stop();

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from explainer.parameters import RunParameters
 from explainer.site import model, runtime
 from explainer.widgets.host import script_json
 
@@ -35,7 +36,8 @@ def write(folder: Path, progress: Callable[[str], None], pipe: Any = None) -> di
         pipe: The pipeline to draw with; the embedded model's if not given.
 
     Returns:
-        Bytes of each file that is fetched for the first run, by its address in there.
+        Bytes of the model's and the runtime's files that the first run fetches, by their addresses
+        in there. Scripts are not among them; of the two runtimes a browser takes one.
 
     Raises:
         SiteError: The model is none that the browser can run, or what writes it is missing.
@@ -74,7 +76,18 @@ def script() -> str:
     return "\n".join(Path(__file__).with_name(name).read_text("utf-8") for name in SCRIPTS)
 
 
+def _usual() -> dict[str, str]:
+    """What fills the form where a link leaves something out, which is what is usual."""
+    usual = RunParameters(prompt="-")
+    return {
+        "negative_prompt": usual.negative_prompt,
+        "seed": str(usual.seed),
+        "steps": str(usual.steps),
+        "guidance_scale": f"{usual.guidance_scale:g}",
+    }
+
+
 def element(sizes: dict[str, int]) -> str:
     """Return the element of a page that tells its script where to find all that."""
-    facts = {"folder": FOLDER, "sizes": sizes}
+    facts = {"folder": FOLDER, "sizes": sizes, "usual": _usual()}
     return f'<script type="application/json" id="drawing">{script_json(facts)}</script>'

@@ -1,4 +1,4 @@
-"""The gallery: a page of recorded runs; all but the first are fetched when one is chosen."""
+"""The gallery: a page of the embedded model's runs; all but the first are fetched when chosen."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def page(traces: Sequence[Trace], folder: Path) -> Page:
     if not traces:
         raise SiteError("A gallery needs a run.")
     made = _mark_of(traces)
-    page = Page(NAME, "Gallery: recorded runs")
+    page = Page(NAME, "Gallery: runs of the embedded model")
     states = [_states(trace) for trace in traces]
     for i, state in enumerate(states[0]):
         page.bundle.add(state, [f"#widget-{i}"])
@@ -88,8 +88,9 @@ def page(traces: Sequence[Trace], folder: Path) -> Page:
     items = "".join(_item(i, trace) for i, trace in enumerate(traces))
     page.body = (
         '<div class="page-text"><h1>Gallery</h1><p>Sentences that the embedded model drew, each '
-        "with the whole way from noise to picture. Choose one, then slide. Each is fetched when "
-        f"you choose it, about {sum(sizes) / len(sizes) / 1e6:.1f} MB.</p></div>"
+        "with the whole way from noise to picture. The seeds were chosen, of three for each "
+        "sentence the best. Choose a run, then slide. Each is fetched when you choose it, about "
+        f"{sum(sizes) / len(sizes) / 1e6:.1f} MB.</p></div>"
         f'<ul class="runs" data-made="{made}" data-folder="{FOLDER}">{items}</ul>'
         '<p class="page-text runs-told" role="status"></p>'
         '<div id="widget-0"></div>'

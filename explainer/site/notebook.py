@@ -192,10 +192,10 @@ def _address(found: re.Match[str], page: Page, folder: Path) -> str:
     if re.match(r"[a-z][a-z0-9+.-]*:|/|$", path, re.IGNORECASE):
         return found[0]
     name, query, rest = path.partition("?")
+    name = unquote(name)
     if name.endswith(".ipynb"):
         path = page_file(Path(name).stem) + query + rest
     else:
-        name = unquote(name)
         file = (folder / name).resolve()
         if not file.is_relative_to(folder.resolve()) or not file.is_file():
             raise SiteError(f"{page.name} shows {name!r}, which is no file beside the notebook.")

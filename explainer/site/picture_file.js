@@ -1,4 +1,4 @@
-// The final picture as PNG, with what names its run in text fields, as sharing.py's `still` writes them.
+// The final picture as PNG, with what draws it here in text fields: six of those of sharing.py's `still`.
 
 const PNG_HEADER = 33; // bytes: the signature, and the first chunk with the size
 

@@ -99,7 +99,15 @@ def export(
     others = _prepare(folder)
     report = Report(folder)
     try:
-        _fill(report, paths, repository, gallery=gallery, live=live, progress=progress)
+        _fill(
+            report,
+            paths,
+            repository,
+            kept=notebooks is None,
+            gallery=gallery,
+            live=live,
+            progress=progress,
+        )
     finally:
         # What a failed export leaves is its own, too, for the next one to write over.
         _mark(folder, others)
@@ -111,6 +119,7 @@ def _fill(
     paths: list[Path],
     repository: str,
     *,
+    kept: bool,
     gallery: bool,
     live: bool,
     progress: Callable[[str], None],
@@ -134,9 +143,9 @@ def _fill(
             _let_draw(page, sizes)
         if "Sentence" in page.kinds and embedded_fingerprint() is not None:
             _let_type(page, embedded_folder())
-        report.pages[page_file(page.name)] = _write(
-            page, frame, live_words(repository, page), folder
-        )
+        of_notebook = kept and page.name != recorded_runs.NAME
+        foot = live_words(repository, page, kept=of_notebook)
+        report.pages[page_file(page.name)] = _write(page, frame, foot, folder)
     start = {"title": html.escape(pages[0].title), "page": page_file(pages[0].name)}
     (folder / "index.html").write_text(_template("start.html").substitute(start), "utf-8")
 
@@ -168,8 +177,14 @@ def frame_for(pages: list[Page]) -> str:
     return frame
 
 
-def live_words(repository: str, page: Page) -> str:
-    """Return HTML that says how this page is had with a model behind it."""
+def live_words(repository: str, page: Page, *, kept: bool = True) -> str:
+    """Return HTML that says how this page is had with a model behind it.
+
+    Args:
+        repository: As for `export`.
+        page: The page.
+        kept: Whether the repository has its notebook.
+    """
     address = html.escape(repository or "REPOSITORY")
     words = (
         '<div class="page-text" id="live-pages"><h2>Live pages</h2><p>This page is a recording. '
@@ -177,9 +192,9 @@ def live_words(repository: str, page: Page) -> str:
         "model anew needs a live page:</p><ul><li>on your own computer: <code>git clone "
         f"{address} storybook-explainer; cd storybook-explainer; make run</code></li>"
     )
-    if repository:
+    if repository and kept:
         place = html.escape("/".join(repository.rstrip("/").split("/")[-2:]))
-        name = "" if page.name == recorded_runs.NAME else quote(f"{page.name}.ipynb", safe="")
+        name = quote(f"{page.name}.ipynb", safe="")
         words += (
             f'<li>on a borrowed computer, for a while: <a href="https://mybinder.org/v2/gh/{place}/'
             f'HEAD?urlpath=voila%2Frender%2Fnotebooks%2F{name}">this page on Binder</a>'

@@ -1,1 +1,1 @@
-"""Stages: what each stage of a run means, computed from a trace; no widgets, no hooks."""
+"""Stages: what each stage of a run means, computed from a trace or with a pipeline; no widgets."""

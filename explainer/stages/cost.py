@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from explainer.capture.hooks import calls_of
 
 if TYPE_CHECKING:
     from explainer.trace import Trace
@@ -277,7 +280,7 @@ class _Stopped(Exception):  # noqa: N818 - it is no error
 
 
 class _Watch:
-    """Counts the layers that begin, and ends the call at one of them when asked to."""
+    """Counts the layers that are done, and ends the call at one of them when asked to."""
 
     def __init__(
         self,
@@ -295,7 +298,7 @@ class _Watch:
             module for module in unet.modules() if type(module).__name__ in {"Conv2d", "Linear"}
         ]
 
-    def __call__(self, _module: Any, _inputs: Any) -> None:
+    def __call__(self, *_seen: Any) -> None:
         if self._cancelled is not None and self._cancelled():
             raise _Stopped
         self._done += 1
@@ -317,16 +320,14 @@ def _call(unet: Any, shape: Sequence[int], tokens: int, watch: _Watch) -> float:
             "text_embeds": torch.zeros(1, pooled, **like),
             "time_ids": torch.zeros(1, 6, **like),
         }
-    hooks = [layer.register_forward_pre_hook(watch) for layer in watch.layers(unet)]
-    try:
+    with ExitStack() as watched:
+        for layer in watch.layers(unet):
+            watched.enter_context(calls_of(layer, watch))
         _synchronise(unet.device)
         start = time.perf_counter()
         unet(state, 500, encoder_hidden_states=text, **extra)
         _synchronise(unet.device)
         return time.perf_counter() - start
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _synchronise(device: Any) -> None:

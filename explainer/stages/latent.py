@@ -243,7 +243,7 @@ def reach(
     on_channel: Callable[[int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> NDArray[np.float64] | None:
-    """Measures which pixels hang on one cell: how far each moves when the cell does.
+    """Measures which pixels depend on one cell: how far each moves when the cell does.
 
     Each channel of the cell is raised by 1, one after another, and the picture is decoded anew.
 

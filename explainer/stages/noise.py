@@ -98,7 +98,7 @@ def signal_left(config: Mapping[str, Any]) -> NDArray[np.float64]:
         return alphas_cumprod(config)
     count = _timesteps(config)
     shares = np.arange(1, count + 1) / count
-    if not config.get("use_dynamic_shifting"):  # otherwise it hangs on the picture's size
+    if not config.get("use_dynamic_shifting"):  # otherwise it depends on the picture's size
         shift = float(config.get("shift", 1.0))
         shares = shift * shares / (1 + (shift - 1) * shares)
     return (1 - shares) ** 2 / ((1 - shares) ** 2 + shares**2)
@@ -127,7 +127,9 @@ def decibels(signal: ArrayLike) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """What went on in each of the n denoiser calls of a run. All arrays are float32.
+    """What went on in each of the n denoiser calls of a run.
+
+    Arrays are float32 where no other dtype is named.
 
     Attributes:
         state: (n, C, h, w) The latents that went in.

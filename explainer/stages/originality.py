@@ -85,7 +85,7 @@ def unseen_name(number: int) -> str:
     from storybook import captions, world
 
     name = captions.WHO[world.scene(number, "heldout").who][0]
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    return f"{captions.article_for(name)} {name}"
 
 
 def thumbnails(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:

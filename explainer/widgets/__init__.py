@@ -1,4 +1,4 @@
-"""What a reader sees and touches: one widget a module, on one base."""
+"""What a reader sees and touches: one idea a module, all widgets on one base."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// Again: three pictures, their fingerprints, and how many of their numbers are not the same.
+// Again: three pictures, their checksums, and how many of their numbers are not the same.
 
 const again = {
   mount(view) {
@@ -43,7 +43,7 @@ const again = {
       verdict.hidden = waits;
       verdict.textContent = conclusion(facts);
       const where = facts.where === "here" ? "All three were drawn on this computer." : "Recorded, on the computer that made these pages.";
-      small.textContent = facts.digests && !waits ? `${where} Below each picture: the fingerprint (SHA-256) of all its numbers; one number changed, and it is another.` : "";
+      small.textContent = facts.digests && !waits ? `${where} Below each picture: the checksum (SHA-256) of all its numbers; one number changed, and it is another.` : "";
       ask();
     }
 

@@ -5,7 +5,7 @@ const BRUSHES = [
   ["noise", "Noise", "adds random numbers to all channels"],
   ["shift", "Shift", "adds one number to the channel on show"],
   ["copy", "Copy", "the first click says from where, the next ones paint it"],
-  ["reach", "Ask a cell", "shows which pixels hang on the cell you click"],
+  ["reach", "Ask a cell", "shows which pixels depend on the cell you click"],
 ];
 
 const brush = {
@@ -173,7 +173,7 @@ const brush = {
       });
       if (reach.most !== undefined) {
         reached.caption.textContent =
-          `What hangs on the cell in row ${reach.row + 1}, column ${reach.column + 1}: ${reach.pixels} pixels move by a grey level or more, ` +
+          `What depends on the cell in row ${reach.row + 1}, column ${reach.column + 1}: ${reach.pixels} pixels move by a grey level or more, ` +
           `${Math.round(100 * reach.own)} % of the effect is on its own ${reach.side[1]} × ${reach.side[0]} pixels; white is ${reach.most.toFixed(0)} levels`;
         reached.canvas.setAttribute("aria-label", reached.caption.textContent);
       }

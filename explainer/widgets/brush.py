@@ -83,7 +83,7 @@ class Brush(Asking, scripts=("cells", "asking", "brush")):
         return self._decode()
 
     def reach(self, row: int, column: int) -> Task:
-        """Measure which pixels hang on a cell, counted from 0, and show it.
+        """Measure which pixels depend on a cell, counted from 0, and show it.
 
         Raises:
             ValueError: There is no such cell.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from explainer import measuring, memory, models
+from explainer import measuring, memory, models, vocabulary
 from explainer.parameters import RunParameters
 from explainer.runs import RunController, plain_words
 from explainer.widgets.base import Widget
@@ -61,7 +61,7 @@ def embedded() -> Loaded:
         RunController(),
         models.embedded_fingerprint(),
         models.embedded_folder(),
-        known_words=models.known_words(),
+        known_words=vocabulary.known_words(),
     )
 
 

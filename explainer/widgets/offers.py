@@ -10,12 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from explainer.capture.families import FAMILIES
 from explainer.sharing import parameters_of
-from explainer.stages import guesses, inside, knobs, latent, noise
-from explainer.widgets import subjects
+from explainer.stages import guesses, inside, knobs, latent
+from explainer.widgets import curves, subjects
 from explainer.widgets.subjects import Subject
 
 if TYPE_CHECKING:
@@ -69,11 +67,13 @@ class View:
     def why_not(self, subject: Subject) -> str:
         """Says why it does not apply to a subject; "" if it does."""
         reason = self.refuse(subject)
-        if not reason and self.live and subject.controller is None:
+        if reason or not self.live:
+            return reason
+        if subject.controller is None:
             return (
                 f"The file is enough for all but this: load the model ({subjects.model(subject)})."
             )
-        return reason
+        return subjects.not_as_its_model_draws(subject)
 
 
 def _encoders(pipe: Any, _task: Task, subject: Subject) -> tuple[PipelineEncoder, ...]:
@@ -158,26 +158,12 @@ def _unet_config(pipe: Any, _task: Task, subject: Subject) -> dict[str, Any] | N
 
 
 def _settling(subject: Subject, _found: Any) -> Widget:
-    curves = {
-        band: [(k + 1, value) for k, value in enumerate(values) if np.isfinite(value)]
-        for band, values in noise.likeness(subject.trace).items()
-    }
-    plot: Widget = _widgets().Plot(
-        {band: points for band, points in curves.items() if points},
-        x="step",
-        y="correlation of the predicted latents with the finished ones, 1 for equal",
-    )
+    plot: Widget = _widgets().Plot(**curves.settling(subject.trace))
     return plot
 
 
 def _route(subject: Subject, _found: Any) -> Widget:
-    way = noise.route(subject.trace)
-    plot: Widget = _widgets().Plot(
-        {"noisy state": way.states, "predicted now (x0)": way.expected},
-        x=f"component 1 ({way.shares[0]:.0%} of the states' variance)",
-        y=f"component 2 ({way.shares[1]:.0%})",
-        equal=True,
-    )
+    plot: Widget = _widgets().Plot(**curves.route(subject.trace))
     return plot
 
 

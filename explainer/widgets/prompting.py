@@ -7,7 +7,7 @@ from typing import Any
 
 import traitlets as t
 
-from explainer import models
+from explainer import vocabulary
 from explainer.widgets.base import Widget
 
 MOST_ASKED = 60
@@ -38,6 +38,6 @@ class Prompting(Widget):
         self._nearest = {**self._nearest, **{str(word): self._near(str(word)) for word in asked}}
 
     def _near(self, word: str) -> str:
-        near = models.nearest_wording(word) or ""
+        near = vocabulary.nearest_wording(word) or ""
         # Another model's readers are offered nothing that their own model does not know.
         return near if near != word and set(near.split()) <= set(self.known_words) else ""

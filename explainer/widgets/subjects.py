@@ -6,10 +6,12 @@ A reason is a sentence for the reader, or "" where nothing is lacking.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from explainer import measuring, models
 from explainer.capture.families import FAMILIES
 from explainer.parameters import ParameterError
 from explainer.sharing import began_with_picture, parameters_of
@@ -121,6 +123,40 @@ def not_replayable(subject: Subject) -> str:
     if subject.trace.missing:
         return f"The run was given {', '.join(subject.trace.missing)}, which it does not hold."
     return ""
+
+
+def not_as_its_model_draws(subject: Subject) -> str:
+    """Says why a server for strangers computes nothing on a run: its file may hold anything.
+
+    How large its latents are and what it was asked for besides decides what computing takes.
+    """
+    controller, trace = subject.controller, subject.trace
+    if controller is None or controller.limits.models is None:
+        return ""
+    size, factor = _of_itself(subject)
+    latents = (size[0] // factor, size[1] // factor)
+    if (trace.height, trace.width) != size or trace.latents.shape[2:] != latents:
+        return f"This server computes with pictures of {size[1]} × {size[0]} pixels only."
+    if trace.settings:
+        return (
+            f"The run was drawn with {', '.join(trace.settings)}, which cannot be asked for on "
+            "this server."
+        )
+    return ""
+
+
+def _of_itself(subject: Subject) -> tuple[tuple[int, int], int]:
+    """The size of the model's pictures, and the pixels of a side for one of its latents'."""
+    pipe = None if subject.controller is None else subject.controller.pipe
+    if pipe is not None:
+        return models.picture_size(pipe), int(pipe.vae_scale_factor)
+    needs = _measured(subject.folder or models.embedded_folder())
+    return needs.size, needs.factor
+
+
+@cache
+def _measured(folder: Path) -> measuring.Needs:
+    return measuring.of_folder(folder)
 
 
 def too_short(subject: Subject) -> str:

@@ -141,7 +141,8 @@ def _histograms(axes: Axes, kind: str, copying: Mapping[str, Any]) -> None:
             linewidth=1.5, alpha=0.5 if filled else 1,
         )  # fmt: skip
         last = max(last, int(np.flatnonzero(shares)[-1]) + 1)
-    axes.axvline(model["limit"], color="black", linewidth=0.8, label="nearer is suspicious, for the model")
+    limit = "the model's: nearer is suspicious"
+    axes.axvline(model["limit"], color="black", linewidth=0.8, label=limit)
     axes.set_xlim(0, BINS[kind][last])
 
 

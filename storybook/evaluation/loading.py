@@ -14,6 +14,8 @@ from diffusers.utils import logging as diffusers_logging
 from safetensors import safe_open
 from transformers.utils import logging as transformers_logging
 
+from explainer.capture.timesteps import exact
+
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
@@ -42,6 +44,7 @@ def load_pipeline(folder: Path, device: str | None = None) -> StableDiffusionPip
         raise ValueError(
             f"{folder} cannot be loaded as a Stable Diffusion pipeline: {error}"
         ) from error
+    exact(pipe.scheduler)
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 

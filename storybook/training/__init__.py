@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storybook.dataset import PICTURES
+from storybook.training.presets import PRESETS
 
 if TYPE_CHECKING:
     from storybook.training.loop import Budget
@@ -94,7 +95,6 @@ def _start(options: argparse.Namespace) -> None:
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
-    from storybook.training.presets import PRESETS
     from storybook.training.recipe import Recipe
 
     preset = PRESETS[options.preset]
@@ -115,7 +115,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="explainer train", description=__doc__)
-    parser.add_argument("--preset", choices=("128", "128-gpu", "256", "rehearsal"), default="128")
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="128")
     parser.add_argument("--pictures", type=int, help="how many to train on; default: the preset's")
     parser.add_argument("--minutes", type=float, help="time for all stages together; default 240")
     parser.add_argument("--steps", type=int, help="instead of a time: steps of each stage")

@@ -17,6 +17,7 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer
 
+from explainer.parameters import GUIDANCE_SCALE, STEPS
 from storybook import dataset
 from storybook.captions import RUNNING_EXAMPLE
 from storybook.illustrator import draw
@@ -71,6 +72,7 @@ class Recipe:
         workers: processes that draw.
         parts: if given, a folder that is kept holding all that was learned, in small files.
         compiled: compile the networks before training them.
+        accelerator: the devices to train on and the precision; by default all that are found.
     """
 
     preset: Preset
@@ -388,7 +390,7 @@ class Recipe:
         if not self.accelerator.is_main_process:
             return
         export.save(self.out, vae, unet, pair, words, self._record(progress))
-        self._say(f"saved the model to {self.out}")
+        self._say(f"saved the model to {self.out}; `explainer evaluate` measures it")
         if self.parts:
             parts.pack(self.out, self.parts, snapshots=self.state / "snapshots")
 
@@ -433,8 +435,8 @@ class Recipe:
             if int(later.stem) > step:  # of another denoiser, or of steps that were lost
                 later.unlink()
         generators = [torch.Generator().manual_seed(7) for _ in SHOWN_PROMPTS]
-        shown = pipe(list(SHOWN_PROMPTS), generator=generators, num_inference_steps=25,
-                     guidance_scale=3.0, output_type="np").images  # fmt: skip
+        shown = pipe(list(SHOWN_PROMPTS), generator=generators, num_inference_steps=STEPS,
+                     guidance_scale=GUIDANCE_SCALE, output_type="np").images  # fmt: skip
         strip = (np.concatenate(list(shown), axis=1) * 255).round().astype(np.uint8)
         Image.fromarray(strip).save(folder / f"{step:08d}.webp", quality=85)
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -11,11 +12,12 @@ from PIL import Image
 
 import explainer
 from explainer import look
+from explainer.capture.timesteps import exact
 from explainer.models import embedded_fingerprint
+from explainer.parameters import MAX_STEPS, RunParameters
 from explainer.runs import RunController
 from explainer.site import drawing, model, runtime, writing
 from explainer.site.notebook import Page, SiteError
-from explainer.stages import noise
 from explainer.widgets import (
     Anatomy,
     Brush,
@@ -25,6 +27,7 @@ from explainer.widgets import (
     Plot,
     Studio,
     TokenRow,
+    curves,
     pixels,
 )
 from tests.browser.site_pages import Quiet, hosted, visit
@@ -51,6 +54,13 @@ WALK = """async ([facts, start, predictions]) => {
 }"""
 """Takes the page's own steps from a state, each with a prediction that is given."""
 
+PLANS = """async ([facts, most]) => {
+    const { plan } = await import(new URL("live/scheduler.js", document.baseURI));
+    const counts = Array.from({ length: most }, (_, i) => i + 1);
+    return counts.map((steps) => plan(facts, steps).map(({ timestep }) => timestep));
+}"""
+"""The page's own timesteps for every number of steps."""
+
 pytestmark = [
     pytest.mark.skipif(
         not runtime.kept_package().is_file(),
@@ -61,17 +71,8 @@ pytestmark = [
 
 
 def curves_of(trace):
-    """Plots of a run like those of the page about noise."""
-    bands, way = noise.likeness(trace), noise.route(trace)
-    first, second = way.shares
-    return [
-        Plot({band: [*enumerate(values, start=1)] for band, values in bands.items()}),
-        Plot(
-            {"noisy state": way.states, "predicted now (x0)": way.expected},
-            x=f"component 1 ({first:.0%} of the states' variance)",
-            y=f"component 2 ({second:.0%})",
-        ),
-    ]
+    """The plots of a run on the page about noise."""
+    return [Plot(**curves.settling(trace)), Plot(**curves.route(trace))]
 
 
 def write_site(folder, pipe, trace):
@@ -104,10 +105,8 @@ def write_site(folder, pipe, trace):
 @pytest.fixture(scope="module")
 def pipe():
     """Latents of another count, size and kind of prediction than the embedded model's."""
-    from diffusers import DDPMScheduler
-
     pipe = stable_diffusion(channels=4, sample_size=16, prediction_type="v_prediction")
-    pipe.scheduler = DDPMScheduler.from_config(pipe.scheduler.config)
+    pipe.scheduler = diffusers.DDPMScheduler.from_config(pipe.scheduler.config)
     return pipe
 
 
@@ -348,6 +347,21 @@ def test_an_address_that_names_a_run_fills_the_form_and_fetches_nothing(browser,
         assert asked == []
 
 
+def test_what_an_address_leaves_out_is_what_is_usual(browser, host):
+    with visit(browser, f"{host}draw.html?prompt=an+owl") as page:
+        names = ("negative_prompt", "seed", "steps", "guidance_scale")
+        fields = [f"{STUDIO} .ex-field-{name} :is(textarea, input[type=text])" for name in names]
+        assert [page.input_value(field) for field in fields] == ["", "0", "25", "3"]
+        assert page.is_hidden(f"{STUDIO} .ex-notice")
+
+
+def test_an_address_that_asks_for_more_than_is_drawn_here_is_told_so(browser, host):
+    query = RunParameters(prompt="an owl", scheduler="DDIMScheduler", weights=(("owl", 2.0),))
+    with visit(browser, f"{host}draw.html?{query.to_query()}") as page:
+        told = page.inner_text(f"{STUDIO} .ex-notice")
+        assert "a scheduler of its own and words that count more or less" in told
+
+
 def test_what_is_missing_on_the_host_is_told_and_the_run_on_show_stays(browser, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "site")
     (tmp_path / "site" / "live" / "model" / "denoiser.onnx").unlink()
@@ -429,8 +443,6 @@ def test_from_a_disk_the_page_says_why_it_cannot_draw(browser, folder):
 @pytest.mark.parametrize("spacing", ["trailing", "leading", "linspace"])
 @pytest.mark.parametrize("kind", ["DDPMScheduler", "DDIMScheduler"])
 def test_steps_lead_where_those_of_diffusers_lead(page, pipe, kind, spacing, clip_sample):
-    import diffusers
-
     scheduler = getattr(diffusers, kind).from_config(
         pipe.scheduler.config, timestep_spacing=spacing, clip_sample=clip_sample
     )
@@ -453,11 +465,24 @@ def test_steps_lead_where_those_of_diffusers_lead(page, pipe, kind, spacing, cli
         np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
-def test_another_pipeline_is_refused_when_it_is_exported(pipe, tmp_path):
-    from diffusers import EulerDiscreteScheduler
+@pytest.mark.parametrize("spacing", ["trailing", "leading", "linspace"])
+@pytest.mark.parametrize("kind", ["DDPMScheduler", "DDIMScheduler"])
+def test_every_number_of_steps_has_the_timesteps_of_diffusers(page, pipe, kind, spacing):
+    other = stable_diffusion(channels=4, sample_size=16, prediction_type="v_prediction")
+    other.scheduler = scheduler = exact(
+        getattr(diffusers, kind).from_config(pipe.scheduler.config, timestep_spacing=spacing)
+    )
+    facts = model.facts(other)["scheduler"]
+    wanted = []
+    for steps in range(1, MAX_STEPS + 1):
+        scheduler.set_timesteps(steps)
+        wanted.append(scheduler.timesteps.tolist())
+    assert page.evaluate(PLANS, [facts, MAX_STEPS]) == wanted
 
+
+def test_another_pipeline_is_refused_when_it_is_exported(pipe, tmp_path):
     other = stable_diffusion()
-    other.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config)
+    other.scheduler = diffusers.EulerDiscreteScheduler.from_config(pipe.scheduler.config)
     with pytest.raises(SiteError, match="drawn with EulerDiscreteScheduler"):
         model.write(other, tmp_path)
 

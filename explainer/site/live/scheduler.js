@@ -22,8 +22,10 @@ export function plan(facts, steps) {
   const { alphas_cumprod: alphas, final_alpha_cumprod: last, timestep_spacing: spacing } = facts;
   const trained = alphas.length;
   const ratio = Math.floor(trained / steps);
+  // numpy's arange reckons its interval so: halves then round as they do in diffusers.
+  const interval = trained - trained / steps - trained;
   const timesteps = Array.from({ length: steps }, (_, i) => {
-    if (spacing === "trailing") return round(trained - (i * trained) / steps) - 1;
+    if (spacing === "trailing") return round(trained + i * interval) - 1;
     if (spacing === "leading") return (steps - 1 - i) * ratio + facts.steps_offset;
     return round((steps - 1 - i) * ((trained - 1) / Math.max(1, steps - 1)));
   });

@@ -136,30 +136,6 @@
     carry(query);
   }
 
-  // ---- the same page with a model behind it
-
-  /** On a page that knows its repository: links that open it on Binder. */
-  function offerLive() {
-    const repository = document.querySelector("meta[name=repository]")?.content;
-    if (!repository || !here) return;
-    const notebook = `notebooks/${fileOf(here).split(".")[0]}.ipynb`;
-    const link = (text, place) =>
-      element("a", {
-        textContent: text,
-        href: `https://mybinder.org/v2/gh/${repository}/HEAD?urlpath=${encodeURIComponent(place + notebook)}`,
-      });
-    frame.querySelector(".frame-sheet").append(
-      element(
-        "p",
-        { className: "frame-live" },
-        "Open this page on Binder: ",
-        link("to play", "voila/render/"),
-        " · ",
-        link("with its code", "lab/tree/"),
-      ),
-    );
-  }
-
   // ---- light and dark
 
   function theme() {
@@ -208,7 +184,6 @@
   here?.setAttribute("aria-current", "page");
   offerThemes();
   closeSheetFromOutside();
-  offerLive();
   if (here) showTurns();
   carry(location.search);
   markOnScroll();

@@ -231,7 +231,7 @@ def test_the_sheet_has_a_row_for_every_token_that_is_no_padding():
     assert sheet.height == 18 * 7
     assert sheet.getpixel((5, 18 + 9)) == record_latent.ABOVE
     assert sheet.getpixel((5, 36 + 9)) == record_latent.BELOW
-    assert sheet.getpixel((5, 9)) == make_assets.ZERO
+    assert sheet.getpixel((5, 9)) == record_latent.ZERO
 
 
 def test_the_strip_goes_from_the_first_step_to_the_last():

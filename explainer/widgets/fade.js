@@ -7,9 +7,8 @@ function decibels(signal) {
   return signal >= 1 ? Infinity : 10 * Math.log10(signal / (1 - signal));
 }
 
-function decibelWords(signal) {
-  const value = decibels(signal);
-  return value === Infinity ? "no noise" : `signal to noise ${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)} dB`;
+function noiseWords(signal) {
+  return signal >= 1 ? "no noise" : `${(100 * (1 - signal)).toFixed(1)} % noise`;
 }
 
 const fade = {
@@ -90,9 +89,8 @@ const fade = {
       const share = signal[model.get("level")];
       verdict.hidden = false;
       verdict.textContent =
-        `You lost it at timestep ${model.get("level")}: ${decibelWords(share)}. ` +
-        `${percentOf(share)} of the picture's strength is left, and ${last - model.get("level")} of ` +
-        `${last} training timesteps are noisier than that. The model practises on those as often as on the others.`;
+        `You lost it at timestep ${model.get("level")}: ${noiseWords(share)}. ` +
+        `${last - model.get("level")} of ${last} training timesteps are noisier than that, and the model practises on those, too.`;
       view.say(verdict.textContent);
     }
 
@@ -108,7 +106,7 @@ const fade = {
       offscreen.getContext("2d").putImageData(pixels, 0, 0);
       paint(canvas, offscreen, true);
       formula.textContent = `${keep.toFixed(3)} × picture + ${add.toFixed(3)} × noise`;
-      facts.textContent = `timestep ${level} of ${last} · ${decibelWords(signal[level])}`;
+      facts.textContent = `timestep ${level} of ${last} · ${noiseWords(signal[level])}`;
       canvas.setAttribute("aria-label", `The picture at ${facts.textContent}`);
       const chosen = placeOf(clean);
       choices.forEach((button, i) => button.setAttribute("aria-pressed", String(i === chosen)));
@@ -117,8 +115,3 @@ const fade = {
     }
   },
 };
-
-function percentOf(share) {
-  const percent = 100 * Math.sqrt(share);
-  return percent < 1 ? "Under 1 %" : `${Math.round(percent)} %`;
-}

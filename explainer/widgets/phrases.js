@@ -133,17 +133,22 @@ function phraseCosine(value) {
   return text === "−0.00" ? "0.00" : text;
 }
 
-/** Dots with their phrases on one scale; a phrase that finds no free place keeps only its number. */
+/** Dots with their phrases; a phrase that finds no free place keeps only its number. */
 function scatter(names, points, [left, right, below, above], width) {
   const height = Math.round(clamp(0.75 * width, 300, 460));
   const pad = { x: 26, y: 36 };
   const anchors = left === undefined ? [] : [[0, 0], [1, 1]];
-  const place = [0, 1].map((axis) => {
+  const rooms = [width - 2 * pad.x, height - 2 * pad.y];
+  const extents = rooms.map((_, axis) => {
     const values = [...points, ...anchors].map((point) => point[axis]);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    const room = axis ? height - 2 * pad.y : width - 2 * pad.x;
-    const along = (value) => (high - low < 1e-12 ? 0.5 : (value - low) / (high - low)) * room;
-    return axis ? (value) => height - pad.y - along(value) : (value) => pad.x + along(value);
+    return [Math.min(...values), Math.max(...values)];
+  });
+  const fitting = extents.map(([low, high], axis) => (high - low < 1e-12 ? Infinity : rooms[axis] / (high - low)));
+  // Distances on a map mean something; axes of one's own are two questions, each with its own scale.
+  const scales = anchors.length ? fitting : rooms.map(() => Math.min(...fitting));
+  const place = extents.map(([low, high], axis) => {
+    const off = (value) => (scales[axis] === Infinity ? 0 : (value - (low + high) / 2) * scales[axis]);
+    return axis ? (value) => height / 2 - off(value) : (value) => width / 2 + off(value);
   });
   const at = points.map(([x, y]) => [place[0](x), place[1](y)]);
   const taken = at.map(([x, y]) => [x - 10, y - 10, x + 10, y + 10]);

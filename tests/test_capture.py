@@ -716,7 +716,8 @@ def test_a_pipeline_that_was_built_for_inference_alone() -> None:
         pipe = tiny.stable_diffusion()
         trace = record(pipe, PROMPT, seed=7, steps=2, previews=False)
         assert trace.fingerprint == plain.fingerprint
-        assert trace.latents.tobytes() == plain.latents.tobytes()
+        # Sums may be taken in another order where tensors lie otherwise in memory.
+        np.testing.assert_allclose(trace.latents, plain.latents, atol=1e-4)
         next(pipe.vae.parameters()).view(-1)[0] += 1
         assert record(pipe, PROMPT, seed=7, steps=1).fingerprint != plain.fingerprint
 

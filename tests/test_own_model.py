@@ -453,7 +453,7 @@ def test_a_run_of_another_size_is_looked_into_though_no_link_asks_for_it() -> No
     pipe = models.load(device="cpu")
     trace = record(pipe, PROMPT, seed=7, steps=2, previews=False, width=96, height=64)
     view = named("Inside the denoiser")
-    subject = Subject(trace, controller=SimpleNamespace())
+    subject = Subject(trace, controller=SimpleNamespace(limits=Limits()))
     assert view.why_not(subject) == ""
     assert "96 × 64 pixels" in named("Turn the knobs").why_not(subject)
     seen = inside.look(pipe, trace)

@@ -86,11 +86,15 @@ def test_what_was_not_recorded_is_left_out_rather_than_missed(folder, monkeypatc
 
 def test_what_a_judge_saw_comes_by_what_was_asked_for(folder, monkeypatch):
     monkeypatch.setattr("explainer.models.embedded_folder", lambda: folder)
+    monkeypatch.setattr("explainer.models.embedded_fingerprint", lambda: "these")
     assert recorded.accuracy("steps") is None
     row = {name: {"share": 0.5} for name in ("place", "style")}
     row |= {"who": {"share": 0.25}, "main": {"of": 16}}
     curves = {"guidance": [row | {"guidance_scale": 3.0}], "steps": [row | {"steps": 4}]}
-    (folder / "evaluation.json").write_text(json.dumps({"curves": curves}))
+    measured = folder / "evaluation.json"
+    measured.write_text(json.dumps({"weights": "others", "curves": curves}))
+    assert recorded.accuracy("guidance_scale") is None
+    measured.write_text(json.dumps({"weights": "these", "curves": curves}))
     found = recorded.accuracy("guidance_scale")
     assert found.pictures == 16
     assert (found.shares["who"], found.shares["place"]) == ([(3.0, 0.25)], [(3.0, 0.5)])

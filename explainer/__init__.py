@@ -86,17 +86,7 @@ _HOMES = {
     "replay": "capture",
     "resume": "capture",
 }
-_MODULES = (
-    "gallery",
-    "models",
-    "recorded",
-    "runs",
-    "sharing",
-    "site",
-    "stages",
-    "vocabulary",
-    "widgets",
-)
+_MODULES = frozenset(__all__) - _HOMES.keys()
 
 
 def __getattr__(name: str) -> Any:

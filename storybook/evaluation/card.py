@@ -24,8 +24,8 @@ ATTRIBUTE_NAMES = {
 }
 """What the card and the charts call each tally, in their order."""
 
-ROUNDS_TO_ONE = 0.005
-"""A smaller share would be rounded to 0 %."""
+ROUNDED_AWAY = 0.005
+"""A smaller share would be rounded to 0 %, and one as little below 1 to 100 %."""
 WEAK = 0.6
 """Below this accuracy an attribute is named among the limits."""
 
@@ -402,9 +402,9 @@ def _percent(tally: Mapping[str, Any]) -> str:
     """Return a share in per cent; only what is none is called none, and only what is all, all."""
     if tally["share"] is None:
         return "–"
-    if 0 < tally["share"] < ROUNDS_TO_ONE:
+    if 0 < tally["share"] < ROUNDED_AWAY:
         return "<1%"
-    if 1 - ROUNDS_TO_ONE < tally["share"] < 1:
+    if 1 - ROUNDED_AWAY < tally["share"] < 1:
         return ">99%"
     return f"{tally['share']:.0%}"
 

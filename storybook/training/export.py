@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -68,34 +70,33 @@ def save(
     Raises:
         OSError: when the disk cannot hold it, or something else has come to stand at ``folder``.
     """
-    fresh = folder.with_name(folder.name + ".part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
-        _write(fresh, vae, unet, clip, tokenizer, record)
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise OSError(f"the model could not be written to {fresh} ({error})") from error
+    halved = pipeline(_copy(vae).half(), _copy(unet).half(), text_encoder(clip).half(), tokenizer)
+    text, vision = _projected(clip)
+    record = {**record, "logit_scale": round(clip.logit_scale.exp().item(), 4)}
+    with _whole_or_gone(folder.with_name(folder.name + ".part")) as fresh:
+        halved.save_pretrained(fresh)
+        _save_halved(text, fresh / "text_encoder")
+        _save_halved(vision, fresh / "image_encoder")
+        _image_processor(clip).save_pretrained(fresh / "feature_extractor")
+        (fresh / "training.json").write_text(json.dumps(record, indent=1) + "\n")
     if not may_replace(folder):
         raise FileExistsError(f"{folder} holds something else by now; the model lies in {fresh}")
     _replace(folder, fresh)
 
 
-def _write(
-    fresh: Path,
-    vae: AutoencoderKL,
-    unet: UNet2DConditionModel,
-    clip: CLIPModel,
-    tokenizer: CLIPTokenizer,
-    record: dict[str, object],
-) -> None:
-    halved = pipeline(_copy(vae).half(), _copy(unet).half(), text_encoder(clip).half(), tokenizer)
-    halved.save_pretrained(fresh)
-    text, vision = _projected(clip)
-    _save_halved(text, fresh / "text_encoder")
-    _save_halved(vision, fresh / "image_encoder")
-    _image_processor(clip).save_pretrained(fresh / "feature_extractor")
-    record = {**record, "logit_scale": round(clip.logit_scale.exp().item(), 4)}
-    (fresh / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+@contextmanager
+def _whole_or_gone(fresh: Path) -> Iterator[Path]:
+    """Leave a folder with all that the block writes, or none.
+
+    Raises:
+        OSError: when the disk cannot hold it.
+    """
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        yield fresh
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise OSError(f"the model could not be written to {fresh} ({error})") from error
 
 
 def _replace(folder: Path, fresh: Path) -> None:

@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 
 # A worker for each processor, and a file whole, for the sake of what its tests share. They begin in
 # the usual order, in which the browser's tests, the longest, come first.
-EVERY_TEST := -n auto --dist loadfile --no-loadscope-reorder
+EVERY_TEST := -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 .DEFAULT_GOAL := help
 .PHONY: help run lab test lint format assets clean

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import itertools
 import json
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from explainer import processes
 from storybook.captions import Caption, captions_of
 from storybook.illustrator import draw
 from storybook.world import WORLD_VERSION, Scene, scene
@@ -24,6 +24,8 @@ PICTURES = 100_000
 
 Progress = Callable[[int, int], None]
 _CHUNK = 64
+_APART = 400  # more than the held-out scenes that a dozen takes of one caption look through
+_ANEW = 10_000_000  # beyond the held-out scenes that a judge learns from or a report tells of
 _TOLD_AT_ONCE = 1024
 _Found = TypeVar("_Found")
 
@@ -44,7 +46,9 @@ def anew(number: int, size: int, take: int = 0) -> np.ndarray:
     Returns:
         uint8, shape (size, size, 3), RGB.
     """
-    return draw(retold(captions_of(number, 1)[0], scene(number), number, take), size)
+    # Each number has held-out scenes of its own, so that no two drawings share what is left open.
+    first = _ANEW + _APART * number
+    return draw(retold(captions_of(number, 1)[0], scene(number), first, take), size)
 
 
 def retold(told: Caption, shown: Scene, first: int, take: int = 0) -> Scene:
@@ -91,7 +95,8 @@ def pictures(
         A read-only memory map, uint8, shape (count, size, size, 3).
 
     Raises:
-        OSError: if the disk cannot hold them (``3 * count * size**2`` bytes).
+        OSError: if the disk cannot hold them (``3 * count * size**2`` bytes), or a process that
+            draws was ended from outside.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, note = _files(folder, size)
@@ -143,8 +148,8 @@ def _told(
     if len(jobs) <= 2:  # sooner done than other processes are started
         yield from map(chunk, jobs)
         return
-    with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        yield from pool.imap(chunk, jobs)
+    with processes.shared_out(chunk, jobs, workers) as done:
+        yield from done
 
 
 def _files(folder: Path, size: int) -> tuple[Path, Path]:
@@ -172,10 +177,9 @@ def _draw_missing(
     # Until the first chunk stands, a note left by another world would vouch for empty pictures.
     _write(note, {"world": WORLD_VERSION, "drawn": drawn})
     starts = range(drawn, count, _CHUNK)
-    # Spawned rather than forked: the caller may have torch's threads running.
-    with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        jobs = ((scenes, start, min(start + _CHUNK, count), size) for start in starts)
-        for start, chunk in zip(starts, pool.imap(_draw_chunk, jobs), strict=True):
+    jobs = ((scenes, start, min(start + _CHUNK, count), size) for start in starts)
+    with processes.shared_out(_draw_chunk, jobs, workers) as chunks:
+        for start, chunk in zip(starts, chunks, strict=True):
             array[start : start + len(chunk)] = chunk
             done = start + len(chunk)
             if done == count or (start // _CHUNK) % 16 == 15:

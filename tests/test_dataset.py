@@ -72,6 +72,12 @@ def test_a_caption_is_drawn_anew_with_all_that_it_says_and_nothing_else(monkeypa
     assert all(one.number % 2 for one in takes), "training pictures have even numbers"
 
 
+def test_no_two_numbers_are_drawn_anew_from_the_same_scene(monkeypatch):
+    monkeypatch.setattr(dataset, "draw", lambda shown, size: shown)
+    found = [dataset.anew(number, SIZE).number for number in range(300)]
+    assert len(set(found)) == len(found)
+
+
 def test_what_is_drawn_is_not_drawn_again(folder):
     spoil(folder, slice(None))
     kept = dataset.pictures(folder, size=SIZE, count=COUNT)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explainer import fingerprints
+from explainer import fingerprints, processes
 from explainer.stages import originality
 from explainer.stages.originality import MEASURES, Described, Neighbour
 
@@ -44,7 +42,6 @@ CANDIDATES = {"clip": 20, "pixels": 100}
 _FITTED = 8000
 _ROUNDS = 6
 _CHUNK = 64
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 Progress = Callable[[int, int], None]
 """Told how many pictures are done, and how many there are."""
@@ -327,52 +324,29 @@ def described(
         None if it was cancelled.
 
     Raises:
-        OSError: What is done cannot be kept.
+        OSError: What is done cannot be kept, or a process was ended from outside.
     """
     parts = _Parts(kept)
     jobs = [
         (start, min(start + _CHUNK, count), size, weights, drawn)
         for start in range(parts.done, count, _CHUNK)
     ]
-    for part in _carried_out(jobs, workers):
-        parts.add(part)
-        progress(parts.done, count)
-        if cancelled():
-            parts.keep()
-            return None
+    with _described_parts(jobs, workers) as found:
+        for part in found:
+            parts.add(part)
+            progress(parts.done, count)
+            if cancelled():
+                parts.keep()
+                return None
     return parts.whole(count)
 
 
-def _carried_out(jobs: list[Any], workers: int | None) -> Iterator[Described]:
-    usual = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    workers = workers or usual or 1
+def _described_parts(
+    jobs: list[Any], workers: int | None
+) -> AbstractContextManager[Iterator[Described]]:
     if workers == 1 or len(jobs) <= 2:  # sooner done than other processes are started
-        yield from map(_describe_chunk, jobs)
-        return
-    # Spawned rather than forked: the caller may have torch's threads running.
-    with _single_threaded():
-        pool = multiprocessing.get_context("spawn").Pool(workers)
-    with pool:
-        yield from pool.imap(_describe_chunk, jobs)
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Let processes that start meanwhile multiply in one thread each, as numpy reads on loading.
-
-    With a thread for each processor in each of them they wait for one another: two processes on two
-    processors then described 45 pictures a second instead of 400.
-    """
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        return nullcontext(map(_describe_chunk, jobs))
+    return processes.shared_out(_describe_chunk, jobs, workers)
 
 
 def _describe_chunk(job: tuple[int, int, int, Path, Path | None]) -> Described:

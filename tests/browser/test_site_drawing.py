@@ -242,7 +242,7 @@ def test_the_same_seed_gives_the_same_run_as_torch(page, pipe, tmp_path, prompt,
 def test_the_widgets_show_the_run_that_was_drawn(page):
     drawn(page, "a robot and a rabbit dance", seed="3", steps="3")
     page.wait_for_selector(f"{STUDIO} >> text=“a robot and a rabbit dance”")
-    assert page.inner_text(f"{STUDIO} .ex-player-step") == "Step 3 of 3"
+    page.locator(f"{STUDIO} .ex-player-step", has_text="Step 3 of 3").wait_for()
     words = page.locator(".ex:has(.ex-tokens) [data-kind=word] .ex-token-text").all_inner_texts()
     assert "".join(words) == "arobotandarabbitdance"
     labels = page.locator(".ex:has(.ex-fingerprints) figcaption").all_inner_texts()

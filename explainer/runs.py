@@ -50,7 +50,9 @@ class Job:
         self.step = 0
         self.total = total
         self.error = ""
-        self._cancelled = threading.Event()
+        # No event: its lock would stop a thread for good in which, while it cancels, the collector
+        # finds the widget that asked, which cancels once more.
+        self._to_stop = False
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._observers: list[Callable[[Any], None]] = []
@@ -62,18 +64,18 @@ class Job:
 
     def cancel(self) -> None:
         """Stop: at once while it waits, after the present step while it computes."""
-        self._cancelled.set()
+        self._to_stop = True
         if self.state == "queued":
             self.update(state="cancelled")
 
     def expire(self, why: str) -> None:
         """End it as failed, as far as its reader goes, and stop after the present step."""
-        self._cancelled.set()
+        self._to_stop = True
         self.update(state="failed", error=why)
 
     def asked_to_stop(self) -> bool:
         """Tell whether `cancel` was called."""
-        return self._cancelled.is_set()
+        return self._to_stop
 
     def observe(self, callback: Callable[[Any], None]) -> None:
         """Call ``callback(self)`` now and at every change, from whichever thread makes it."""

@@ -41,7 +41,7 @@ OnStep = Callable[[int, int, bytes | None], None]
 logger = logging.getLogger(__name__)
 
 _at_work: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-_at_work_lock = threading.Lock()
+_at_work_lock = threading.RLock()  # while one is begun the collector may end an abandoned one
 
 
 class _Cancelled(Exception):  # noqa: N818 - no error: it leads out of the pipeline

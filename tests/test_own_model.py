@@ -712,11 +712,12 @@ def test_a_model_that_breaks_between_measuring_and_loading(
 def test_loading_that_is_cancelled_leaves_nothing(folder: Any, plenty: None) -> None:
     picker = ModelPicker()
     measured(picker, folder)
-    task = picker.load(0)
+    task, coming = picker.load(0), picker._coming
     picker._handle_custom_msg({"type": "cancel"}, [])
     assert task.wait(SECONDS)
     assert picker._status["state"] == "idle"
     assert picker.loaded is None
+    waited_for(picker, lambda _: let_go(coming))
 
 
 @pytest.mark.parametrize("wish", ["load", "look"])

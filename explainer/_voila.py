@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import timedelta
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Any
 from jupyter_core.utils import ensure_async
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
-from tornado.web import RedirectHandler
+from tornado.web import HTTPError, RedirectHandler
 from traitlets import Bool, Float, Int, Unicode
 from voila.app import Voila
 from voila.request_info_handler import RequestInfoSocketHandler
@@ -63,6 +63,7 @@ class Pages(Voila):
         settings: dict[str, Any] = super().init_settings()
         self.kernel_manager.allowed_message_types = list(MESSAGES)
         self._remember_readers()
+        end_what_is_left(self.kernel_manager)
         return settings | {
             "seats": self.readers,
             "seats_taken": self.seats_taken,
@@ -144,6 +145,21 @@ class Pages(Voila):
         finally:
             tidy.stop()
             shutil.rmtree(self.cache_folder, ignore_errors=True)
+
+
+def end_what_is_left(manager: Any) -> None:
+    """Have a kernel manager end all kernels though some have ended since it counted them.
+
+    At the end of a server pages are left, too, and each ends its kernel. The manager would give up
+    at the first that is missing, with an error, and the others would run on.
+    """
+    end = manager._async_shutdown_kernel  # noqa: SLF001 - `shutdown_all` calls no other
+
+    async def end_if_there(*args: Any, **kwargs: Any) -> None:
+        with suppress(HTTPError, KeyError):
+            await end(*args, **kwargs)
+
+    manager._async_shutdown_kernel = end_if_there  # noqa: SLF001
 
 
 class _WithoutReaders(logging.Filter):

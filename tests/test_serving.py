@@ -19,6 +19,8 @@ from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 import nbformat
 import psutil
 import pytest
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado import web
 from tornado.websocket import websocket_connect
 from voila.app import Voila
 
@@ -306,6 +308,25 @@ def standing_ready(folder):
         if str(folder) in " ".join(one["cmdline"] or ())
         and (one["environ"] or {}).get("VOILA_PREHEAT") == "True"
     }
+
+
+def test_kernels_that_are_gone_keep_no_server_from_ending_the_others():
+    async def ended(mended):
+        manager = AsyncMappingKernelManager()
+        if mended:
+            _voila.end_what_is_left(manager)
+        kernel = await manager.start_kernel()
+        manager._pending_kernels["gone"] = None
+        try:
+            await manager.shutdown_all(now=True)
+            return kernel not in manager
+        finally:
+            manager._pending_kernels.clear()
+            await manager.shutdown_all(now=True)
+
+    with pytest.raises(web.HTTPError, match="does not exist: gone"):
+        asyncio.run(ended(False))
+    assert asyncio.run(ended(True))
 
 
 def test_voila_keeps_no_address():

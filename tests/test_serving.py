@@ -311,22 +311,22 @@ def standing_ready(folder):
 
 
 def test_kernels_that_are_gone_keep_no_server_from_ending_the_others():
-    async def ended(mended):
-        manager = AsyncMappingKernelManager()
-        if mended:
-            _voila.end_what_is_left(manager)
-        kernel = await manager.start_kernel()
-        manager._pending_kernels["gone"] = None
-        try:
-            await manager.shutdown_all(now=True)
-            return kernel not in manager
-        finally:
-            manager._pending_kernels.clear()
-            await manager.shutdown_all(now=True)
+    def manager():
+        found = AsyncMappingKernelManager()
+        found._pending_kernels["gone"] = None
+        return found
 
     with pytest.raises(web.HTTPError, match="does not exist: gone"):
-        asyncio.run(ended(False))
-    assert asyncio.run(ended(True))
+        asyncio.run(manager().shutdown_all(now=True))
+
+    async def ended():
+        kernels = manager()
+        _voila.end_what_is_left(kernels)
+        kernel = await kernels.start_kernel()
+        await kernels.shutdown_all(now=True)
+        return kernel not in kernels
+
+    assert asyncio.run(ended())
 
 
 def test_voila_keeps_no_address():

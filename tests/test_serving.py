@@ -310,9 +310,9 @@ def standing_ready(folder):
     }
 
 
-def test_kernels_that_are_gone_keep_no_server_from_ending_the_others():
+def test_kernels_that_are_gone_keep_no_server_from_ending_the_others(tmp_path):
     def manager():
-        found = AsyncMappingKernelManager()
+        found = AsyncMappingKernelManager(connection_dir=str(tmp_path))
         found._pending_kernels["gone"] = None
         return found
 

@@ -20,6 +20,11 @@ _Job = TypeVar("_Job")
 _Done = TypeVar("_Done")
 
 
+def as_many_as_fit() -> int:
+    """Returns how many processes can compute at once: one for each processor that is ours."""
+    return max(1, int(processors()))
+
+
 @contextmanager
 def shared_out(
     work: Callable[[_Job], _Done], jobs: Iterable[_Job], workers: int | None = None
@@ -29,7 +34,7 @@ def shared_out(
     Args:
         work: A module's own function: the processes import it.
         jobs: What it is given, one after the other.
-        workers: How many processes; one for each processor that is ours by default.
+        workers: How many processes; `as_many_as_fit` by default.
 
     Raises:
         OSError: A process was ended from outside, as systems do when memory runs out.
@@ -37,7 +42,7 @@ def shared_out(
     # Spawned rather than forked: the caller may have torch's threads running. And no
     # multiprocessing.Pool, which waits for ever for what a process had begun when it was ended.
     executor = ProcessPoolExecutor(
-        workers or max(1, int(processors())),
+        workers or as_many_as_fit(),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
     )

@@ -344,6 +344,7 @@ def described(
 def _described_parts(
     jobs: list[Any], workers: int | None
 ) -> AbstractContextManager[Iterator[Described]]:
+    workers = workers or processes.as_many_as_fit()
     if workers == 1 or len(jobs) <= 2:  # sooner done than other processes are started
         return nullcontext(map(_describe_chunk, jobs))
     return processes.shared_out(_describe_chunk, jobs, workers)

@@ -818,55 +818,97 @@ def test_a_critic_learns_what_a_drawing_has_and_a_blur_has_not():
     assert critic.teaching(judge, found - step, drawings, latents, whole) < lesson
 
 
-def test_the_critic_changes_what_the_decoder_learns_and_not_the_error_that_it_reports(monkeypatch):
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_a_decoder_answers_for_errors_in_figures_and_to_the_critic_elsewhere(weight, monkeypatch):
+    monkeypatch.setattr(decoder, "CRITIC_WEIGHT", weight)
     torch.manual_seed(0)
     vae = autoencoder.build(REHEARSAL)
     pictures = torch.randint(0, 256, (6, 64, 64, 3), dtype=torch.uint8)
     latents = torch.randn(6, 4, 8, 8, dtype=torch.float16)
     again = decoder.Redrawn(torch.tensor([1, 4]), torch.randn(2, 4, 8, 8, dtype=torch.float16))
-    stage = decoder.DecoderStage(vae, pictures, latents, again, REHEARSAL)
-    losses, slopes = [], []
-    for weight in (0.0, 0.5):
-        monkeypatch.setattr(decoder, "CRITIC_WEIGHT", weight)
-        torch.manual_seed(1)
-        losses.append(stage(torch.tensor([0, 2, 3, 5])))
-        stage.zero_grad()
-        losses[-1].backward()
-        slopes.append(vae.decoder.conv_out.weight.grad.clone())
-        assert all(part.grad is None for part in vae.encoder.parameters())
-        assert any(part.grad.abs().max() > 0 for part in stage.critic.parameters())
-    assert losses[0] == losses[1]
-    assert not torch.allclose(slopes[0], slopes[1], rtol=0.1)
+    counts = 0.5 + torch.rand(6, 8, 8)
+    stage = decoder.DecoderStage(vae, pictures, latents, again, counts, REHEARSAL)
+    stage.critic.eval()  # its norms stay as they are
     torch.manual_seed(1)
-    drawn, given, agreement = stage._batch(torch.tensor([0, 2, 3, 5]))
+    loss = stage(torch.tensor([0, 2, 3, 5]))
+    loss.backward()
+    learned = vae.decoder.conv_out.weight.grad.clone()
+    assert all(part.grad is None for part in vae.encoder.parameters())
+    assert any(part.grad.abs().max() > 0 for part in stage.critic.parameters())
+    torch.manual_seed(1)
+    drawn, given, agreement, counted = stage._batch(torch.tensor([0, 2, 3, 5]))
+    decoded = vae.decode(given).sample
+    found = decoded.detach().requires_grad_()
+    error = autoencoder.difference(agreement * found, agreement * drawn)
+    assert loss.item() == pytest.approx(error.item(), rel=1e-4), "the critic does not show in it"
+    (pull,) = torch.autograd.grad(error, found)
+    lesson = critic.teaching(stage.critic, found, drawn, given, agreement)
+    (lesson,) = torch.autograd.grad(lesson, found)
+    lesson = weight * pull.norm() / lesson.norm() * lesson
     vae.zero_grad()
-    error = autoencoder.difference(agreement * vae.decode(given).sample, agreement * drawn)
-    error.backward()
-    assert losses[0].item() == pytest.approx(error.item(), rel=1e-4)
-    assert torch.allclose(slopes[0], vae.decoder.conv_out.weight.grad, rtol=1e-3, atol=1e-6)
+    (decoded * (counted * pull + lesson / counted.clamp(min=1))).sum().backward()
+    assert torch.allclose(learned, vae.decoder.conv_out.weight.grad, rtol=1e-3, atol=1e-6)
 
 
 def test_half_of_what_a_decoder_sees_was_drawn_again():
     torch.manual_seed(0)
     pictures = torch.arange(6, dtype=torch.uint8)[:, None, None, None].expand(6, 64, 64, 3)
-    latents = torch.randn(6, 4, 8, 8)
+    latents = torch.randn(6, 4, 1, 1).expand(6, 4, 8, 8)
     # One came out as it was, one as its opposite, which agrees as little as anything can.
     again = decoder.Redrawn(torch.tensor([1, 4]), torch.stack([latents[1], -latents[4]]))
-    vae = autoencoder.build(REHEARSAL)
-    stage = decoder.DecoderStage(vae, pictures, latents, again, REHEARSAL)
+    vae, counts = autoencoder.build(REHEARSAL), torch.ones(6, 8, 8)
+    stage = decoder.DecoderStage(vae, pictures, latents, again, counts, REHEARSAL)
     seen = set()
     for _ in range(9):
-        drawn, given, agreement = stage._batch(torch.tensor([0, 2, 3, 5]))
+        drawn, given, agreement, _ = stage._batch(torch.tensor([0, 2, 3, 5]))
         numbers = ((drawn[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
         assert numbers[:2] == [0, 2]
         seen.update(numbers[2:])
         for number, given_one, agrees in zip(numbers, given, agreement.flatten(), strict=True):
             assert agrees == pytest.approx(0.0 if number == 4 else 1.0, abs=1e-6)
-            assert torch.equal(given_one, latents[number] * (-1 if number == 4 else 1))
+            whole = latents[number] * (-1 if number == 4 else 1)
+            assert torch.equal(given_one, whole[:, :4, :4])
     assert seen == {1, 4}
-    untrained = decoder.DecoderStage(vae, pictures, latents, None, REHEARSAL)
+    untrained = decoder.DecoderStage(vae, pictures, latents, None, None, REHEARSAL)
     with pytest.raises(ValueError, match="no pictures were drawn again"):
         untrained(torch.arange(4))
+
+
+def test_what_a_decoder_sees_is_of_one_place_in_drawing_latents_and_emphasis():
+    cells = torch.arange(64).view(8, 8)
+    number = torch.arange(6)[:, None, None]
+    own = 64 * number + cells  # one value a cell, of the right picture only
+    pictures = torch.stack([number.expand(6, 8, 8), cells.expand(6, 8, 8), own % 251], -1)
+    pictures = pictures.byte().repeat_interleave(8, 1).repeat_interleave(8, 2)
+    latents, counts = own[:, None].expand(6, 4, 8, 8).float(), 1.0 + own
+    again = decoder.Redrawn(torch.tensor([1, 4]), latents[[1, 4]])
+    vae = autoencoder.build(REHEARSAL)
+    stage = decoder.DecoderStage(vae, pictures, latents, again, counts, REHEARSAL)
+    drawn, given, _, counted = stage._batch(torch.tensor([0, 2, 3, 5]))
+    assert drawn.shape == (4, 3, 32, 32)
+    assert given.shape == (4, 4, 4, 4)
+    assert counted.shape == (4, 1, 32, 32)
+    levels = ((drawn + 1) * 127.5).round().int()
+    place = (64 * levels[:, 0] + levels[:, 1]).float()
+    assert torch.equal(place, given[:, 0].repeat_interleave(8, 1).repeat_interleave(8, 2))
+    assert torch.equal(place, counted[:, 0] - 1)
+    assert (place[:, 0, 8] - place[:, 0, 0]).tolist() == [1] * 4, (
+        "whole cells, one beside the other"
+    )
+
+
+def test_crops_show_most_often_what_counts_most():
+    counts = torch.full((4000, 8, 8), 1.0)
+    counts[:, 6, 2] = 64.0  # as much as all others together
+    torch.manual_seed(0)
+    rows, columns = decoder._crops(counts, 3)
+    assert rows.shape == (4000, 3, 1)
+    assert columns.shape == (4000, 1, 3)
+    around = (rows[:, 1, 0] == 6) & (columns[:, 0, 1] == 2)
+    assert around.float().mean().item() == pytest.approx(64 / 127, abs=0.03)
+    assert sorted(set(rows[:, 0, 0].tolist())) == list(range(6)), "all of them within the picture"
+    rows, columns = decoder._crops(counts[:1], 8)
+    assert rows.flatten().tolist() == columns.flatten().tolist() == list(range(8))
 
 
 def test_standardising_changes_the_latents_alone():
@@ -1074,7 +1116,7 @@ def target_with_heads():
 
 
 def decoder_with_critic():
-    return decoder.DecoderStage(autoencoder.build(REHEARSAL), None, None, None, REHEARSAL)
+    return decoder.DecoderStage(autoencoder.build(REHEARSAL), None, None, None, None, REHEARSAL)
 
 
 @pytest.mark.parametrize("build", [target_with_heads, decoder_with_critic])

@@ -35,7 +35,10 @@ def decoder_stage(preset: Preset, device: torch.device) -> decoder.DecoderStage:
     side = preset.size // autoencoder.FACTOR
     latents = torch.randn(DATA, preset.latent_channels, side, side).half()
     redrawn = decoder.Redrawn(torch.arange(DATA), latents)
-    return decoder.DecoderStage(first.model, first.pictures, latents.to(device), redrawn, preset)
+    counts = torch.ones(DATA, side, side, device=device).half()
+    return decoder.DecoderStage(
+        first.model, first.pictures, latents.to(device), redrawn, counts, preset
+    )
 
 
 def denoiser_stage(

@@ -1,9 +1,10 @@
 """Stage 5: the decoder alone, once more, now that it is known what it will be given.
 
-Encoder and denoiser stay as they are, so all latents stay valid. Two things change. The latents
+Encoder and denoiser stay as they are, so all latents stay valid. Three things change. The latents
 that a reader will have decoded come from the denoiser, and are a little off: half of the batch are
-drawings' latents that were noised and drawn again by it. And a critic asks that what comes out
-looks like a drawing, see :mod:`storybook.training.critic`.
+drawings' latents that were noised and drawn again by it. A critic asks that what comes out looks
+like a drawing, see :mod:`storybook.training.critic`. And figures count more than the scenery,
+their heads the most, see :mod:`storybook.training.emphasis`: an eye is two or three pixels wide.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from diffusers import AutoencoderKL, DDIMScheduler
 from torch.nn import functional
 
 from storybook.training import checkpoint, critic
-from storybook.training.autoencoder import difference
+from storybook.training.autoencoder import FACTOR, difference
 from storybook.training.critic import Critic
 from storybook.training.data import as_floats
 from storybook.training.denoiser import DenoiserStage, noise_scheduler
@@ -108,14 +109,15 @@ def _batches(numbers: torch.Tensor, size: int) -> Iterator[tuple[torch.Tensor, i
 
 
 class DecoderStage(Stage):
-    """Whole pictures from drawings' own latents and, as many, from latents drawn again.
+    """Crops of pictures from drawings' own latents and, as many, from latents drawn again.
 
     Args:
         vae: whose decoder is trained.
         pictures: uint8, shape (n, size, size, 3).
         latents: of the same pictures, shape (n, channels, h, w), standardised.
         redrawn: what the denoiser made of some of them; None where nothing is trained.
-        preset: batch size and rate.
+        emphasis: how much each place counts, shape (n, h, w), of mean 1; None as before.
+        preset: sizes of crops and batches, and the rate.
     """
 
     name = "decoder"
@@ -127,6 +129,7 @@ class DecoderStage(Stage):
         pictures: torch.Tensor,
         latents: torch.Tensor,
         redrawn: Redrawn | None,
+        emphasis: torch.Tensor | None,
         preset: Preset,
     ) -> None:
         super().__init__()
@@ -136,13 +139,15 @@ class DecoderStage(Stage):
         self.critic = Critic(preset.latent_channels)
         self.batch_size, self.learning_rate = preset.decoder_batch, preset.decoder_rate
         self._pictures, self._latents, self._redrawn = pictures, latents, redrawn
+        self._emphasis, self._side = emphasis, preset.vae_crop // FACTOR
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
-        """Return the error of the decoded pictures in ``indices``, and of others drawn again.
+        """Return the error of decoded crops of the pictures in ``indices``, and of others redrawn.
 
-        Its gradient is also that of what the critic asks for, and of what the critic learns.
+        Its gradient is that of the error weighted by place, of what the critic asks for, and of
+        what the critic learns.
         """
-        drawn, latents, agreement = self._batch(indices)
+        drawn, latents, agreement, counts = self._batch(indices)
         decoded = self.model.decode(latents).sample
         # A leaf of its own: each pull stops at the picture, where the two can be compared.
         found = decoded.detach().float().requires_grad_()
@@ -151,31 +156,71 @@ class DecoderStage(Stage):
         (pull,) = torch.autograd.grad(error, found)
         lesson = critic.teaching(self.critic, found, drawn, latents, agreement)
         (lesson,) = torch.autograd.grad(lesson, found)
-        pull = pull + CRITIC_WEIGHT * pull.norm() / (lesson.norm() + 1e-12) * lesson
+        lesson = CRITIC_WEIGHT * pull.norm() / (lesson.norm() + 1e-12) * lesson
+        # The critic knows paper and paint. In a face it would rather see a sharp eye too many.
+        pull = counts * pull + lesson / counts.clamp(min=1)
         carried = (decoded.float() * pull).sum()
         carried = carried + critic.learning(self.critic, found, drawn, latents)
         # Only its gradient: the value stays the error's, which curves can be compared by.
         return error.detach() + (carried - carried.detach())
 
-    def _batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return drawings from -1 to 1, latents, and how far these still are the drawings'.
+    def _batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return crops of drawings and of latents, how true these are, and how much all counts.
 
-        The second half of the latents are redrawn ones.
+        Returns:
+            drawings from -1 to 1, shape (n, 3, size, size); latents, shape (n, channels, h, w), the
+            second half of them redrawn; how far the whole latents still are the drawings', shape
+            (n, 1, 1, 1); how much each pixel counts, shape (n, 1, size, size).
         """
-        device, half, redrawn = indices.device, len(indices) // 2, self._redrawn
-        if redrawn is None:
+        device, half = indices.device, len(indices) // 2
+        if self._redrawn is None or self._emphasis is None:
             raise ValueError("there is nothing to train on: no pictures were drawn again")
-        again = torch.randint(len(redrawn.numbers), (len(indices) - half,))
-        numbers = torch.cat([indices[:half].to("cpu"), redrawn.numbers[again]])
-        clean = self._latents[numbers.to(self._latents.device)].to(device).float()
-        latents = torch.cat([clean[:half], redrawn.latents[again].to(device).float()])
+        again = torch.randint(len(self._redrawn.numbers), (len(indices) - half,))
+        numbers = torch.cat([indices[:half].to("cpu"), self._redrawn.numbers[again]])
+        clean = _at(self._latents, numbers, device).float()
+        latents = torch.cat([clean[:half], self._redrawn.latents[again].to(device).float()])
         agreement = functional.cosine_similarity(latents.flatten(1), clean.flatten(1)).clamp(0, 1)
-        drawn = as_floats(self._pictures[numbers.to(self._pictures.device)], device)
-        latents = latents.to(memory_format=torch.channels_last)
-        return drawn, latents, agreement[:, None, None, None]
+        counts = _at(self._emphasis, numbers, device).float()
+        rows, columns = _crops(counts, self._side)
+        at = torch.arange(len(numbers), device=device)[:, None, None], rows, columns
+        latents = latents.permute(0, 2, 3, 1)[at].permute(0, 3, 1, 2)  # in memory channels last
+        counts = functional.interpolate(counts[at][:, None], scale_factor=FACTOR)
+        drawn = self._drawn(numbers, FACTOR * rows[:, :1], FACTOR * columns[..., :1], device)
+        return drawn, latents, agreement[:, None, None, None], counts
+
+    def _drawn(
+        self, numbers: torch.Tensor, top: torch.Tensor, left: torch.Tensor, device: torch.device
+    ) -> torch.Tensor:
+        """Return the drawings' crops with these corners, which have shape (n, 1, 1)."""
+        pixels = torch.arange(FACTOR * self._side, device=top.device)
+        at = numbers[:, None, None].to(top.device), top + pixels[:, None], left + pixels
+        there = self._pictures.device
+        return as_floats(self._pictures[tuple(index.to(there) for index in at)], device)
 
     def compile(self) -> None:
         """Leave the networks as they are: they train for too short to repay compiling."""
+
+
+def _at(table: torch.Tensor, numbers: torch.Tensor, device: torch.device) -> torch.Tensor:
+    return table[numbers.to(table.device)].to(device)
+
+
+def _crops(counts: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Choose a square of cells in each picture: the more its middle counts, the more often.
+
+    Args:
+        counts: shape (n, h, w).
+        size: of a crop's side, in cells.
+
+    Returns:
+        Rows, shape (n, size, 1), and columns, shape (n, 1, size).
+    """
+    high, wide = counts.shape[1:]
+    middle = torch.multinomial(counts.flatten(1), 1)[..., None]
+    top = (middle // wide - size // 2).clamp(0, high - size)
+    left = (middle % wide - size // 2).clamp(0, wide - size)
+    cells = torch.arange(size, device=counts.device)
+    return top + cells[:, None], left + cells
 
 
 def belongs(checkpoint_path: Path, vae: AutoencoderKL) -> bool:

@@ -62,7 +62,7 @@ CPU_128 = Preset(
     unet_rate=5e-4,
     perception_steps=2000,
     distillation_batch=16,
-    decoder_batch=4,
+    decoder_batch=16,
 )
 GPU_128 = replace(
     CPU_128,
@@ -71,7 +71,7 @@ GPU_128 = replace(
     unet_batch=256,
     unet_rate=8e-4,
     distillation_batch=128,
-    decoder_batch=32,
+    decoder_batch=128,
 )
 """The same model in the batches that fill a GPU."""
 GPU_256 = Preset(
@@ -98,7 +98,7 @@ GPU_256 = Preset(
     unet_rate=8e-4,
     perception_steps=1300,
     distillation_batch=128,
-    decoder_batch=16,
+    decoder_batch=64,
 )
 REHEARSAL = Preset(
     size=64,

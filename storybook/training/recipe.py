@@ -251,9 +251,9 @@ class Recipe:
         self._train(stage, len(latents), budget)
         return stage.model
 
-    def _emphasis(self, latents: torch.Tensor) -> torch.Tensor | None:
-        """Return how much each place counts for the denoiser, if it learns."""
-        if not self._trains("denoiser"):
+    def _emphasis(self, stage: str, latents: torch.Tensor) -> torch.Tensor | None:
+        """Return how much each place counts for a stage, if it learns."""
+        if not self._trains(stage):
             return None
         with self.accelerator.main_process_first():
             counts = emphasis.of_pictures(self.state, len(latents), latents.shape[-1], self.workers)
@@ -285,7 +285,7 @@ class Recipe:
             unet,
             denoiser.Captioned(latents, tokens, torch.from_numpy(ids(words, [""])[0]), encoder),
             self.preset,
-            emphasis=self._emphasis(latents),
+            emphasis=self._emphasis("denoiser", latents),
             perception=eye,
             show=lambda step: self._show(export.pipeline(vae, unet, encoder, words), step),
             origin=origin,
@@ -350,10 +350,11 @@ class Recipe:
         if self._trains("decoder"):
             with self.accelerator.main_process_first():
                 redrawn = self._redrawn(denoising, latents, tokens, version)
+        counts = self._emphasis("decoder", latents)
         self._seed_weights("decoder")
         fresh = autoencoder.build(self.preset).to(memory_format=torch.channels_last)
         fresh.load_state_dict(vae.state_dict())
-        stage = decoder.DecoderStage(fresh, pictures, latents, redrawn, self.preset)
+        stage = decoder.DecoderStage(fresh, pictures, latents, redrawn, counts, self.preset)
         progress = self._train(stage, len(pictures))
         self._say_quality(stage)
         return fresh, progress

@@ -892,9 +892,7 @@ def test_what_a_decoder_sees_is_of_one_place_in_drawing_latents_and_emphasis():
     place = (64 * levels[:, 0] + levels[:, 1]).float()
     assert torch.equal(place, given[:, 0].repeat_interleave(8, 1).repeat_interleave(8, 2))
     assert torch.equal(place, counted[:, 0] - 1)
-    assert (place[:, 0, 8] - place[:, 0, 0]).tolist() == [1] * 4, (
-        "whole cells, one beside the other"
-    )
+    assert (place[:, 0, 8] - place[:, 0, 0]).tolist() == [1] * 4, "whole cells, side by side"
 
 
 def test_crops_show_most_often_what_counts_most():

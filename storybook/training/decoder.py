@@ -4,7 +4,7 @@ Encoder and denoiser stay as they are, so all latents stay valid. Three things c
 that a reader will have decoded come from the denoiser, and are a little off: half of the batch are
 drawings' latents that were noised and drawn again by it. A critic asks that what comes out looks
 like a drawing, see :mod:`storybook.training.critic`. And figures count more than the scenery,
-their heads the most, see :mod:`storybook.training.emphasis`: an eye is two or three pixels wide.
+their heads the most, see :mod:`storybook.training.emphasis`: an eye is about as wide as a cell.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class DecoderStage(Stage):
         lesson = critic.teaching(self.critic, found, drawn, latents, agreement)
         (lesson,) = torch.autograd.grad(lesson, found)
         lesson = CRITIC_WEIGHT * pull.norm() / (lesson.norm() + 1e-12) * lesson
-        # The critic knows paper and paint. In a face it would rather see a sharp eye too many.
+        # The critic knows paper and paint; what it asks for in a face is sharp rather than right.
         pull = counts * pull + lesson / counts.clamp(min=1)
         carried = (decoded.float() * pull).sum()
         carried = carried + critic.learning(self.critic, found, drawn, latents)

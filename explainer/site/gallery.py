@@ -36,7 +36,7 @@ RUNS = tuple(
         ("a bear in red dungarees holds a balloon on the beach, crayon", 46),
         ("an owl in a green coat sits in a forest in the fog, pencil sketch", 47),
         ("a rabbit in a purple dress walks through an enchanted forest, ink comic", 48),
-        ("a robot in a red cape jumps in the desert at sunset, pixel art", 9),
+        ("a robot in a red cape jumps in the desert at sunset, pixel art", 29),
         ("a cat in a yellow coat reads a book in a village in the snow, oil painting", 30),
         ("a grandfather in a blue jumper waves at a castle, soft watercolour", 51),
         ("a frog in a green dress sits by a lake at sunset, paper cut-out", 12),

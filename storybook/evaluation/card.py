@@ -152,8 +152,8 @@ def _recipe(evaluation: Mapping[str, Any], training: Mapping[str, Any] | None) -
 Trained from random weights by `explainer train`, in stages: the autoencoder (reconstruction
 of pixels and textures, a little KL), the CLIP pair (contrastive, and naming what captions say and
 pictures show), and the UNet, which predicts noise, conditioned on the frozen text encoder, with
-captions dropped now and then for classifier-free guidance; how the picture behind its guess looks
-counts, too (a perceptual loss on latents).{_finish(training)}
+captions dropped now and then for classifier-free guidance; errors on figures count more, and how
+the picture behind its guess looks counts, too (a perceptual loss on latents).{_finish(training)}
 
 {_history(training)}
 """
@@ -171,8 +171,9 @@ def _finish(training: Mapping[str, Any] | None) -> str:
     if "decoder" in stages:
         told += (
             " The decoder learns on\n"
-            "alone: half of what it decodes was drawn again by the UNet, and a patch\n"
-            "discriminator (an adversarial loss) asks that it looks like a drawing."
+            "alone: half of what it decodes was drawn again by the UNet, errors on figures count\n"
+            "more, and a patch discriminator (an adversarial loss) asks that it looks like a\n"
+            "drawing."
         )
     return told
 

@@ -83,8 +83,7 @@ def redraw(
     """
     device = next(stage.model.parameters()).device
     dice = torch.Generator().manual_seed(0)
-    # With dice on the way, as a reader has it drawn. Without them it smooths paper and paint away,
-    # and a decoder that learns to put these back does so where nothing is missing, too.
+    # The sampler that a reader's pictures come from, too: it throws new dice on the way.
     scheduler = noise_scheduler()
     scheduler.set_timesteps(STEPS)
     found = []

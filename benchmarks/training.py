@@ -82,6 +82,7 @@ def _batch(stage: str, preset: Preset) -> int:
         "autoencoder": preset.vae_batch,
         "denoiser": preset.unet_batch,
         "distillation": preset.distillation_batch,
+        "reading": preset.reading_batch,
         "decoder": preset.decoder_batch,
     }
     return batches[stage]
@@ -94,6 +95,7 @@ def _words() -> CLIPTokenizer:
 STAGES: dict[str, Callable[[Preset, torch.device], Stage]] = {
     "denoiser": lambda preset, device: ahead.denoiser_stage(preset, _words(), device),
     "distillation": lambda preset, device: ahead.distillation_stage(preset, _words(), device),
+    "reading": lambda preset, device: ahead.reading_stage(preset, _words(), device),
     "autoencoder": ahead.autoencoder_stage,
     "decoder": ahead.decoder_stage,
 }
@@ -120,7 +122,7 @@ def _whole(stage: Any) -> None:
     stage.forward = torch.compile(stage.forward)
 
 
-LEFT_EAGER = ("distillation", "decoder")
+LEFT_EAGER = ("distillation", "reading", "decoder")
 """Training compiles nothing of these stages."""
 VARIANTS: dict[str, Callable[[Any], None]] = {
     "compiled": _compiled,
@@ -138,6 +140,8 @@ def _ready(
         vae_batch=batch,
         unet_batch=batch,
         distillation_batch=batch,
+        reading_batch=batch,
+        reading_led_batch=max(batch // 16, 1),
         decoder_batch=batch,
     )
     cases = []

@@ -1,7 +1,7 @@
 """What people would write under a picture: many wordings of one scene, mostly incomplete.
 
-The tables hold every phrase that a caption can use, so they also say which words the model has
-ever met (:func:`known_words`).
+The tables hold every phrase that a caption can use, so they also say which words it can hold
+(:func:`caption_words`).
 """
 
 from __future__ import annotations
@@ -164,7 +164,18 @@ class Caption:
 
 def caption(scene: Scene, dice: Dice) -> Caption:
     """Put a scene into words; the dice choose what is said, in which words and order."""
-    said = _said(scene, dice)
+    return worded(scene, _said(scene, dice), dice)
+
+
+def worded(scene: Scene, said: set[str], dice: Dice) -> Caption:
+    """Put what is ``said`` of a scene into a caption; the dice choose the words and their order.
+
+    Args:
+        scene: what is shown.
+        said: names of its attributes.
+        dice: of tags, they leave out the skin.
+    """
+    said = set(said)
     wording = dice.weighted((_sentence, _place_first, _tags), (0.7, 0.15, 0.15))
     if wording is _tags:
         said.discard("skin")  # tags leave it out
@@ -347,8 +358,8 @@ def words(text: str) -> list[str]:
 
 
 @cache
-def known_words() -> frozenset[str]:
-    """Return every word that a training caption can hold."""
+def caption_words() -> frozenset[str]:
+    """Return every word that a caption can hold."""
     tables = (
         WHO, HAIR, HAIRSTYLE, SKIN, COLOUR, GARMENT, ACTION, PLACE, WHERE, ALONG, TIME, STYLE, MOOD,
         {"": FRAME},

@@ -16,6 +16,7 @@ import numpy as np
 
 from explainer import processes
 from storybook.captions import Caption, captions_of
+from storybook.everyday import wordings_of
 from storybook.illustrator import draw
 from storybook.world import WORLD_VERSION, Scene, scene
 
@@ -119,6 +120,14 @@ def drawn(folder: Path, size: int) -> int:
 def captions(count: int, per_picture: int, *, workers: int | None = None) -> Iterator[list[str]]:
     """Yield the captions of the first ``count`` pictures in order, many pictures at a time."""
     yield from _told(_caption_chunk, count, per_picture, workers)
+
+
+def wordings(count: int, takes: int, *, workers: int | None = None) -> Iterator[list[str]]:
+    """Yield the first ``count`` pictures' pairs of wordings in order, many pictures at a time.
+
+    An everyday one is followed by a caption that names the same, see :mod:`storybook.everyday`.
+    """
+    yield from _told(_wording_chunk, count, takes, workers)
 
 
 def silhouettes(count: int, cells: int, *, workers: int | None = None) -> Iterator[np.ndarray]:
@@ -231,6 +240,16 @@ def _caption_chunk(job: tuple[int, int, int]) -> list[str]:
         caption.text
         for number in range(start, stop)
         for caption in captions_of(number, per_picture)
+    ]
+
+
+def _wording_chunk(job: tuple[int, int, int]) -> list[str]:
+    start, stop, takes = job
+    return [
+        wording.text
+        for number in range(start, stop)
+        for pair in wordings_of(number, takes)
+        for wording in pair
     ]
 
 

@@ -6,7 +6,7 @@ import re
 from difflib import get_close_matches
 from functools import cache
 
-from storybook.captions import known_words, words
+from storybook.captions import caption_words, words
 
 SPELLED_ALIKE = 0.8
 """From this similarity on (difflib's ratio) a word counts as another one misspelt"""
@@ -119,7 +119,7 @@ def _everyday() -> dict[str, str]:
 
 @cache
 def _showing() -> list[str]:
-    return sorted(known_words() - _JOINING)
+    return sorted(caption_words() - _JOINING)
 
 
 @cache
@@ -147,7 +147,7 @@ def nearest_wording(word: str) -> str | None:
     if len(parts) != 1:
         return None
     word = parts[0]
-    if word in known_words():
+    if word in caption_words():
         return word
     if word in _everyday():
         return _everyday()[word]

@@ -7,10 +7,10 @@ import pytest
 from storybook import captions
 from storybook.captions import (
     RUNNING_EXAMPLE,
+    caption_words,
     captions_for,
     captions_of,
     heldout_prompts,
-    known_words,
     words,
 )
 from storybook.world import scene
@@ -26,12 +26,12 @@ def told():
 
 def test_known_words_are_exactly_those_that_captions_use(told):
     met = {word for _, caption in told for word in words(caption.text)}
-    assert met == known_words()
+    assert met == caption_words()
 
 
 def test_the_running_example_has_no_unknown_word():
-    assert known_words().issuperset(words(RUNNING_EXAMPLE))
-    assert known_words().issuperset(words("a 4-year-old girl walks through an enchanted forest"))
+    assert caption_words().issuperset(words(RUNNING_EXAMPLE))
+    assert caption_words().issuperset(words("a 4-year-old girl walks through an enchanted forest"))
 
 
 def test_words_are_split_as_captions_count_them():

@@ -11,7 +11,7 @@ from explainer.site import gallery, model, notebook, runtime, writing
 from explainer.site.notebook import Page, SiteError
 from explainer.widgets import Gallery, Player
 from explainer.widgets.host import Bundle
-from storybook.captions import known_words, words
+from storybook.captions import caption_words, words
 from tests.synthetic import make_trace
 
 BAD = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -257,7 +257,7 @@ def test_a_run_without_frames_is_refused_in_the_gallery(tmp_path):
 def test_the_gallery_has_a_dozen_prompts_no_two_alike_in_words_that_the_model_met():
     assert len({run.prompt for run in gallery.RUNS}) == len(gallery.RUNS) >= 12
     for run in gallery.RUNS:
-        assert set(words(run.prompt)) <= known_words(), run.prompt
+        assert set(words(run.prompt)) <= caption_words(), run.prompt
 
 
 def test_a_widget_is_embedded_anywhere_and_often():

@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 import torch
 import train_on_gpu
+from transformers import CLIPTokenizer
 
 from storybook import training
 from storybook.captions import captions_of
+from storybook.everyday import wordings_of
 from storybook.illustrator.silhouette import silhouette
 from storybook.training import (
     ahead,
@@ -31,14 +33,17 @@ from storybook.training import (
     devices,
     distillation,
     emphasis,
+    export,
     naming,
     parts,
     perception,
+    reading,
     recipe,
     start,
     texture,
 )
 from storybook.training.checkpoint import Progress
+from storybook.training.data import ids
 from storybook.training.loop import Budget, Stage, Trainer
 from storybook.training.presets import PRESETS
 from storybook.training.stopped import TrainingStopped
@@ -142,8 +147,10 @@ def test_weights_are_stored_in_half_precision_and_nothing_twice(trained):
             tensors = [file.get_tensor(name) for name in file.keys()]  # noqa: SIM118 - no dict
         assert {tensor.dtype for tensor in tensors} == {torch.float16}
         stored += sum(tensor.numel() for tensor in tensors)
-    # The decoder's stage holds the encoder too, and distillation's what the denoiser became.
-    stages = [stage for stage in parts.STAGES if stage not in ("autoencoder", "denoiser")]
+    # The decoder's stage holds the encoder too, distillation's what the denoiser became, and what
+    # the text encoder became has as many weights as it has in the pair.
+    others = ("autoencoder", "denoiser", "reading")
+    stages = [stage for stage in parts.STAGES if stage not in others]
     learned = [checkpoint.read(trained / "state" / f"{stage}.pt") for stage in stages]
     counted = sum(
         weight.numel()
@@ -156,8 +163,6 @@ def test_weights_are_stored_in_half_precision_and_nothing_twice(trained):
 
 @pytest.mark.parametrize(("name", "most"), [("128", 32 << 20), ("256", 32_000_000)])
 def test_a_preset_fits_into_32_megabytes(trained, name, most):
-    from transformers import CLIPTokenizer
-
     preset = PRESETS[name]
     words = CLIPTokenizer.from_pretrained(trained / "model" / "tokenizer")
     with torch.device("meta"):
@@ -211,7 +216,9 @@ def test_the_same_command_goes_on(trained, tmp_path, capsys):
     assert named() == [], "what captions name is found out only for the pair that learns it"
     assert len(list((folder / "state").glob("perception-*.pt"))) == 1
     assert "the denoiser has changed" in capsys.readouterr().out
-    assert steps(folder) == {"autoencoder": 2, "clip": 2, "denoiser": 3, "decoder": 2}
+    assert steps(folder) == {
+        "autoencoder": 2, "clip": 2, "denoiser": 3, "reading": 2, "decoder": 2,
+    }  # fmt: skip
     # Counted in all, four steps leave two each to the other stages, one to this one.
     # The decoder was made for another encoder then, and has all four to do.
     assert command(folder, "--steps", "4", "--in-all") == 0
@@ -356,7 +363,8 @@ def test_a_model_without_the_last_stage_is_gone_on_with(trained, tmp_path):
     drawn(trained, tmp_path)
     shutil.copytree(trained / "model", tmp_path / "older")
     found = json.loads((tmp_path / "older" / "training.json").read_text())
-    del found["stages"]["distillation"], found["stages"]["decoder"]
+    for stage in ("distillation", "reading", "decoder"):
+        del found["stages"][stage]
     (tmp_path / "older" / "training.json").write_text(json.dumps(found))
     options = ("--from-weights", tmp_path / "older", "--steps", "1", "--stages")
     assert command(tmp_path, *options, "denoiser", "--pictures", "32") == 0
@@ -412,8 +420,6 @@ def test_only_a_gpu_compiles_ahead(tmp_path):
 
 
 def test_a_stage_on_random_data_lies_whole_on_its_device(trained):
-    from transformers import CLIPTokenizer
-
     words = CLIPTokenizer.from_pretrained(trained / "state" / "tokenizer")
     stage = ahead.denoiser_stage(REHEARSAL, words, torch.device("meta"))
     for network in (stage.model, stage.data.text_encoder):
@@ -421,8 +427,6 @@ def test_a_stage_on_random_data_lies_whole_on_its_device(trained):
 
 
 def test_stages_on_random_data_take_the_recipes_steps(trained, tmp_path, monkeypatch):
-    from transformers import CLIPTokenizer
-
     # The step, not the compiler, is tested.
     monkeypatch.setattr(denoiser.DenoiserStage, "compile", lambda self: None)
     ahead.compile_denoiser(REHEARSAL, trained / "state" / "tokenizer")
@@ -431,6 +435,7 @@ def test_stages_on_random_data_take_the_recipes_steps(trained, tmp_path, monkeyp
     for stage in (
         ahead.autoencoder_stage(REHEARSAL, accelerator.device),
         ahead.distillation_stage(REHEARSAL, words, accelerator.device),
+        ahead.reading_stage(REHEARSAL, words, accelerator.device),
         ahead.decoder_stage(REHEARSAL, accelerator.device),
     ):
         assert Trainer(stage, tmp_path, accelerator).step(ahead.DATA, rate=1.0).isfinite()
@@ -674,8 +679,26 @@ def test_a_denoiser_brings_what_was_distilled_of_it(trained, tmp_path):
     newer = record(tmp_path)
     newer["stages"]["denoiser"]["steps"] = 3
     (tmp_path / "model" / "training.json").write_text(json.dumps(newer))
-    assert start.from_model(tmp_path / "model", state) == ["denoiser", "distillation"]
+    # Its text encoder is what the pair's became, so it comes along, or it would lead another.
+    taken = ["clip", "denoiser", "distillation", "reading"]
+    assert start.from_model(tmp_path / "model", state) == taken
     assert checkpoint.progress(state / "distillation.pt").step == 2
+    assert command(tmp_path, "--steps", "1", "--stages", "decoder") == 0
+    assert steps(tmp_path) == dict.fromkeys(parts.STAGES, 2) | {"denoiser": 3, "decoder": 3}
+
+
+def test_what_was_read_for_another_encoder_is_not_taken(trained, tmp_path, capsys):
+    shutil.copytree(trained / "state", tmp_path / "state")
+    shutil.copytree(trained / "model", tmp_path / "model")
+    newer = record(tmp_path)
+    newer["stages"]["reading"]["steps"] = 3
+    (tmp_path / "model" / "training.json").write_text(json.dumps(newer))
+    kept = digests(tmp_path / "state")
+    assert start.from_model(tmp_path / "model", tmp_path / "state") == []
+    assert digests(tmp_path / "state") == kept
+    assert command(tmp_path, "--steps", "1", "--stages", "decoder") == 0
+    assert "has changed" not in capsys.readouterr().out
+    assert steps(tmp_path) == dict.fromkeys(parts.STAGES, 2) | {"decoder": 3}
 
 
 def test_what_was_distilled_stays_until_the_denoiser_is_another(trained, tmp_path, monkeypatch):
@@ -689,6 +712,92 @@ def test_what_was_distilled_stays_until_the_denoiser_is_another(trained, tmp_pat
         patch.setattr(denoiser.DenoiserStage, "forward", broken)
         assert command(tmp_path, "--steps", "1") == 1
     assert digests(tmp_path / "state")["distillation.pt"] == kept
+
+
+def reading_stage():
+    """Return a stage of few everyday wordings, each with a caption, and their latents' stage."""
+    words = CLIPTokenizer.from_pretrained(training.WEIGHTS / "tokenizer")
+    pairs = [wordings_of(number, 1)[0] for number in range(8)]
+    texts = [wording.text for pair in pairs for wording in pair]
+    tokens = torch.from_numpy(ids(words, texts)).view(8, 1, 2, -1)
+    preset = replace(REHEARSAL, reading_batch=8, reading_led_batch=4)
+    leading = denoiser_stage()
+    torch.manual_seed(0)
+    encoder = export.projected_text_encoder(clip.build(REHEARSAL, words))
+    names = torch.from_numpy(naming.named_by_wordings(8, 1))
+    pairs = reading.Wordings(tokens, names)
+    return reading.ReadingStage(encoder, leading, pairs, preset), leading
+
+
+def test_everyday_words_come_to_lead_as_captions_do_and_captions_stay_what_they_were():
+    stage, leading = reading_stage()
+    teacher, _ = stage._frozen
+    (everyday, usual), all_of = stage._wordings.tokens[:, 0].long().unbind(1), torch.arange(8)
+    denoising = {name: weight.clone() for name, weight in leading.model.state_dict().items()}
+
+    def errors():
+        torch.manual_seed(1)
+        with torch.no_grad():
+            asked, found = teacher(usual), stage.model(torch.cat([everyday, usual]))
+            read, kept = found.last_hidden_state.chunk(2)
+            meant = torch.nn.functional.cosine_similarity(
+                found.text_embeds.chunk(2)[0], asked.text_embeds
+            )
+            led = stage._guess_error(all_of, read, asked.last_hidden_state)
+        moved = (kept - asked.last_hidden_state).square().mean()
+        return led.item(), (1 - meant).mean().item(), moved.item()
+
+    before = errors()
+    assert before[2] == 0
+    optimizer = torch.optim.AdamW(stage.parameters(), 1e-3)
+    for _ in range(60):
+        stage(all_of).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    led, meant, moved = errors()
+    assert led < 0.5 * before[0]
+    assert meant < 0.5 * before[1]
+    assert moved < 0.1
+    assert all(torch.equal(denoising[k], v) for k, v in leading.model.state_dict().items())
+
+
+def test_a_caption_is_its_own_best_wording():
+    stage, _ = reading_stage()
+    everyday, usual = stage._wordings.tokens[:, 0].long().unbind(1)
+    nothing = torch.full((8, len(naming.ATTRIBUTES)), naming.NOT_NAMED)
+    for wording, far in ((usual, False), (everyday, True)):
+        led = stage._loss_of_leading(torch.arange(8), wording, usual)
+        meant = stage._loss_of_meaning(wording, usual, nothing)
+        assert (led > 1e-4, meant > 1e-2) == (far, far)
+
+
+def test_pairs_of_wordings_tell_what_they_name():
+    found = naming.named_by_wordings(40, 3)
+    assert found.shape == (40, 3, len(naming.ATTRIBUTES))
+    for number in range(40):
+        for i, (wording, _) in enumerate(wordings_of(number, 3)):
+            told = found[number, i] != naming.NOT_NAMED
+            assert dict(zip(naming.ATTRIBUTES, told, strict=True)) == {
+                name: name in wording.names for name in naming.ATTRIBUTES
+            }
+
+
+def test_what_was_read_is_forgotten_when_the_text_encoder_is_another(trained, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    assert command(tmp_path, "--steps", "1", "--stages", "denoiser") == 0
+    assert steps(tmp_path)["reading"] == 2, "the denoiser may go on"
+    assert command(tmp_path, "--steps", "1", "--stages", "clip,denoiser") == 0
+    assert "reading: the text encoder has changed" in capsys.readouterr().out
+    assert "reading" not in steps(tmp_path)
+
+
+def test_the_finished_model_holds_the_encoder_that_reads_everyday_words(trained):
+    from transformers import CLIPTextModelWithProjection
+
+    kept = CLIPTextModelWithProjection.from_pretrained(trained / "model" / "text_encoder")
+    slim = checkpoint.slim(checkpoint.read(trained / "state" / "reading.pt"))
+    for name, weight in kept.state_dict().items():
+        assert torch.allclose(weight, slim["stage"][f"model.{name}"].float(), atol=1e-4), name
 
 
 def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path):
@@ -1040,8 +1149,6 @@ def test_one_seeds_pictures_are_not_anothers_some_steps_later(tmp_path, accelera
 
 
 def test_initial_weights_are_the_seeds_alone(trained, tmp_path):
-    from transformers import CLIPTokenizer
-
     words = CLIPTokenizer.from_pretrained(trained / "state" / "tokenizer")
     pictures = torch.zeros(2, REHEARSAL.size, REHEARSAL.size, 3, dtype=torch.uint8)
     tokens = torch.zeros(2, 1, 8, dtype=torch.int16)

@@ -3,7 +3,7 @@
 import pytest
 
 from storybook import wording
-from storybook.captions import known_words, words
+from storybook.captions import caption_words, words
 from storybook.wording import nearest_wording
 
 
@@ -26,7 +26,7 @@ def test_a_known_word_stays():
     ],
 )
 def test_a_word_is_found_by_meaning_by_ending_and_by_spelling(word, near):
-    assert word not in known_words()
+    assert word not in caption_words()
     assert nearest_wording(word) == near
 
 
@@ -36,7 +36,7 @@ def test_a_short_word_is_no_other_short_word():
 
 
 def test_words_that_show_nothing_are_known_and_offered_for_no_other():
-    assert known_words() >= wording._JOINING
+    assert caption_words() >= wording._JOINING
     assert not wording._JOINING & set(wording._stems().values())
     assert nearest_wording("the") == "the"
     assert nearest_wording("throughh") is None
@@ -48,10 +48,10 @@ def test_where_nothing_is_near_nothing_is_named(word):
 
 
 def test_every_wording_offered_is_one_that_training_showed():
-    assert known_words().issuperset(words(" ".join(wording._EVERYDAY)))
+    assert caption_words().issuperset(words(" ".join(wording._EVERYDAY)))
 
 
 def test_everyday_words_are_strange_to_the_model_and_listed_once():
     listed = " ".join(wording._EVERYDAY.values()).split()
-    assert not known_words() & set(listed)
+    assert not caption_words() & set(listed)
     assert len(listed) == len(set(listed))

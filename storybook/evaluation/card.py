@@ -168,6 +168,12 @@ def _finish(training: Mapping[str, Any] | None) -> str:
             "the one here, learns to give at once what perturbed-attention guidance would make of\n"
             "its guesses (distillation)."
         )
+    if "reading" in stages:
+        told += (
+            " A copy of the text encoder, which is\n"
+            "the one here, learns to lead the UNet by everyday wordings\n"
+            "(`storybook/everyday.py`) as captions that name the same lead it (distillation, too)."
+        )
     if "decoder" in stages:
         told += (
             " The decoder learns on\n"

@@ -24,9 +24,10 @@ MOST_RATE = 10.0
 SHARES = {
     "autoencoder": 0.22,
     "clip": 0.08,
-    "denoiser": 0.47,
-    "distillation": 0.1,
-    "decoder": 0.13,
+    "denoiser": 0.42,
+    "distillation": 0.09,
+    "reading": 0.07,
+    "decoder": 0.12,
 }
 """How a total time is divided among the stages."""
 

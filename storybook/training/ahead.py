@@ -12,7 +12,17 @@ from pathlib import Path
 import torch
 from transformers import CLIPTokenizer
 
-from storybook.training import autoencoder, clip, decoder, denoiser, devices, distillation, export
+from storybook.training import (
+    autoencoder,
+    clip,
+    decoder,
+    denoiser,
+    devices,
+    distillation,
+    export,
+    naming,
+    reading,
+)
 from storybook.training.loop import Trainer
 from storybook.training.perception import Perception
 from storybook.training.presets import Preset
@@ -68,6 +78,19 @@ def distillation_stage(
 ) -> distillation.DistillationStage:
     """Return an untrained denoiser's stage of learning from itself, on random data."""
     return distillation.DistillationStage(denoiser_stage(preset, words, device), preset)
+
+
+def reading_stage(
+    preset: Preset, words: CLIPTokenizer, device: torch.device
+) -> reading.ReadingStage:
+    """Return an untrained text encoder's stage of everyday words, on random ones."""
+    leading = denoiser_stage(preset, words, device)
+    encoder = export.projected_text_encoder(clip.build(preset, words)).to(device)
+    tokens = leading.data.tokens.clone()
+    tokens[..., tokens.shape[-1] // 2 :] = encoder.config.eos_token_id
+    pairs = torch.stack([tokens, tokens.flip(1)], 2)
+    names = torch.zeros(*tokens.shape[:2], len(naming.ATTRIBUTES), dtype=torch.int64, device=device)
+    return reading.ReadingStage(encoder, leading, reading.Wordings(pairs, names), preset)
 
 
 def compile_denoiser(preset: Preset, tokenizer: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import CLIPTokenizer
 
-from storybook import dataset
+from storybook import dataset, everyday
 from storybook.captions import captions_of
 from storybook.training import naming
 
@@ -64,6 +64,44 @@ def tokens(
         found = np.concatenate([ids(tokenizer, chunk) for chunk in chunks])
         keep(path, found.reshape(pictures, per_picture, -1))
     return np.load(path)
+
+
+def wordings(
+    folder: Path, tokenizer: CLIPTokenizer, pictures: int, takes: int, workers: int | None
+) -> np.ndarray:
+    """Return pairs of wordings as token ids, from ``folder`` if they were tokenised before.
+
+    Returns:
+        int16, shape (pictures, takes, 2, context): an everyday wording, and a caption that names
+        the same.
+    """
+    made = tokenizer.backend_tokenizer.to_str()
+    path = folder / f"wordings-{_of_wordings(made, pictures, takes)}.npy"
+    if not path.exists():
+        chunks = dataset.wordings(pictures, takes, workers=workers)
+        found = np.concatenate([ids(tokenizer, chunk) for chunk in chunks])
+        keep(path, found.reshape(pictures, takes, 2, -1))
+    return np.load(path)
+
+
+def named_by_wordings(folder: Path, pictures: int, takes: int) -> np.ndarray:
+    """Return what pairs of wordings name, from ``folder`` if it was found out before.
+
+    Returns:
+        int64, shape (pictures, takes, attributes), see :func:`naming.named_by_wordings`.
+    """
+    what = json.dumps(naming.ATTRIBUTES)
+    path = folder / f"names-of-wordings-{_of_wordings(what, pictures, takes)}.npy"
+    if not path.exists():
+        keep(path, naming.named_by_wordings(pictures, takes))
+    return np.load(path)
+
+
+def _of_wordings(made: str, pictures: int, takes: int) -> str:
+    """Name what was made of everyday wordings by all it depends on; a sample tells their form."""
+    sample = [text for chunk in dataset.wordings(min(pictures, 50), takes) for text in chunk]
+    phrases = json.dumps(everyday.phrases())
+    return _fingerprint("\n".join([made, phrases, *sample]), pictures, takes)
 
 
 def named(folder: Path, pictures: int, per_picture: int) -> np.ndarray:

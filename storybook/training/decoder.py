@@ -1,4 +1,4 @@
-"""Stage 5: the decoder alone, once more, now that it is known what it will be given.
+"""Stage 6: the decoder alone, once more, now that it is known what it will be given.
 
 Encoder and denoiser stay as they are, so all latents stay valid. Three things change. The latents
 that a reader will have decoded come from the denoiser, and are a little off: half of the batch are

@@ -180,7 +180,7 @@ class DenoiserStage(Stage):
         :mod:`storybook.training.emphasis`, and of how the picture behind it looks, see
         :mod:`storybook.training.perception`.
         """
-        clean, noise, noisy, timesteps = self._noised(indices)
+        clean, noise, noisy, timesteps = self.noised(indices)
         texts, _ = self._texts(indices)
         found = self.model(noisy, timesteps, texts).sample.float()
         snr = compute_snr(self._scheduler, timesteps)
@@ -199,7 +199,7 @@ class DenoiserStage(Stage):
         # their timesteps were drawn alike.
         return plain.detach() + (asked - asked.detach())
 
-    def _noised(self, indices: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def noised(self, indices: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return clean latents, noise, the one in the other, each at its timestep, and these."""
         device = indices.device
         latents = self.data.latents
@@ -208,6 +208,10 @@ class DenoiserStage(Stage):
         noise = torch.randn_like(clean)
         timesteps = self._timesteps(len(clean), device)
         return clean, noise, self._scheduler.add_noise(clean, noise, timesteps), timesteps
+
+    def weights(self, timesteps: torch.Tensor) -> torch.Tensor:
+        """Return how much a squared error counts at each timestep, same shape."""
+        return loss_weight(compute_snr(self._scheduler, timesteps))
 
     def _timesteps(self, count: int, device: torch.device) -> torch.Tensor:
         """Draw timesteps all over the schedule, those in the middle more often."""

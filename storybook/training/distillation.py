@@ -59,7 +59,7 @@ class DistillationStage(DenoiserStage):
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
         """Return the error in units of what there is to learn where all of it is asked for."""
-        _, _, noisy, timesteps = self._noised(indices)
+        _, _, noisy, timesteps = self.noised(indices)
         texts, alone = self._texts(indices)
         guess, way = self._taught(noisy, timesteps, texts)
         wanted = ~alone * _strength(timesteps)

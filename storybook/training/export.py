@@ -33,6 +33,23 @@ def text_encoder(clip: CLIPModel) -> CLIPTextModel:
     return encoder.to(clip.device).eval()
 
 
+def projected_text_encoder(clip: CLIPModel) -> CLIPTextModelWithProjection:
+    """Return the pair's text encoder with its projection, with its own copy of the weights."""
+    encoder = CLIPTextModelWithProjection(clip.config.text_config)
+    encoder.text_model.load_state_dict(clip.text_model.state_dict())
+    encoder.text_projection.load_state_dict(clip.text_projection.state_dict())
+    return encoder.to(clip.device).eval()
+
+
+def with_text_encoder(clip: CLIPModel, encoder: CLIPTextModelWithProjection) -> CLIPModel:
+    """Return a copy of the pair with another text encoder."""
+    pair = CLIPModel(clip.config)
+    pair.load_state_dict(clip.state_dict())
+    pair.text_model.load_state_dict(encoder.text_model.state_dict())
+    pair.text_projection.load_state_dict(encoder.text_projection.state_dict())
+    return pair.to(clip.device).eval()
+
+
 def pipeline(
     vae: AutoencoderKL,
     unet: UNet2DConditionModel,
@@ -137,13 +154,10 @@ def _copy(module: Net) -> Net:
 
 
 def _projected(clip: CLIPModel) -> tuple[PreTrainedModel, PreTrainedModel]:
-    text = CLIPTextModelWithProjection(clip.config.text_config)
-    text.text_model.load_state_dict(clip.text_model.state_dict())
-    text.text_projection.load_state_dict(clip.text_projection.state_dict())
     vision = CLIPVisionModelWithProjection(clip.config.vision_config)
     vision.vision_model.load_state_dict(clip.vision_model.state_dict())
     vision.visual_projection.load_state_dict(clip.visual_projection.state_dict())
-    return text, vision
+    return projected_text_encoder(clip).cpu(), vision
 
 
 def _image_processor(clip: CLIPModel) -> CLIPImageProcessorPil:

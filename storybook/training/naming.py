@@ -7,14 +7,15 @@ it can read in the states, so these must also tell every attribute that the capt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from storybook import captions
+from storybook import captions, everyday
+from storybook.captions import Caption
 from storybook.world import Scene, scene
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
@@ -45,9 +46,20 @@ def shown(pictures: int) -> np.ndarray:
 
 def named(pictures: int, per_picture: int) -> np.ndarray:
     """Return what captions name: int64, shape (pictures, captions, attributes), like `shown`."""
+    told = (captions.captions_of(number, per_picture) for number in range(pictures))
+    return _named(told, pictures, per_picture)
+
+
+def named_by_wordings(pictures: int, takes: int) -> np.ndarray:
+    """Return what pairs of wordings name: int64, shape (pictures, takes, attributes)."""
+    pairs = (everyday.wordings_of(number, takes) for number in range(pictures))
+    return _named(([wording for wording, _ in of_one] for of_one in pairs), pictures, takes)
+
+
+def _named(told: Iterable[list[Caption]], pictures: int, per_picture: int) -> np.ndarray:
     found = np.repeat(shown(pictures)[:, None], per_picture, axis=1)
-    for number in range(pictures):
-        for i, caption in enumerate(captions.captions_of(number, per_picture)):
+    for number, of_one in enumerate(told):
+        for i, caption in enumerate(of_one):
             found[number, i, [name not in caption.names for name in ATTRIBUTES]] = NOT_NAMED
     return found
 

@@ -3,9 +3,9 @@
 Machines that are lent for minutes often hand back small files only. A model folder is packed as
 it is. Of a state, each checkpoint is packed in its slim form (averaged weights in half precision,
 no optimizer), with the tokenizer and the snapshots; pictures, latents and tokens are left out,
-since any machine makes them again. Two bytes a parameter, and those of denoiser and autoencoder
-twice, for two stages each: the largest preset fits into five parts, where its whole state would
-take about thirty.
+since any machine makes them again. Two bytes a parameter, and those of denoiser, autoencoder
+and text encoder twice, for two stages each: the largest preset fits into five parts, where its
+whole state would take about thirty.
 
 A part is a piece of one plain tar archive: ``cat storybook-*.tar.* | tar x`` unpacks it, too.
 ``parts.json`` names the pieces and their checksums. It is replaced last, so that whatever
@@ -29,7 +29,7 @@ from storybook.training import checkpoint
 PART_BYTES = 14_500_000
 MOST_PARTS = 7
 MANIFEST = "parts.json"
-STAGES = ("autoencoder", "clip", "denoiser", "distillation", "decoder")
+STAGES = ("autoencoder", "clip", "denoiser", "distillation", "reading", "decoder")
 _CARRIED = ("tokenizer/*", "snapshots/*.webp")
 
 

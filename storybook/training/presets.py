@@ -33,7 +33,11 @@ class Preset:
     perception_steps: int
     distillation_batch: int
     decoder_batch: int
+    reading_batch: int
+    reading_led_batch: int
     distillation_rate: float = 2e-4
+    reading_rate: float = 5e-4
+    wordings_per_picture: int = 16
     decoder_rate: float = 2e-4
     captions_per_picture: int = 4
 
@@ -63,6 +67,8 @@ CPU_128 = Preset(
     perception_steps=2000,
     distillation_batch=16,
     decoder_batch=16,
+    reading_batch=64,
+    reading_led_batch=4,
 )
 GPU_128 = replace(
     CPU_128,
@@ -72,6 +78,8 @@ GPU_128 = replace(
     unet_rate=8e-4,
     distillation_batch=128,
     decoder_batch=128,
+    reading_batch=1024,
+    reading_led_batch=128,
 )
 """The same model in the batches that fill a GPU."""
 GPU_256 = Preset(
@@ -99,6 +107,8 @@ GPU_256 = Preset(
     perception_steps=1300,
     distillation_batch=128,
     decoder_batch=64,
+    reading_batch=1024,
+    reading_led_batch=64,
 )
 REHEARSAL = Preset(
     size=64,
@@ -125,5 +135,7 @@ REHEARSAL = Preset(
     perception_steps=2,
     distillation_batch=4,
     decoder_batch=4,
+    reading_batch=4,
+    reading_led_batch=2,
 )
 PRESETS = {"128": CPU_128, "128-gpu": GPU_128, "256": GPU_256, "rehearsal": REHEARSAL}

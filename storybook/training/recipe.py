@@ -1,4 +1,4 @@
-"""The whole recipe in order: draw, five stages of training, one folder of weights."""
+"""The whole recipe in order: draw, six stages of training, one folder of weights."""
 
 from __future__ import annotations
 
@@ -35,10 +35,20 @@ from storybook.training import (
     naming,
     parts,
     perception,
+    reading,
     tokenizer,
 )
 from storybook.training.checkpoint import Progress
-from storybook.training.data import ids, keep, named, resident, texts, tokens
+from storybook.training.data import (
+    ids,
+    keep,
+    named,
+    named_by_wordings,
+    resident,
+    texts,
+    tokens,
+    wordings,
+)
 from storybook.training.loop import Budget, Stage, Trainer, seed
 from storybook.training.presets import Preset
 from storybook.training.stopped import TrainingStopped
@@ -56,6 +66,8 @@ FIRST_PICTURES = 4096
 
 It never sees these in the same call. Where earlier calls drew more, it learns from all of them.
 """
+READ_PICTURES = 8192
+"""The text encoder learns everyday words of so many pictures: wordings differ more than these."""
 
 
 @dataclass(slots=True)
@@ -122,6 +134,9 @@ class Recipe:
         self._drop_outdated_distillation(stage.model)
         if self._wanted("distillation"):
             stage, progress["distillation"] = self._distillation(stage)
+        self._drop_outdated_reading(pair)
+        if self._wanted("reading"):
+            pair, progress["reading"] = self._reading(pair, stage, words)
         self._drop_outdated_decoder(vae)
         if self._wanted("decoder"):
             vae, progress["decoder"] = self._decoder(vae, stage, pictures, latents, tokens, version)
@@ -301,7 +316,7 @@ class Recipe:
             raise TrainingStopped(
                 "Training stopped: the autoencoder or the text encoder is no longer the one that "
                 "the denoiser learned by. What was learned is safe. Train the denoiser on, too: "
-                "--stages denoiser,distillation,decoder"
+                "--stages denoiser,distillation,reading,decoder"
             )
 
     def _drop_outdated_distillation(self, teacher: UNet2DConditionModel) -> None:
@@ -328,6 +343,33 @@ class Recipe:
             )
         stage = distillation.DistillationStage(teacher, self.preset)
         return stage, self._train(stage, self.preset.pictures)
+
+    def _drop_outdated_reading(self, pair: CLIPModel) -> None:
+        """Forget what a text encoder became that is another by now."""
+        path = self.state / "reading.pt"
+        with self.accelerator.main_process_first():
+            teacher = reading.origin(export.projected_text_encoder(pair))
+            if path.exists() and checkpoint.origin(path) != teacher:
+                self._say("reading: the text encoder has changed, so it starts anew")
+                path.unlink()
+
+    def _reading(
+        self, pair: CLIPModel, denoising: denoiser.DenoiserStage, words: CLIPTokenizer
+    ) -> tuple[CLIPModel, Progress]:
+        pairs = self._wordings(words) if self._trains("reading") else None
+        encoder = export.projected_text_encoder(pair)
+        self._seed_weights("reading")
+        stage = reading.ReadingStage(encoder, denoising, pairs, self.preset)
+        progress = self._train(stage, _read(self.preset))
+        return export.with_text_encoder(pair, stage.model), progress
+
+    def _wordings(self, words: CLIPTokenizer) -> reading.Wordings:
+        count, takes = _read(self.preset), self.preset.wordings_per_picture
+        with self.accelerator.main_process_first():
+            tokens = wordings(self.state, words, count, takes, self.workers)
+            names = named_by_wordings(self.state, count, takes)
+        device = self.accelerator.device
+        return reading.Wordings(resident(tokens, device), resident(names, device))
 
     def _drop_outdated_decoder(self, vae: AutoencoderKL) -> None:
         """Forget a decoder that was made for another encoder's latents."""
@@ -467,12 +509,19 @@ class Recipe:
             print(line, flush=True)
 
 
+def _read(preset: Preset) -> int:
+    """Return of how many pictures the text encoder reads everyday wordings."""
+    return min(preset.pictures, READ_PICTURES)
+
+
 def _prepare(preset: Preset, state: Path, workers: int | None) -> None:
-    """Leave in ``state`` all that is made from numbers alone, words first, for they are quick."""
+    """Leave in ``state`` all that needs no training, words first, for they are quick."""
     words = CLIPTokenizer.from_pretrained(state / "tokenizer")
     count, captions = preset.pictures, preset.captions_per_picture
     tokens(state, words, count, captions, workers)
     named(state, count, captions)
+    wordings(state, words, _read(preset), preset.wordings_per_picture, workers)
+    named_by_wordings(state, _read(preset), preset.wordings_per_picture)
     emphasis.of_pictures(state, count, preset.size // autoencoder.FACTOR, workers)
     dataset.pictures(state, size=preset.size, count=count, workers=workers)
 

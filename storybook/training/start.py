@@ -17,8 +17,10 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from storybook.training import checkpoint, denoiser, distillation, parts
+from storybook.training import checkpoint, denoiser, distillation, parts, reading
 from storybook.training.checkpoint import Progress
+
+_TEXT = f"{checkpoint.MODEL}text_"
 
 
 def from_parts(folder: Path, state: Path) -> list[str]:
@@ -64,18 +66,22 @@ def from_model(folder: Path, state: Path) -> list[str]:
         OSError: if the folder holds no such model.
     """
     record = json.loads((folder / "training.json").read_text())
+    text = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder")
     models: dict[str, torch.nn.Module] = {
         "autoencoder": AutoencoderKL.from_pretrained(folder, subfolder="vae"),
-        "clip": _pair(folder, record["logit_scale"]),
+        "clip": _pair(folder, text, record["logit_scale"]),
         "denoiser": UNet2DConditionModel.from_pretrained(folder, subfolder="unet"),
     }
     if "distillation" in record["stages"]:
         models["distillation"] = models["denoiser"]
+    if "reading" in record["stages"]:
+        models["reading"] = text
     if "decoder" in record["stages"]:
         models["decoder"] = models["autoencoder"]
     origins = {
         "denoiser": denoiser.origin(models["autoencoder"], models["clip"]),
         "distillation": distillation.origin(models["denoiser"]),
+        "reading": reading.origin(text),
     }
     slim = {
         stage: checkpoint.slim_from_model(model, _progress(record, stage), origins.get(stage))
@@ -90,6 +96,8 @@ def _take(slim: dict[str, dict[str, Any]], tokenizer: Path, state: Path) -> list
     ]
     if "distillation" in slim:
         taken = _with_its_teacher(taken, slim, state)
+    if "reading" in slim:
+        taken = _with_its_text_encoder(taken, slim, state)
     if "clip" in taken or not (state / "tokenizer").exists():
         shutil.copytree(tokenizer, state / "tokenizer", dirs_exist_ok=True)
     if "denoiser" in taken:  # the snapshots show the one before it
@@ -111,8 +119,25 @@ def _with_its_teacher(taken: list[str], slim: dict[str, dict[str, Any]], state: 
     return taken
 
 
-def _pair(folder: Path, logit_scale: float) -> CLIPModel:
-    text = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder")
+def _with_its_text_encoder(
+    taken: list[str], slim: dict[str, dict[str, Any]], state: Path
+) -> list[str]:
+    """Take a denoiser with the text encoder that leads it, and this one never beside another.
+
+    A finished model holds one text encoder, which the pair's became by reading.
+    """
+    path = state / "clip.pt"
+    if "clip" in taken or not path.exists():
+        return taken
+    own, other = checkpoint.slim(checkpoint.read(path))["stage"], slim["clip"]["stage"]
+    if all(torch.equal(own[name], other[name]) for name in own if name.startswith(_TEXT)):
+        return taken
+    if "denoiser" in taken:
+        return [stage for stage in slim if stage in {*taken, "clip", "reading"}]
+    return [stage for stage in taken if stage != "reading"]
+
+
+def _pair(folder: Path, text: CLIPTextModelWithProjection, logit_scale: float) -> CLIPModel:
     vision = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder")
     pair = CLIPModel(
         CLIPConfig(

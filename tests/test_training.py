@@ -722,6 +722,7 @@ def reading_stage():
     tokens = torch.from_numpy(ids(words, texts)).view(8, 1, 2, -1)
     preset = replace(REHEARSAL, reading_batch=8, reading_led_batch=4)
     leading = denoiser_stage()
+    leading.data = replace(leading.data, empty=torch.from_numpy(ids(words, [""])[0]))
     torch.manual_seed(0)
     encoder = export.projected_text_encoder(clip.build(REHEARSAL, words))
     names = torch.from_numpy(naming.named_by_wordings(8, 1))

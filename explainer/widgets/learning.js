@@ -6,6 +6,7 @@ const STAGE_WORDS = {
   clip: "How badly sentences and pictures are matched (contrastive loss)",
   autoencoder: "How far pictures come back changed (reconstruction loss)",
   distillation: "How much of the mending is still missing (1: as much as there is to learn)",
+  reading: "How far everyday wordings are from captions that name the same",
   decoder: "How far decoded pictures are from the drawings, whatever the critic says",
 };
 

@@ -132,7 +132,8 @@ def _with_its_text_encoder(
     own, other = checkpoint.slim(checkpoint.read(path))["stage"], slim["clip"]["stage"]
     if all(torch.equal(own[name], other[name]) for name in own if name.startswith(_TEXT)):
         return taken
-    if "denoiser" in taken:
+    there = Progress.from_json(slim["clip"]["progress"]).step
+    if "denoiser" in taken and checkpoint.progress(path).step == there:
         return [stage for stage in slim if stage in {*taken, "clip", "reading"}]
     return [stage for stage in taken if stage != "reading"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -151,6 +152,11 @@ _A_THING = re.compile(
 """Styles that can be a thing, as in "a watercolour of a fox"."""
 _NO_NAME = re.compile(r"(style|in oil|on canvas|pixels)$")
 """Styles that "style" cannot follow."""
+_CHANCES = {
+    "who": 0.98, "hair": 0.75, "hairstyle": 0.3, "skin": 0.12, "colour": 0.88, "action": 0.85,
+    "place": 0.93, "time": 0.72, "style": 0.92, "mood": 0.85,
+}  # fmt: skip
+"""How likely each attribute is to be said."""
 _GLUE = "a an the of with and in wearing as style scene picture person figure"
 
 
@@ -164,7 +170,7 @@ class Caption:
 
 def caption(scene: Scene, dice: Dice) -> Caption:
     """Put a scene into words; the dice choose what is said, in which words and order."""
-    return worded(scene, _said(scene, dice), dice)
+    return worded(scene, mentioned(scene, _CHANCES, dice), dice)
 
 
 def worded(scene: Scene, said: set[str], dice: Dice) -> Caption:
@@ -173,7 +179,7 @@ def worded(scene: Scene, said: set[str], dice: Dice) -> Caption:
     Args:
         scene: what is shown.
         said: names of its attributes.
-        dice: of tags, they leave out the skin.
+        dice: where they choose a list of tags, it leaves out the skin.
     """
     said = set(said)
     wording = dice.weighted((_sentence, _place_first, _tags), (0.7, 0.15, 0.15))
@@ -190,11 +196,17 @@ def worded(scene: Scene, said: set[str], dice: Dice) -> Caption:
     return Caption(text, frozenset(said | ({"garment"} if "colour" in said else set())))
 
 
-def _said(scene: Scene, dice: Dice) -> set[str]:
-    chances = {
-        "who": 0.98, "hair": 0.75, "hairstyle": 0.3, "skin": 0.12, "colour": 0.88,
-        "action": 0.85, "place": 0.93, "time": 0.72, "style": 0.92, "mood": 0.85,
-    }  # fmt: skip
+def mentioned(scene: Scene, chances: Mapping[str, float], dice: Dice) -> set[str]:
+    """Let the dice choose what is said of a scene, among what it has.
+
+    Args:
+        scene: what is shown.
+        chances: how likely each attribute is to be said.
+        dice: what chooses.
+
+    Returns:
+        Names of attributes.
+    """
     # Every chance is rolled, so that one attribute's absence changes no other's.
     said = {name for name, chance in chances.items() if dice.chance(chance)}
     if scene.who not in PEOPLE:

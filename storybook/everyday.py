@@ -76,7 +76,7 @@ def wordings_of(number: int, takes: int) -> list[tuple[Caption, Caption]]:
 
 def everyday_wording(shown: Scene, dice: Dice) -> Caption:
     """Put a scene into everyday words; the dice choose what is said, and how."""
-    draft = _Draft(shown, _said(shown, dice), dice)
+    draft = _Draft(shown, captions.mentioned(shown, _CHANCES, dice) or {"who"}, dice)
     form: Callable[[_Draft], str] = dice.weighted(
         (_sentence, _place_first, _clothes_first, _action_first, _story, _tags),
         (0.44, 0.1, 0.06, 0.06, 0.14, 0.2),
@@ -87,17 +87,6 @@ def everyday_wording(shown: Scene, dice: Dice) -> Caption:
         text = text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ending)
     named = draft.named | ({"garment"} if "colour" in draft.named else set())
     return Caption(text, frozenset(named))
-
-
-def _said(shown: Scene, dice: Dice) -> set[str]:
-    said = {name for name, chance in _CHANCES.items() if dice.chance(chance)}
-    if shown.who not in PEOPLE:
-        said -= {"hair", "hairstyle", "skin"}
-    if shown.mood == "plain":
-        said.discard("mood")
-    if "hair" not in said:
-        said.discard("hairstyle")
-    return said or {"who"}
 
 
 @dataclass(slots=True)

@@ -18,14 +18,6 @@ def told():
     return [(scene(n), *pair) for n in range(PICTURES) for pair in wordings_of(n, 2)]
 
 
-def strings(found):
-    """Return all phrases in a part of the table."""
-    if isinstance(found, str):
-        return [found.removeprefix("plural:")]
-    inner = found.values() if isinstance(found, dict) else found
-    return [text for one in inner for text in strings(one)]
-
-
 def test_both_wordings_name_the_same(told):
     assert all(wording.names == caption.names for _, wording, caption in told)
     for name in everyday._CHANCES:
@@ -44,7 +36,7 @@ def test_what_a_wording_names_is_in_its_text(told, name):
     for shown, wording, _ in told:
         value = getattr(shown, name)
         if name in wording.names:
-            known = [*USUAL[name][value], *strings(phrases()[name][value])]
+            known = [*USUAL[name][value], *everyday._strings(phrases()[name][value])]
             text = wording.text.lower()
             bare = [re.sub(r"^(an?|the|with|having) ", "", phrase) for phrase in known]
             assert any(phrase.split("{}")[0].strip() in text for phrase in bare), wording.text
@@ -55,8 +47,10 @@ def test_what_a_wording_does_not_name_is_not_in_its_text(told, name):
     others = {kind: table for kind, table in phrases().items() if kind != name}
     usual = {kind: table for kind, table in USUAL.items() if kind != name}
     glue = [captions.WHERE, captions.ALONG, everyday._GLUE, captions._GLUE]
-    elsewhere = " ".join(text for table in (others, usual, *glue) for text in strings(table))
-    telling = set(words(" ".join(strings(phrases()[name])))) - set(words(elsewhere))
+    elsewhere = " ".join(
+        text for table in (others, usual, *glue) for text in everyday._strings(table)
+    )
+    telling = set(words(" ".join(everyday._strings(phrases()[name])))) - set(words(elsewhere))
     assert len(telling) > 30
     for _, wording, _ in told:
         if name not in wording.names:
@@ -77,7 +71,7 @@ def test_wordings_differ_more_than_captions_do(told):
 
 
 def test_what_changes_nothing_names_nothing():
-    naming = set().union(*(strings(phrases()[name]) for name in USUAL))
+    naming = set().union(*(everyday._strings(phrases()[name]) for name in USUAL))
     for kind in ("adjectives", "openings", "closings", "wearing"):
         assert not naming & set(phrases()[kind]), kind
 
@@ -85,7 +79,7 @@ def test_what_changes_nothing_names_nothing():
 def test_a_phrase_stands_for_one_value():
     for name, table in phrases().items():
         if isinstance(table, dict):
-            found = [set(strings(values)) for values in table.values()]
+            found = [set(everyday._strings(values)) for values in table.values()]
             assert sum(map(len, found)) == len(set().union(*found)), name
 
 
@@ -93,7 +87,7 @@ def test_no_phrase_names_another_value_as_captions_do():
     for name in ("who", "colour", "action", "place", "style"):
         for value, usual in USUAL[name].items():
             others = {v: t for v, t in phrases()[name].items() if v != value}
-            assert not set(usual) & set(strings(others)), (name, value)
+            assert not set(usual) & set(everyday._strings(others)), (name, value)
 
 
 def test_a_picture_has_the_same_wordings_forever():

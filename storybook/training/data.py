@@ -59,10 +59,17 @@ def tokens(
     """
     version = _fingerprint(tokenizer.backend_tokenizer.to_str(), pictures, per_picture)
     path = folder / f"tokens-{version}.npy"
+    chunks = dataset.captions(pictures, per_picture, workers=workers)
+    return _tokenised(path, tokenizer, chunks, (pictures, per_picture))
+
+
+def _tokenised(
+    path: Path, tokenizer: CLIPTokenizer, chunks: Iterator[list[str]], shape: tuple[int, ...]
+) -> np.ndarray:
+    """Return what lies at ``path``, or put there what ``chunks``, not made before, come to."""
     if not path.exists():
-        chunks = dataset.captions(pictures, per_picture, workers=workers)
         found = np.concatenate([ids(tokenizer, chunk) for chunk in chunks])
-        keep(path, found.reshape(pictures, per_picture, -1))
+        keep(path, found.reshape(*shape, -1))
     return np.load(path)
 
 
@@ -77,11 +84,8 @@ def wordings(
     """
     made = tokenizer.backend_tokenizer.to_str()
     path = folder / f"wordings-{_of_wordings(made, pictures, takes)}.npy"
-    if not path.exists():
-        chunks = dataset.wordings(pictures, takes, workers=workers)
-        found = np.concatenate([ids(tokenizer, chunk) for chunk in chunks])
-        keep(path, found.reshape(pictures, takes, 2, -1))
-    return np.load(path)
+    chunks = dataset.wordings(pictures, takes, workers=workers)
+    return _tokenised(path, tokenizer, chunks, (pictures, takes, 2))
 
 
 def named_by_wordings(folder: Path, pictures: int, takes: int) -> np.ndarray:

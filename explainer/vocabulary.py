@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
-from explainer import models
-
 
 def known_words() -> frozenset[str]:
     """Names every word, in lower case, that the embedded model's training showed it."""
-    from storybook import captions, everyday
+    from storybook import everyday
 
-    record = json.loads((models.embedded_folder() / "training.json").read_text("utf-8"))
-    # Weights whose text encoder never came to its last stage met no other words than captions'.
-    read = record.get("stages", {}).get("reading", {"steps": 0})["steps"] > 0
-    return everyday.known_words() if read else captions.caption_words()
+    return everyday.known_words()
 
 
 def nearest_wording(word: str) -> str | None:

@@ -7,93 +7,81 @@ from difflib import get_close_matches
 from functools import cache
 
 from storybook.captions import caption_words, words
+from storybook.everyday import known_words
 
 SPELLED_ALIKE = 0.8
 """From this similarity on (difflib's ratio) a word counts as another one misspelt"""
 SPELT_OUT = 5
-"""if it has so many letters: of a shorter one, a slip makes just another word."""
+"""if it has so many letters: a shorter one is just another word."""
 
-_EVERYDAY = {
+_NEAREST = {
     # who
-    "girl": "daughter princess sister niece schoolgirl",
-    "boy": "son prince brother nephew schoolboy lad",
-    "woman": "queen aunt mum mom mommy mummy wife witch teacher",
-    "man": "king uncle dad daddy husband wizard pirate farmer",
-    "grandmother": "gran nana nan",
-    "grandfather": "gramps granddad beard bearded",
+    "girl": "princess",
+    "boy": "prince",
+    "woman": "queen witch",
+    "man": "king wizard pirate farmer",
+    "grandfather": "beard bearded",
     "little girl": "child kid toddler children kids",
-    "fox": "vixen wolf",
+    "fox": "wolf",
     "rabbit": "bunnies hamster mouse",
-    "bear": "panda koala cub",
-    "cat": "kitty tabby tomcat",
-    "dog": "hound poodle terrier doggy",
+    "bear": "panda koala",
+    "cat": "tabby",
+    "dog": "poodle terrier",
     "owl": "bird eagle parrot",
     "dragon": "dinosaur monster lizard",
-    "robot": "android machine cyborg",
+    "robot": "machine cyborg",
     "penguin": "duck goose swan",
     "frog": "toad",
     "elephant": "mammoth hippo rhino",
     "lion": "tiger leopard lioness",
     # colours
-    "red": "scarlet crimson ruby maroon",
-    "blue": "navy azure sapphire indigo",
-    "green": "emerald olive lime",
-    "yellow": "lemon gold",
+    "red": "maroon",
+    "blue": "indigo",
     "orange": "apricot amber",
-    "purple": "lilac lavender mauve",
-    "pink": "rose magenta",
-    "turquoise": "cyan aqua",
-    "white": "cream ivory",
-    "brown hair": "brunette auburn",
-    "red hair": "redhead redheaded",
-    "blonde hair": "blond",
+    "pink": "magenta",
+    "white": "cream",
+    "brown hair": "auburn",
+    "red hair": "redheaded",
     # clothes
     "dress": "skirt robe",
-    "coat": "raincoat parka anorak",
     "jumper": "shirt t-shirt blouse hoodie top",
-    "dungarees": "trousers jeans pants",
+    "dungarees": "trousers jeans pants shorts",
     "cape": "shawl",
     # actions
-    "walks": "runs running marches hikes hiking dances dancing",
-    "waves": "greets greeting",
-    "jumps": "flies flying bounces",
-    "sits": "rests resting",
+    "walks": "runs running marches dances dancing",
+    "jumps": "flies flying",
     "reads": "studies studying",
-    "sleeps": "naps napping dreams dreaming lies",
+    "sleeps": "dreams",
     # places
-    "forest": "trees jungle woodland",
-    "enchanted forest": "fairyland fairy mystical",
-    "meadow": "garden grass park lawn",
-    "beach": "sea ocean shore coast sand island",
-    "mountains": "mountain hill hills cliff alps",
-    "village": "house cottage home cottages",
-    "castle": "palace tower fortress",
-    "city": "town road skyscrapers streets",
-    "desert": "dunes sahara",
-    "farm": "barn stable",
-    "lake": "pond river water stream",
-    "harbour": "boat ship boats ships pier sailing",
+    "forest": "jungle",
+    "meadow": "garden park lawn",
+    "beach": "island",
+    "mountains": "hill hills cliff",
+    "village": "house home",
+    "castle": "palace tower",
+    "city": "town road",
+    "farm": "stable",
+    "lake": "river water stream",
+    "harbour": "boat ship ships pier",
     # times and weathers
-    "day": "noon midday sunshiny sunlit",
-    "sunset": "dusk dawn sunrise twilight",
-    "night": "midnight starry darkness moonlit",
-    "rain": "raining drizzle storm stormy thunder",
-    "snow": "snowing snowfall icy frosty christmas",
-    "fog": "haze hazy cloudy",
+    "sunset": "dawn sunrise",
+    "night": "darkness",
+    "rain": "storm stormy thunder",
+    "snow": "icy frosty christmas",
+    "fog": "hazy cloudy",
     # styles
-    "watercolour": "aquarelle gouache washes",
-    "pencil sketch": "sketchy graphite charcoal",
-    "flat vector": "cartoon minimalist logo",
-    "oil painting": "impressionist impasto acrylic",
-    "pixel art": "pixelated retro videogame",
-    "paper cut-out": "origami papercraft",
-    "crayon": "pastel chalk crayons",
+    "watercolour": "gouache",
+    "pencil sketch": "sketchy charcoal",
+    "flat vector": "cartoon logo",
+    "oil painting": "impressionist acrylic",
+    "pixel art": "videogame",
+    "paper cut-out": "origami",
+    "crayon": "chalk",
     "ink comic": "manga anime",
     # moods
-    "picturesque": "pretty beautiful charming lovely scenic",
-    "dreamy": "magic dreamlike sparkling",
+    "dreamy": "sparkling",
 }
-"""Words of every day that no caption holds, by what the picture book has nearest to them."""
+"""Words that training never showed, by what the picture book has nearest to them."""
 
 
 _JOINING = frozenset(
@@ -113,8 +101,8 @@ def _stem(word: str) -> str:
 
 
 @cache
-def _everyday() -> dict[str, str]:
-    return {word: known for known, listed in _EVERYDAY.items() for word in listed.split()}
+def _nearest() -> dict[str, str]:
+    return {word: known for known, listed in _NEAREST.items() for word in listed.split()}
 
 
 @cache
@@ -124,9 +112,9 @@ def _showing() -> list[str]:
 
 @cache
 def _stems() -> dict[str, str]:
-    """What each stem is worded as: by a known word, the shortest of them, or an everyday one."""
+    """What each stem is worded as: by a caption's word, the shortest of them, or as listed."""
     known = sorted(_showing(), key=len, reverse=True)
-    return {_stem(word): wording for word, wording in _everyday().items()} | {
+    return {_stem(word): wording for word, wording in _nearest().items()} | {
         _stem(word): word for word in known
     }
 
@@ -134,7 +122,8 @@ def _stems() -> dict[str, str]:
 def nearest_wording(word: str) -> str | None:
     """Return the nearest wording that training showed, for a word that it did not show.
 
-    Nearest in meaning by a list of everyday words, else in spelling: another ending, or a slip.
+    Nearest in meaning by a list of such words, else in spelling: another ending, or a slip. What
+    captions hold is offered first: everyday words are so many that a slip is too near to some.
 
     Args:
         word: one word, in any case.
@@ -147,17 +136,19 @@ def nearest_wording(word: str) -> str | None:
     if len(parts) != 1:
         return None
     word = parts[0]
-    if word in caption_words():
+    if word in known_words():
         return word
-    if word in _everyday():
-        return _everyday()[word]
+    if word in _nearest():
+        return _nearest()[word]
     if _stem(word) in _stems():
         return _stems()[_stem(word)]
+    if len(word) >= SPELT_OUT and word.removesuffix("s") in known_words():
+        return word.removesuffix("s")
     return _respelt(word)
 
 
 def _respelt(word: str) -> str | None:
-    """Return the known word that this one may be a slip of; the first letter is seldom wrong."""
+    """Return the caption's word that this may be a slip of; the first letter is seldom wrong."""
     if len(word) < SPELT_OUT:
         return None
     alike = [known for known in _showing() if known[0] == word[0]]

@@ -7,7 +7,7 @@ from storybook.captions import heldout_prompts
 
 FLOORS = {"who": 0.9, "place": 0.9, "time": 0.9, "style": 0.8, "colour": 0.85}
 """Least shares of what a prompt names, in so few pictures. Weights that were measured at 99, 100,
-100, 95 and 98 % fall below by chance in less than one case of a hundred; broken ones show what is
+100, 97 and 99 % fall below by chance in less than one case of a hundred; broken ones show what is
 named in about one picture of ten."""
 PROMPTS = 24
 

@@ -372,8 +372,8 @@ def test_a_static_page_cannot_be_broken_out_of():
 
 def test_words_are_offered_only_where_the_model_knows_them(controller):
     box = widgets.Studio(controller, trace=make_trace(), known_words=["fox", "snow"])
-    box._look_up(box, {"type": "nearest", "words": ["foxes", "snowing", "tiger", "fox"]}, [])
-    assert box._nearest == {"foxes": "fox", "snowing": "snow", "tiger": "", "fox": ""}
+    box._look_up(box, {"type": "nearest", "words": ["foxes", "frosty", "tiger", "fox"]}, [])
+    assert box._nearest == {"foxes": "fox", "frosty": "snow", "tiger": "", "fox": ""}
 
 
 def test_no_message_has_more_words_looked_up_than_a_prompt_can_hold(controller):

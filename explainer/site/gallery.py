@@ -29,7 +29,7 @@ RUNS = tuple(
     RunParameters(prompt=prompt, seed=seed)
     for prompt, seed in (
         ("a fox in a green coat sits on a farm in the rain, crayon", 1),
-        ("a dragon reads a book in the city at night, flat vector", 2),
+        ("a dragon reads a book in the city at night, flat vector", 42),
         ("a grandmother in a yellow dress waves at the harbour at sunset, oil painting", 43),
         ("a penguin with a red cape jumps in the mountains in the snow, paper cut-out", 44),
         ("a boy in a blue jumper sleeps in a meadow at night, soft watercolour", 25),
@@ -37,7 +37,7 @@ RUNS = tuple(
         ("an owl in a green coat sits in a forest in the fog, pencil sketch", 47),
         ("a rabbit in a purple dress walks through an enchanted forest, ink comic", 48),
         ("a robot in a red cape jumps in the desert at sunset, pixel art", 29),
-        ("a cat in a yellow coat reads a book in a village in the snow, oil painting", 30),
+        ("a cat in a yellow coat reads a book in a village in the snow, oil painting", 50),
         ("a grandfather in a blue jumper waves at a castle, soft watercolour", 51),
         ("a frog in a green dress sits by a lake at sunset, paper cut-out", 12),
     )

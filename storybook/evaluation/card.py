@@ -116,16 +116,22 @@ The text and image encoder are a CLIP pair: `CLIPTextModelWithProjection` loads 
 def _data(training: Mapping[str, Any] | None) -> str:
     drawn = training["preset"]["pictures"] if training else PICTURES
     pairs = ", ".join(f"{_value(a)} + {_value(b)}" for a, b in NEVER_TOGETHER)
+    everyday = ""
+    if training and "reading" in training["stages"]:
+        everyday = (
+            " Everyday wordings are put together by\n"
+            "`storybook/everyday.py` from phrases that were written for it."
+        )
     return f"""
 ## Data
 
 {drawn:,} pictures and their captions, drawn and worded by this repository's own code
-(`storybook/illustrator/`, `storybook/captions.py`) from a seed. Nothing was downloaded, nobody's
-pictures were used. A scene has one of {len(WHO)} figures, {len(PLACES)} places, {len(TIMES)} times
-and weathers, {len(STYLES)} styles, {len(COLOURS)} colours of clothing and {len(ACTIONS)} actions;
-everything that words do not fix is rolled for each picture. Held-out scenes are counted apart and
-were never trained on; below, those from number {REPORTED:,} on are reported, by which nothing was
-chosen. These pairs appear in no training picture: {pairs}.
+(`storybook/illustrator/`, `storybook/captions.py`) from a seed.{everyday} Nothing was downloaded,
+nobody's pictures were used. A scene has one of {len(WHO)} figures, {len(PLACES)} places,
+{len(TIMES)} times and weathers, {len(STYLES)} styles, {len(COLOURS)} colours of clothing and
+{len(ACTIONS)} actions; everything that words do not fix is rolled for each picture. Held-out scenes
+are counted apart and were never trained on; below, those from number {REPORTED:,} on are reported,
+by which nothing was chosen. These pairs appear in no training picture: {pairs}.
 """
 
 
@@ -195,7 +201,7 @@ def _history(training: Mapping[str, Any] | None) -> str:
     )  # fmt: skip
     hours = sum(stage["hours"] for stage in stages.values())
     return (
-        _table(("stage", "steps", "pictures seen", "time", "trained on"), rows)
+        _table(("stage", "steps", "examples seen", "time", "trained on"), rows)
         + f"\n\n{_duration(hours).capitalize()} in all; seed {training['seed']}."
     )
 
@@ -231,13 +237,14 @@ prompt i with seed i.
 
 **From words to pictures.** A judge says what it sees in {seen["main"]["of"]} pictures of held-out
 prompts, in {unseen["main"]["of"]} whose prompts name a pair that training never shows, and in
-{free["main"]["of"]} whose prompts were worded by somebody who had not seen the captions, with such
-a pair in {_free_with_unseen_pairs()} of them. All scenes are new; what comes together in them is
-new only where training never shows the pair. The judge is a small classifier that shares no weights
-with the model, and was trained on drawings of its own: all pairs are among them. Only what a prompt
-names counts. In brackets 95 % intervals (Wilson). The judge errs too: the last three columns tell
-how often it is right about held-out drawings, by all that these show, as drawn
-and after the autoencoder, and about drawings of the prompts with a pair that the model never saw.
+{free["main"]["of"]} whose prompts were worded by somebody who had seen neither captions nor
+everyday phrases, with such a pair in {_free_with_unseen_pairs()} of them. All scenes are new; what
+comes together in them is new only where training never shows the pair. The judge is a small
+classifier that shares no weights with the model, and was trained on drawings of its own: all pairs
+are among them. Only what a prompt names counts. In brackets 95 % intervals (Wilson). The judge errs
+too: the last three columns tell how often it is right about held-out drawings, by all that these
+show, as drawn and after the autoencoder, and about drawings of the prompts with a pair that the
+model never saw.
 
 {table}
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
 PICTURES = 100
-STEPS = 800
+STEPS = 400
 
 
 def overfitted(

@@ -203,11 +203,11 @@ def test_words_that_training_never_showed_are_marked(page):
 
 def test_the_nearest_known_wording_is_offered_and_taken(page):
     # Straight from the box, where the last word is not judged as long as the caret is behind it.
-    fill(page, prompt="a fox while snowing, watercolour zzyzx")
+    fill(page, prompt="a fox while frosty, watercolour zzyzx")
     page.click(".ex-unknown-note button:text-is('snow')")
     assert page.input_value("textarea") == "a fox while snow, watercolour zzyzx"
     assert page.inner_text(".ex-unknown-note") == "Not met in training: while, zzyzx"
-    fill(page, prompt="a snowing fox zzyzx")
+    fill(page, prompt="a frosty fox zzyzx")
     page.wait_for_selector(".ex-unknown-note button:text-is('snow')")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")

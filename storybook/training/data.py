@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -96,9 +96,7 @@ def named_by_wordings(folder: Path, pictures: int, takes: int) -> np.ndarray:
     """
     what = json.dumps(naming.ATTRIBUTES)
     path = folder / f"names-of-wordings-{_of_wordings(what, pictures, takes)}.npy"
-    if not path.exists():
-        keep(path, naming.named_by_wordings(pictures, takes))
-    return np.load(path)
+    return _kept(path, lambda: naming.named_by_wordings(pictures, takes))
 
 
 def _of_wordings(made: str, pictures: int, takes: int) -> str:
@@ -116,8 +114,13 @@ def named(folder: Path, pictures: int, per_picture: int) -> np.ndarray:
     """
     what = json.dumps(naming.ATTRIBUTES)
     path = folder / f"named-{_fingerprint(what, pictures, per_picture)}.npy"
+    return _kept(path, lambda: naming.named(pictures, per_picture))
+
+
+def _kept(path: Path, find: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return what a file keeps; what is found goes there first, if it is not there yet."""
     if not path.exists():
-        keep(path, naming.named(pictures, per_picture))
+        keep(path, find())
     return np.load(path)
 
 

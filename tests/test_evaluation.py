@@ -144,6 +144,13 @@ def test_a_judge_learns_drawings_by_heart_and_survives_being_saved(world, tmp_pa
     assert all(t.right >= t.total - 1 > 0 for name, t in tallies.items() if name != "all"), tallies
 
 
+def test_a_judge_wants_a_batch_of_drawings(world):
+    from storybook.evaluation.lessons import Lessons, teach
+
+    with pytest.raises(ValueError, match=r"4 drawings at a time.*not 3"):
+        teach(world[0][:3], world[1][:3], Lessons(steps=1, batch=4))
+
+
 def test_teaching_goes_on_where_it_was_stopped(world, tmp_path):
     import torch
 
@@ -401,6 +408,35 @@ def test_a_twin_goes_on_learning_a_few_pictures_and_leaves_the_model_alone(weigh
     again = twin.overfitted(pipe, tmp_path, count=4, steps=2, say=lambda _: None)
     for name, value in again.unet.state_dict().items():
         assert torch.equal(value, other.unet.state_dict()[name]), "trained on, or not taken up"
+
+
+def test_a_twin_is_trained_for_sizes_that_have_a_recipe():
+    from storybook.evaluation import twin
+
+    assert twin.preset(SimpleNamespace(unet=_sized(16), vae_scale_factor=8)).size == 128
+    with pytest.raises(ValueError, match="leave --twin out"):
+        twin.preset(SimpleNamespace(unet=_sized(12), vae_scale_factor=8))
+
+
+def _sized(cells):
+    return SimpleNamespace(config=SimpleNamespace(sample_size=cells))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--twin"], "add --copying"), (["--copying"], "has no training.json that tells")],
+)
+def test_a_test_of_copying_that_cannot_be_taken_is_refused_first(
+    tmp_path, monkeypatch, capsys, options, message
+):
+    from storybook.evaluation import command, loading
+
+    def measured(*_):
+        raise AssertionError("hours were spent before it was found out")
+
+    monkeypatch.setattr(loading, "load_pipeline", measured)
+    assert command.main(["--weights", str(tmp_path), *options]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_another_scheduler_keeps_the_noise_levels(pipe):

@@ -178,8 +178,39 @@ def test_the_record_says_what_was_done(trained):
     assert found["preset"]["size"] == REHEARSAL.size
     assert found["stages"]["clip"]["pictures"] == 2 * REHEARSAL.clip_batch
     assert all(len(done["losses"]) == 1 for done in found["stages"].values())
-    assert all(done["hardware"] == [devices.hardware()] for done in found["stages"].values())
-    assert f"torch {torch.__version__}" in devices.hardware()
+    here = devices.hardware(devices.accelerator())
+    assert all(done["hardware"] == [here] for done in found["stages"].values())
+    assert f"torch {torch.__version__}" in here
+
+
+def test_the_record_names_the_processors_and_gpus_that_trained(monkeypatch):
+    def told(device, processes=1):
+        return devices.hardware(Namespace(device=torch.device(device), num_processes=processes))
+
+    monkeypatch.setattr(devices, "processors", lambda: 1.6)
+    assert told("cpu").startswith("2 processor cores (")
+    monkeypatch.setattr(devices, "processors", lambda: 0.2)
+    assert told("cpu").startswith("1 processor cores (")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100")
+    assert told("cuda").startswith("1 × NVIDIA H100, torch ")
+    assert told("cuda", 8).startswith("8 × NVIDIA H100, torch ")
+
+
+@pytest.mark.parametrize(
+    ("stages", "missing"),
+    [
+        ("denoiser", "autoencoder, clip"),
+        ("clip,denoiser", "autoencoder"),
+        ("autoencoder,clip,distillation", "denoiser"),
+        ("reading", "autoencoder, clip, denoiser"),
+    ],
+)
+def test_no_stage_learns_by_networks_that_never_learned(tmp_path, capsys, stages, missing):
+    assert command(tmp_path, "--stages", stages, "--steps", "1") == 1
+    assert f"cannot start: {missing} would have to come first" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists(), "pictures were drawn for nothing"
+    assert not (tmp_path / "model").exists()
 
 
 def test_snapshots_show_the_denoiser_from_beginning_to_end(trained):
@@ -337,6 +368,18 @@ def test_many_parts_make_one_whole_and_too_many_are_refused(trained, tmp_path, m
     monkeypatch.setattr(parts, "PART_BYTES", whole // 100)
     with pytest.raises(parts.PartsError, match="more than 7 parts"):
         parts.pack(trained / "model", tmp_path / "parts")
+
+
+def test_an_empty_folder_never_replaces_parts(trained, tmp_path, capsys):
+    kept = parts.pack(trained / "model", tmp_path / "parts")
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "mistyped"):
+        with pytest.raises(SystemExit) as stopped:
+            parts.main(["pack", str(tmp_path / folder), str(tmp_path / "parts")])
+        assert stopped.value.code == 1
+        assert "holds neither a model nor a training state" in capsys.readouterr().err
+    assert all(path.exists() for path in kept)
+    parts.unpack(tmp_path / "parts", tmp_path / "model")
 
 
 def test_a_decoder_learns_alone_from_finished_weights(trained, tmp_path):
@@ -1283,6 +1326,7 @@ def test_time_is_shared_among_the_stages_asked_for():
         (("--pictures", "0"), "--pictures"),
         (("--minutes", "-1"), "--minutes"),
         (("--steps", "-1"), "--steps"),
+        (("--workers", "-1"), "--workers"),
     ],
 )
 def test_senseless_options_are_refused(tmp_path, wrong, message):
@@ -1326,6 +1370,11 @@ def test_parts_are_brought_as_a_whole_set_or_not_at_all(tmp_path):
     replaced = "storybook-2.tar.2"
     assert brought("storybook-2.tar.1", replaced, lost=[replaced]) >= whole
     assert brought("storybook-3.tar.1") == {"storybook-3.tar.1"}
+
+
+def test_a_folder_without_a_model_is_named(tmp_path, capsys):
+    assert command(tmp_path, "--from-weights", tmp_path) == 1
+    assert f"{tmp_path} holds no model that" in capsys.readouterr().err
 
 
 def test_a_folder_without_parts_is_named(tmp_path, capsys):

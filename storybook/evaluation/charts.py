@@ -165,7 +165,8 @@ def behaviour_chart(behaviour: Mapping[str, Any]) -> Figure:
 
 def _schedulers(axes: Axes, rows: list[dict[str, Any]]) -> None:
     names = list(dict.fromkeys(row["scheduler"] for row in rows))
-    for steps, colour, shift in ((25, BLUE, -0.12), (10, ORANGE, 0.12)):
+    lengths = dict.fromkeys(row["steps"] for row in rows)
+    for steps, colour, shift in zip(lengths, (BLUE, ORANGE), (-0.12, 0.12), strict=True):
         some = [
             (names.index(row["scheduler"]) + shift, row["main"])
             for row in rows

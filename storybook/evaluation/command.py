@@ -36,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"explainer evaluate: {error}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted. A judge in training goes on from its last saved state.\n")
+        sys.stderr.write(
+            f"\nInterrupted. What {arguments.state} holds, such as a judge or a twin in training, "
+            "the same command goes on from; nothing else is kept.\n"
+        )
         return 130
     return 0
 
@@ -130,7 +133,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from storybook.evaluation import judge as judges
     from storybook.evaluation.loading import load_pipeline
     from storybook.evaluation.painting import Settings
-    from storybook.evaluation.report import Plan, measure, write
+    from storybook.evaluation.report import Plan, learned_from, measure, write
 
     settings = Settings(
         steps=arguments.steps, guidance_scale=arguments.guidance, batch=arguments.batch
@@ -140,7 +143,15 @@ def evaluate(arguments: argparse.Namespace) -> None:
         curves=arguments.curves, behaviour=arguments.behaviour, copying=arguments.copying,
         twin=arguments.twin, state=arguments.state,
     )  # fmt: skip
+    if plan.twin and not plan.copying:
+        raise ValueError("--twin takes the test of copying; add --copying")
+    if plan.copying:
+        learned_from(arguments.weights)  # else hours of measuring would come to nothing
     pipe, judge = load_pipeline(arguments.weights), judges.load()
+    if plan.twin:
+        from storybook.evaluation import twin
+
+        twin.preset(pipe)
     evaluation, pictures = measure(arguments.weights, pipe, judge, plan, progress_line())
     for path in write(evaluation, pictures, arguments.weights, arguments.images):
         _say(f"wrote {path}")

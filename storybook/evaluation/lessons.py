@@ -72,7 +72,15 @@ def teach(
         state: where the state is kept between runs; None keeps none.
         report: told about every step.
         wear: whether to make the drawings look a little generated.
+
+    Raises:
+        ValueError: if the drawings are fewer than a batch.
     """
+    if len(drawings) < lessons.batch:
+        raise ValueError(
+            f"a judge learns from {lessons.batch} drawings at a time, so give it as many at least, "
+            f"not {len(drawings)}"
+        )
     torch.manual_seed(0)
     judge = Judge(lessons.widths)
     optimiser = torch.optim.AdamW(judge.parameters(), lr=lessons.rate, weight_decay=0.02)

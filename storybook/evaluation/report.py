@@ -126,6 +126,21 @@ def measure(
     return evaluation, sheets
 
 
+def learned_from(folder: Path) -> int:
+    """Return from how many pictures the model in a folder learned.
+
+    Raises:
+        ValueError: if the folder does not tell.
+    """
+    try:
+        return int(json.loads((folder / "training.json").read_text())["preset"]["pictures"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder} has no training.json that tells from how many pictures the model learned, "
+            "and without it nothing can be held against them. Leave --copying out"
+        ) from error
+
+
 def _copying(
     folder: Path,
     pipe: StableDiffusionPipeline,
@@ -135,8 +150,7 @@ def _copying(
 ) -> tuple[dict[str, Any], Pictures]:
     """Let the model, and its twin if it is wanted, take the test of copying."""
     size = picture_size(pipe)
-    count = json.loads((folder / "training.json").read_text())["preset"]["pictures"]
-    takers = {"model": (pipe, count)}
+    takers = {"model": (pipe, learned_from(folder))}
     if plan.twin:
         # Training is imported only where something is trained.
         from storybook.evaluation import twin

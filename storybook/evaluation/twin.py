@@ -17,7 +17,7 @@ from storybook.dataset import captions, pictures
 from storybook.training import autoencoder, checkpoint, denoiser, devices
 from storybook.training.data import ids
 from storybook.training.loop import Budget, Trainer
-from storybook.training.presets import PRESETS
+from storybook.training.presets import PRESETS, Preset
 from storybook.world import WORLD_VERSION
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def overfitted(
 
     Raises:
         TrainingStopped: when training cannot go on.
+        ValueError: if no preset makes pictures of the model's size.
     """
-    size = pipe.unet.config.sample_size * pipe.vae_scale_factor
+    size = preset(pipe).size
     # Another denoiser's twin, or one that learned other latents, must not be gone on with.
     origin = (pipe.unet, pipe.text_encoder, pipe.vae.encoder, pipe.vae.quant_conv)
     folder = state / f"{checkpoint.fingerprint(f'{WORLD_VERSION}/{count}', *origin)}-{count}"
@@ -64,7 +65,7 @@ def overfitted(
             torch.from_numpy(ids(pipe.tokenizer, [""])[0]),
             copy.deepcopy(pipe.text_encoder).to(accelerator.device),
         ),
-        next(preset for preset in PRESETS.values() if preset.size == size),
+        preset(pipe),
     )
     trainer = Trainer(stage, folder, accelerator, say=say)
     trainer.fit(count, Budget(steps=steps, in_all=True))
@@ -72,3 +73,16 @@ def overfitted(
     twin = type(pipe)(**parts, requires_safety_checker=False)
     twin.set_progress_bar_config(disable=True)
     return twin
+
+
+def preset(pipe: StableDiffusionPipeline) -> Preset:
+    """Return how a model of this size is trained.
+
+    Raises:
+        ValueError: if no preset makes pictures of its size.
+    """
+    size = pipe.unet.config.sample_size * pipe.vae_scale_factor
+    for one in PRESETS.values():
+        if one.size == size:
+            return one
+    raise ValueError(f"no preset trains a twin for pictures {size} pixels wide; leave --twin out")

@@ -167,6 +167,8 @@ def _check(options: argparse.Namespace) -> None:
         raise SystemExit(f"--rate is a factor above 0 and at most {MOST_RATE}, got {options.rate}")
     if options.pictures is not None and not 0 < options.pictures <= PICTURES:
         raise SystemExit(f"--pictures is a number from 1 to {PICTURES:,}")
+    if options.workers is not None and options.workers < 1:
+        raise SystemExit(f"--workers cannot be {options.workers}; 1 or more")
     for name in ("minutes", "steps"):
         value = getattr(options, name)
         if value is not None and not value >= 0:

@@ -6,8 +6,7 @@ Beside the contrastive loss, both encoders must tell what is named and shown: se
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
@@ -57,6 +56,19 @@ def build(preset: Preset, tokenizer: CLIPTokenizer) -> CLIPModel:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What pictures show and captions name, see :mod:`storybook.training.naming`.
+
+    Args:
+        shown: int64, shape (n, attributes).
+        named: int64, shape (n, captions, attributes).
+    """
+
+    shown: torch.Tensor
+    named: torch.Tensor
+
+
 class ClipStage(Stage):
     """The symmetric contrastive loss: each picture finds its caption, each caption its picture.
 
@@ -64,8 +76,7 @@ class ClipStage(Stage):
         clip: the pair of encoders.
         pictures: uint8, shape (n, size, size, 3).
         tokens: token ids, shape (n, captions, context).
-        labels: makes what pictures show, shape (n, attributes), and what captions name, shape
-            (n, captions, attributes), see :mod:`storybook.training.naming`; asked when it trains.
+        labels: what these show and name; None where nothing is trained.
         preset: batch size and rate.
     """
 
@@ -76,7 +87,7 @@ class ClipStage(Stage):
         clip: CLIPModel,
         pictures: torch.Tensor,
         tokens: torch.Tensor,
-        labels: Callable[[], tuple[torch.Tensor, torch.Tensor]],
+        labels: Labels | None,
         preset: Preset,
     ) -> None:
         super().__init__()
@@ -84,15 +95,12 @@ class ClipStage(Stage):
         self.naming = Naming(preset.clip_width, preset.projection)
         self.batch_size, self.learning_rate = preset.clip_batch, preset.clip_rate
         self._pictures, self._tokens = pictures, _trimmed(tokens, clip)
-        self._make_labels = labels
-
-    @cached_property
-    def _labels(self) -> tuple[torch.Tensor, torch.Tensor]:
-        # They take seconds, which a stage that is only read back need not spend.
-        return self._make_labels()
+        self._labels = labels
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
         """Return the loss on the pictures in ``indices``, each with one of its captions."""
+        if self._labels is None:
+            raise ValueError("there is nothing to train on: nobody told what pictures show")
         device = indices.device
         pictures = as_floats(self._pictures[indices.to(self._pictures.device)], device)
         with torch.no_grad():
@@ -101,9 +109,8 @@ class ClipStage(Stage):
         found = self.model(
             input_ids=picked(self._tokens, indices, which).long(), pixel_values=pictures
         )
-        of_pictures, of_captions = self._labels
-        named = picked(of_captions, indices, which)
-        shown = of_pictures[indices.to(of_pictures.device)].to(device)
+        named = picked(self._labels.named, indices, which)
+        shown = self._labels.shown[indices.to(self._labels.shown.device)].to(device)
         return (
             _contrast(found.logits_per_text)
             + self.naming.states(found.text_model_output.last_hidden_state, named)

@@ -169,7 +169,7 @@ class DenoiserStage(Stage):
         self._difference = perception.requires_grad_(False).difference if perception else None
         self.data = data
         self._show, self.origin = show, origin
-        if data.latents.device.type == "cpu":
+        if data.text_encoder.device.type == "cpu":
             # Measured on two cores: the eager processor trains faster than fused attention.
             unet.set_attn_processor(AttnProcessor())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from datetime import timedelta
 
@@ -10,11 +9,14 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs
 
+from explainer.containers import processors
+
 
 def accelerator() -> Accelerator:
     """Return all devices that accelerate finds, computing in bfloat16 where that is quicker."""
     torch.backends.cudnn.benchmark = True  # every batch has the same shape
-    quick = torch.cuda.is_available() or multiplies_bfloat16()
+    gpu = torch.cuda.is_available()
+    quick = torch.cuda.is_bf16_supported(False) if gpu else multiplies_bfloat16()
     return Accelerator(
         mixed_precision="bf16" if quick else "no",
         # The others wait while the first process draws the pictures.
@@ -22,12 +24,12 @@ def accelerator() -> Accelerator:
     )
 
 
-def hardware() -> str:
+def hardware(accelerator: Accelerator) -> str:
     """Return what training runs on, in words, and by which torch."""
-    if torch.cuda.is_available():
-        found = f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
+    if accelerator.device.type == "cuda":
+        found = f"{accelerator.num_processes} × {torch.cuda.get_device_name()}"
     else:
-        found = f"{os.cpu_count()} processor cores ({platform.machine()})"
+        found = f"{max(1, round(processors()))} processor cores ({platform.machine()})"
     return f"{found}, torch {torch.__version__}"
 
 

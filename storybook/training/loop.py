@@ -167,7 +167,7 @@ class Trainer:
             # It goes by the step, or a call that takes up another would repeat the other's noise.
             torch.manual_seed(self._seed("noise"))
             done.among = max(done.among, pictures)
-            if (hardware := devices.hardware()) not in done.hardware:
+            if (hardware := devices.hardware(self.accelerator)) not in done.hardware:
                 done.hardware.append(hardware)
         while share < 1:
             if share * (SNAPSHOTS - 1) >= snapshots:

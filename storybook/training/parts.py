@@ -49,7 +49,8 @@ def pack(folder: Path, into: Path, *, snapshots: Path | None = None) -> list[Pat
         The parts, in order.
 
     Raises:
-        PartsError: if they would be more than :data:`MOST_PARTS`.
+        PartsError: if the folder is neither, or they would be more than :data:`MOST_PARTS`; the
+            older parts stay.
         OSError: if the disk is full; the older parts stay.
     """
     archive = _archive(folder, snapshots)
@@ -104,6 +105,8 @@ def _archive(folder: Path, snapshots: Path | None) -> bytes:
         if snapshots:
             for path in sorted(snapshots.glob("*.webp")):
                 _add(archive, f"snapshots/{path.name}", path.read_bytes())
+        if not archive.getmembers():
+            raise PartsError(f"{folder} holds neither a model nor a training state")
     return buffer.getvalue()
 
 
@@ -138,10 +141,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("into", type=Path)
     options = parser.parse_args(argv)
-    if options.what == "pack":
-        pack(options.source, options.into)
-    else:
-        unpack(options.source, options.into)
+    try:
+        (pack if options.what == "pack" else unpack)(options.source, options.into)
+    except PartsError as error:
+        parser.exit(1, f"{error}\n")
 
 
 if __name__ == "__main__":

@@ -68,6 +68,12 @@ It never sees these in the same call. Where earlier calls drew more, it learns f
 """
 READ_PICTURES = 8192
 """The text encoder learns everyday words of so many pictures: wordings differ more than these."""
+_FIRST = ("autoencoder", "clip")
+_NEEDS = {
+    "denoiser": _FIRST,
+    **dict.fromkeys(("distillation", "reading", "decoder"), (*_FIRST, "denoiser")),
+}
+"""What must have been learned before a stage."""
 
 
 @dataclass(slots=True)
@@ -105,6 +111,7 @@ class Recipe:
             TrainingStopped: when training cannot go on; what was learned so far is safe.
             OSError: when the disk cannot hold the pictures or the model.
         """
+        self._refuse_to_skip_stages()
         # Found out before the first process draws more, so that all processes find the same.
         enough = self._enough_to_start()
         with self.accelerator.main_process_first():
@@ -141,6 +148,17 @@ class Recipe:
         if self._wanted("decoder"):
             vae, progress["decoder"] = self._decoder(vae, stage, pictures, latents, tokens, version)
         self._save(vae, stage.model, pair, words, progress)
+
+    def _refuse_to_skip_stages(self) -> None:
+        """Stop where a stage would learn by networks that never learned anything."""
+        needed = dict.fromkeys(one for stage in self.budgets for one in _NEEDS.get(stage, ()))
+        missing = [stage for stage in needed if not self._wanted(stage)]
+        if missing:
+            raise TrainingStopped(
+                f"Training cannot start: {', '.join(missing)} would have to come first, and "
+                f"{self.state} holds none. Name all of them after --stages, or start from a "
+                "finished model with --from-weights."
+            )
 
     def _wanted(self, stage: str) -> bool:
         """Tell whether the stage is to be trained now or was trained before."""
@@ -245,15 +263,17 @@ class Recipe:
     ) -> tuple[CLIPModel, Progress]:
         self._seed_weights("clip")
         pair = clip.build(self.preset, words)
-        device, count = self.accelerator.device, len(pictures)
-
-        def labels() -> tuple[torch.Tensor, torch.Tensor]:
-            names = resident(named(self.state, count, tokens.shape[1]), device)
-            return resident(naming.shown(count), device), names
-
+        labels = self._labels(len(pictures)) if self._trains("clip") else None
         stage = clip.ClipStage(pair, pictures, tokens, labels, self.preset)
-        progress = self._train(stage, count)
+        progress = self._train(stage, len(pictures))
         return pair.eval(), progress
+
+    def _labels(self, count: int) -> clip.Labels:
+        """Return what so many pictures show and their captions name."""
+        with self.accelerator.main_process_first():
+            names = named(self.state, count, self.preset.captions_per_picture)
+        device = self.accelerator.device
+        return clip.Labels(resident(naming.shown(count), device), resident(names, device))
 
     def _perception(self, latents: torch.Tensor, version: str) -> perception.Perception | None:
         """Return the eye that the denoiser learns by, if it learns; it is no part of the model."""

@@ -19,6 +19,7 @@ from transformers import (
 
 from storybook.training import checkpoint, denoiser, distillation, parts, reading
 from storybook.training.checkpoint import Progress
+from storybook.training.stopped import TrainingStopped
 
 _TEXT = f"{checkpoint.MODEL}text_"
 
@@ -63,9 +64,15 @@ def from_model(folder: Path, state: Path) -> list[str]:
         The stages taken.
 
     Raises:
-        OSError: if the folder holds no such model.
+        TrainingStopped: if the folder holds no such model.
     """
-    record = json.loads((folder / "training.json").read_text())
+    told = folder / "training.json"
+    if not told.exists():
+        raise TrainingStopped(
+            f"Training cannot start: {folder} holds no model that `explainer train` wrote, for it "
+            "has no training.json. Name such a folder after --from-weights."
+        )
+    record = json.loads(told.read_text())
     text = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder")
     models: dict[str, torch.nn.Module] = {
         "autoencoder": AutoencoderKL.from_pretrained(folder, subfolder="vae"),

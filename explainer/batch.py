@@ -164,6 +164,9 @@ def record_list(
             continue
         try:
             trace = _record(pipe, line, on_step, options)
+            if not trace.complete:  # it was cancelled
+                yield Outcome(line, "failed", problem="Stopped.", stops=True)
+                return
             trace.save(path)
         except TraceError as error:  # of a disk that is full, or a folder that is closed
             yield Outcome(line, "failed", problem=str(error), stops=True)

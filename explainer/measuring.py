@@ -60,7 +60,7 @@ class Needs:
         parts: Its networks, the largest first.
         size: Height and width, in pixels, of the pictures that it draws of itself.
         widest: Channels of the autoencoder's widest tensor of that size.
-        download: Bytes still to be fetched; 0 for a folder.
+        download: Bytes of its weights on the hub, fetched already or not; 0 for a folder.
         licence: What the hub says, such as "openrail++"; "" where it is not known.
         factor: Pixels of a picture's side for each of its latents'.
     """

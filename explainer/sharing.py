@@ -50,16 +50,18 @@ def parameters_of(trace: Trace) -> RunParameters:
     """Returns what asks for this run; its scheduler too, but for the embedded model's own.
 
     Raises:
-        ParameterError: It was recorded otherwise than one may ask for: with 1000 steps, from a
-            picture, with settings such as `eta`, or, of the embedded model, at another size than
-            its own. Of other models nobody knows here which one that is.
+        ParameterError: It was recorded otherwise than one may ask for: without a seed, with 1000
+            steps, from a picture, with settings such as `eta`, or, of the embedded model, at
+            another size than its own. Of other models nobody knows here which one that is.
     """
+    if trace.seed is None:
+        raise ParameterError("seed", "It was recorded without a seed, which would name its noise.")
     _check_start(trace)
     _check_settings(trace)
     return RunParameters(
         prompt=trace.prompt,
         negative_prompt=trace.negative_prompt,
-        seed=trace.seed or 0,
+        seed=trace.seed,
         steps=trace.steps,
         guidance_scale=trace.guidance_scale,
         scheduler=None if _has_usual_scheduler(trace) else trace.scheduler,
@@ -69,8 +71,6 @@ def parameters_of(trace: Trace) -> RunParameters:
 
 def query(trace: Trace) -> str:
     """Returns the query of a link that opens this run; "" where no link can ask for it."""
-    if trace.seed is None:
-        return ""
     try:
         return parameters_of(trace).to_query()
     except ParameterError:

@@ -167,6 +167,14 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(pipe, tmp_path):
     assert done.state == "recorded"
 
 
+def test_a_list_that_is_cancelled_keeps_no_half_runs(pipe, tmp_path):
+    lines = batch.read_list(written(tmp_path, "a fox", "an owl"), USUAL)
+    told = batch.record_list(pipe, lines, tmp_path / "out", previews=False, cancelled=lambda: True)
+    (stopped,) = told
+    assert (stopped.state, stopped.stops, stopped.problem) == ("failed", True, "Stopped.")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_full_disk_stops_the_list_and_keeps_what_is_done(pipe, tmp_path):
     resource = pytest.importorskip("resource", reason="needs POSIX limits")
     lines = batch.read_list(written(tmp_path, "a fox", "an owl", "a bear"), USUAL)

@@ -173,6 +173,18 @@ def test_a_distilled_unet_with_a_guidance_embedding(pipe: Any) -> None:
     trace = record(distilled, PROMPT, seed=7, steps=STEPS, guidance_scale=8.0)
     assert trace.noise_cond is None
     assert bits(trace.image()) == bits(picture)
+    with pytest.raises(RunError, match=r"takes no negative prompt\. Leave it empty"):
+        record(distilled, PROMPT, seed=7, steps=STEPS, negative_prompt="rain")
+
+
+def test_a_negative_prompt_that_nobody_would_read_is_refused() -> None:
+    options = {"seed": 7, "steps": 1, "previews": False, "negative_prompt": "rain"}
+    with pytest.raises(RunError, match="only with a true_cfg_scale above 1"):
+        record(tiny.flux(), PROMPT, **options)
+    assert record(tiny.flux(), PROMPT, true_cfg_scale=2.0, **options).negative_prompt == "rain"
+    plain = record(tiny.flux(), PROMPT, **options | {"negative_prompt": ""})
+    with pytest.raises(RunError, match="only with a true_cfg_scale above 1"):
+        resume(tiny.flux(), plain, 0, negative_prompt="rain")
 
 
 def test_the_last_hidden_state_is_what_the_denoiser_reads(pipe: Any) -> None:

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from transformers import CLIPTokenizer
 
-from explainer.capture import RunError, record, resume
+from explainer.capture import RunError, record, resume, tokens, weights
+from explainer.models import embedded_folder
 from explainer.parameters import ParameterError
-from explainer.trace import Trace
+from explainer.trace import Token, Trace
 from tests import tiny
 
 PROMPT = "a fox and a robot in the snowy village"
@@ -50,6 +52,29 @@ def test_a_word_is_moved_along_the_line_from_the_empty_prompt(pipe, plain, weigh
     assert ours.weights == {"Fox": weight}
 
 
+@pytest.mark.parametrize(
+    ("word", "pieces"),
+    [
+        ("cut-out", ["cut", "-", "out"]),
+        ("Girl's", ["girl", "'", "s"]),
+        ("out", ["out"]),
+        ("8-bit", None),
+        ("hat, a", None),
+    ],
+)
+def test_a_word_may_be_several_to_the_tokenizer(word, pieces):
+    prompt = "a girl's red hat, a paper cut-out, 28-bit"
+    tokenizer = CLIPTokenizer.from_pretrained(embedded_folder() / "tokenizer")
+    read, _ = tokens.read_tokens(tokenizer, prompt, 77)
+    if pieces is None:
+        with pytest.raises(RunError, match="has no word"):
+            weights.positions(read, word)
+    else:
+        found = [read[place] for place in weights.positions(read, word)]
+        assert "".join(token.text for token in found) == "".join(pieces)
+        assert prompt[found[0].start : found[-1].end] == word.lower()
+
+
 def test_in_stable_diffusion_3_both_readings_of_a_word_are_moved():
     """The denoiser reads what CLIP and T5 made of it, one after the other."""
     pipe = tiny.stable_diffusion_3()
@@ -78,6 +103,16 @@ def test_in_stable_diffusion_3_both_readings_of_a_word_are_moved():
         pipe, PROMPT, seed=7, steps=STEPS, previews=False, weights={"fox": 0.0}, **options
     )
     assert ours.latents[-1].tobytes() == theirs.numpy().tobytes()
+
+
+def test_a_word_is_found_by_a_tokenizer_that_splits_it_and_by_one_that_does_not():
+    def token(text, word, start):
+        return Token(1, text, word, start, start + len(text), "word")
+
+    clip = (token("cut", "cut", 2), token("-", "-", 5), token("out", "out", 6))
+    t5 = (token("cut", "cut-out", 2), token("-out", "cut-out", 5))
+    assert weights.found_in((*clip, *t5), "cut-out") == [0, 1, 2, 3, 4]
+    assert weights.found_in((*clip, *t5), "out") == [2]
 
 
 def test_a_learned_word_is_weighed_with_all_its_vectors():

@@ -57,6 +57,12 @@ def test_a_schedule_without_a_formula_is_refused_by_name():
     for wrong in ({"num_train_timesteps": 10**12}, {"beta_start": "x"}, {"beta_end": None}):
         with pytest.raises(ValueError, match="Its noise schedule has"):
             noise.alphas_cumprod(usual | wrong)
+    for wrong in ({}, [], ["x"], [2.0], 0.5):
+        with pytest.raises(ValueError, match=r"Its noise schedule .*trained beta"):
+            noise.signal_left({"trained_betas": wrong})
+    for wrong in (None, "x", 0, float("inf")):
+        with pytest.raises(ValueError, match="the shift"):
+            noise.signal_left({"shift": wrong})
 
 
 @pytest.mark.parametrize("shift", [1.0, 3.0])
@@ -418,6 +424,17 @@ def test_a_swap_goes_from_the_second_prompt_to_the_first(pipe, swapped):
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
+def test_a_swap_counts_calls_where_a_scheduler_makes_two_a_step(pipe):
+    seen = []
+    twice = replace(BASE, steps=3, scheduler="HeunDiscreteScheduler")
+    found = swap.swap(pipe, twice, PROMPT, on_step=lambda *told: seen.append(told))
+    assert found.steps == 5
+    assert found.switches.tolist() == [0, 1, 2, 3, 4, 5]
+    assert (found.pixels[0], found.pixels[-1]) == (0, 1)
+    assert seen[-1] == (swap.calls_in_all(5), swap.calls_in_all(5))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
 def test_shares_by_pixels_are_shares_of_both_distances():
     shades = [np.full((2, 2, 3), level, float) for level in (0, 25, 80, 100)]
     np.testing.assert_allclose(swap.shares_by_pixels(shades), [0, 0.25, 0.8, 1])
@@ -619,4 +636,16 @@ def test_a_look_comes_back_from_its_file(look, tmp_path):
 
 
 def test_looking_stops_when_it_is_told_to(pipe):
-    assert inside.look(pipe, whole(pipe), cancelled=lambda: True) is None
+    from explainer.capture import RunError, replay
+
+    trace, called = whole(pipe), []
+    assert inside.look(pipe, trace, cancelled=lambda: True) is None
+    handle = pipe.unet.register_forward_hook(lambda *_: called.append(True))
+    try:
+        with pytest.raises(RunError, match="stopped before the step"):
+            replay(pipe, trace, trace.calls - 1, cancelled=lambda: True)
+        stopped = len(called)
+        replay(pipe, trace, trace.calls - 1)
+    finally:
+        handle.remove()
+    assert stopped <= 1 <= len(called) - stopped

@@ -123,6 +123,17 @@ def test_an_index_that_was_stopped_is_gone_on_with(built):
     ]
 
 
+def test_what_was_described_is_described_anew_where_its_file_is_damaged(tmp_path):
+    described = originality.Described(np.zeros((3, 2), np.float32), np.zeros((3, 4), np.float32))
+    kept = originality_index._Parts(tmp_path)
+    kept.add(described)
+    kept.keep()
+    assert [path.name for path in tmp_path.iterdir()] == ["described.npz"]
+    assert originality_index._Parts(tmp_path).done == 3
+    (tmp_path / "described.npz").write_bytes(b"PK\x03\x04 half of it")
+    assert originality_index._Parts(tmp_path).done == 0
+
+
 def test_a_training_picture_is_its_own_nearest(built, weights):
     index, told = built[0], []
     found = originality_index.find(

@@ -242,6 +242,8 @@ def test_every_knob_turns(family: Any, subject: Subject) -> None:
     sweep = menu.made
     flow = family.name in {"lcm", "sd3", "flux"}
     assert ("Scheduler" in sweep._knobs) == (not flow)
+    broken = sweep._experiments(RunParameters(prompt="a fox"))["Break it"]
+    assert ("told to avoid its own prompt" in broken) == (family.name not in {"lcm", "flux"})
     for knob in {"Guidance", "Break it"} | set() if flow else {"Guidance", "Scheduler", "Break it"}:
         sweep.knob = knob
         sweep.start()
@@ -292,6 +294,7 @@ def test_a_server_for_strangers_computes_nothing_that_a_file_makes_expensive(
     owner: Any = SimpleNamespace(limits=Limits(), pipe=pipe)
     forged = (
         larger(trace),
+        replace(trace, steps=Limits().steps + 1),
         record(pipe, PROMPT, seed=7, steps=2, attention=True, width=32, height=16),
         replace(trace, settings={"num_images_per_prompt": 5000}),
     )
@@ -514,6 +517,14 @@ def test_a_file_is_opened_by_its_path(path: Any, tmp_path: Any) -> None:
         assert opened.trace is kept
 
 
+def test_a_reader_does_not_wait_for_a_file_that_cannot_be_shown(path: Any) -> None:
+    opened = TraceFile()
+    opened.observe(lambda _change: 1 / 0, "trace")
+    send(opened, path)
+    assert "cannot be shown" in opened.notice
+    assert opened._received == 0
+
+
 def test_a_file_on_the_shelf_is_a_click_away(path: Any) -> None:
     opened = TraceFile({"a fox": path})
     opened._handle_custom_msg({"type": "shelf", "title": "a bear"}, [])
@@ -605,6 +616,13 @@ def test_what_fits_is_said_before_anything_is_loaded(folder: Any, plenty: None) 
     assert facts["ways"][0]["bars"][0]["words"] == "1 MB of 16.0 GB free"
     assert picker.loaded is None
     assert "149 thousand numbers in its weights" in repr(picker)
+
+
+def test_what_has_ended_is_not_said_to_be_loading() -> None:
+    picker = ModelPicker()
+    ended = SimpleNamespace(ended=True, state="done", wait=lambda _seconds: False)
+    picker._follow(ended, SimpleNamespace(download=0), picker._wish)
+    assert picker._status == model_picker.IDLE
 
 
 def test_a_model_is_loaded_drawn_with_and_let_go(folder: Any, plenty: None, tmp_path: Any) -> None:

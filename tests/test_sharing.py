@@ -82,6 +82,13 @@ def test_a_run_that_no_link_can_ask_for_is_shown_all_the_same():
         sharing.parameters_of(trace)
 
 
+def test_a_run_without_a_seed_is_not_taken_for_that_of_seed_0():
+    trace = make_trace(seed=None)
+    assert widgets.Player(trace)._link == sharing.query(trace) == ""
+    with pytest.raises(ParameterError, match="without a seed"):
+        sharing.parameters_of(trace)
+
+
 def test_a_link_holds_what_names_the_run():
     trace = make_trace(scheduler="EulerDiscreteScheduler", weights={"fox": 0.5}, seed=3)
     assert RunParameters.from_query(sharing.query(trace)) == RunParameters(

@@ -367,6 +367,16 @@ def test_a_run_that_comes_in_erases_nothing_that_was_typed_since_it_was_asked_fo
     assert (maps._prompt, maps.sentence) == ("a bear", "a bear")
 
 
+def test_what_counts_more_does_so_without_another_word_too(maps):
+    maps.query = "?prompt=a+cut-out+robot&seed=3&steps=2&weights=cut-out:2"
+    (run,) = maps._runs
+    assert run.wait(SECONDS)
+    place = maps._words.index("robot")
+    assert maps.take_away(place).parameters.weights == (("cut-out", 2.0),)
+    place = maps._words.index("a") + 1  # the whole of it or its first piece
+    assert maps.take_away(place).parameters.weights == ()
+
+
 def test_the_only_word_cannot_be_taken_away(maps):
     assert maps.draw("fox").wait(SECONDS)
     maps._handle_custom_msg({"type": "remove", "word": 0}, [])

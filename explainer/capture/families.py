@@ -81,6 +81,7 @@ class Family:
         to_image: From pipeline, latents of a batch and picture size to (B, C, h, w).
         from_image: The way back.
         half: The precision of two bytes that suits it on a GPU; in some float16 overflows.
+        avoids: Whether it heeds a negative prompt, with no further setting.
     """
 
     denoiser: str
@@ -91,6 +92,7 @@ class Family:
     to_image: Callable[[Any, torch.Tensor, Size], torch.Tensor] = as_it_is
     from_image: Callable[[Any, torch.Tensor], torch.Tensor] = lambda _pipe, latents: latents
     half: str = "float16"
+    avoids: bool = True
 
     def present_readers(self, pipe: Any) -> tuple[Reader, ...]:
         """The readers that this pipeline holds; large ones are often left out."""
@@ -114,6 +116,7 @@ CLIP_2 = Reader("tokenizer_2", "text_encoder_2", prompt="prompt_2")
 
 STABLE_DIFFUSION = Family("unet", (CLIP,))
 STABLE_DIFFUSION_XL = Family("unet", (CLIP, CLIP_2))
+LATENT_CONSISTENCY = Family("unet", (CLIP,), avoids=False)
 STABLE_DIFFUSION_3 = Family(
     "transformer",
     (
@@ -143,6 +146,7 @@ FLUX = Family(
     to_image=unpacked,
     from_image=packed,
     half="bfloat16",
+    avoids=False,
 )
 PIXART = Family(
     "transformer",
@@ -153,7 +157,7 @@ PIXART = Family(
 TEXT_TO_IMAGE = {
     "StableDiffusionPipeline": STABLE_DIFFUSION,
     "StableDiffusionXLPipeline": STABLE_DIFFUSION_XL,
-    "LatentConsistencyModelPipeline": STABLE_DIFFUSION,
+    "LatentConsistencyModelPipeline": LATENT_CONSISTENCY,
     "StableDiffusion3Pipeline": STABLE_DIFFUSION_3,
     "FluxPipeline": FLUX,
     "PixArtAlphaPipeline": PIXART,
@@ -164,7 +168,7 @@ FAMILIES = TEXT_TO_IMAGE | {
     "StableDiffusionImg2ImgPipeline": STABLE_DIFFUSION,
     "StableDiffusionInpaintPipeline": STABLE_DIFFUSION,
     "StableDiffusionControlNetPipeline": STABLE_DIFFUSION,
-    "LatentConsistencyModelImg2ImgPipeline": STABLE_DIFFUSION,
+    "LatentConsistencyModelImg2ImgPipeline": LATENT_CONSISTENCY,
     "StableDiffusionXLImg2ImgPipeline": STABLE_DIFFUSION_XL,
     "StableDiffusionXLInpaintPipeline": STABLE_DIFFUSION_XL,
     "StableDiffusionXLControlNetPipeline": STABLE_DIFFUSION_XL,

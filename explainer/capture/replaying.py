@@ -23,7 +23,7 @@ from explainer.capture.errors import RunError
 from explainer.capture.families import Family, family_of
 from explainer.capture.hooks import Method, wrapped
 from explainer.capture.recorder import OnStep, Recorder
-from explainer.capture.run import scheduled
+from explainer.capture.run import check_heeds_negative_prompt, scheduled
 from explainer.capture.settings import asked_again
 from explainer.capture.weights import weighted
 from explainer.capture.x0 import noise_level
@@ -99,8 +99,9 @@ def resume(
             that no trace holds, such as `image`.
 
     Raises:
-        RunError: The trace is of another model, has no such step or word, or the run was given
-            something that the trace does not hold and `options` neither.
+        RunError: The trace is of another model, has no such step or word, the run was given
+            something that the trace does not hold and `options` neither, or the pipeline heeds no
+            negative prompt.
     """
     family = _checked(pipe, trace, step)
     changes = {
@@ -110,6 +111,8 @@ def resume(
     }
     changes = {name: value for name, value in changes.items() if value is not None}
     asked = _call(pipe, trace, changes, options, trace.seed if seed is None else seed)
+    if negative_prompt:
+        check_heeds_negative_prompt(pipe, asked)
     state = trace.latents[step] if latents is None else _checked_latents(trace, latents)
     new_noise = seed is not None and step == 0 and latents is None
     exact = not changes and without is None and scheduler is None
@@ -223,6 +226,7 @@ def replay(
     *,
     activations: bool | Collection[str] = False,
     self_attention: Collection[str] = (),
+    cancelled: Callable[[], bool] = lambda: False,
     **options: Any,
 ) -> Replayed:
     """Computes one step of a recorded run again, to the bit, with every head's attention.
@@ -236,10 +240,12 @@ def replay(
             time embedding and all blocks.
         self_attention: Layers whose attention from place to place to compute; whatever begins so is
             meant. One that would take over 1 GB is left out, with a warning.
+        cancelled: As for `record`.
         **options: As for `resume`.
 
     Raises:
-        RunError: The trace is of another model, has no such step, or its denoiser no such part.
+        RunError: The trace is of another model, has no such step, its denoiser no such part, or it
+            was cancelled before the step was done.
     """
     watch = AttentionWatch(self_attention=self_attention, heads=True)
     parts = None if activations is True else activations or ()
@@ -251,9 +257,11 @@ def replay(
         step,
         attention=watch,
         activations=inside,
-        cancelled=lambda: next(calls) > step,
+        cancelled=lambda: next(calls) > step or cancelled(),
         **options,
     )
+    if again.calls <= step:
+        raise RunError("It was stopped before the step was done.")
     return Replayed(
         noise=again.noise[step],
         noise_uncond=None if again.noise_uncond is None else again.noise_uncond[step],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -110,6 +111,7 @@ def record(
     )
     _check_size(pipe, width, height)
     if negative_prompt:
+        check_heeds_negative_prompt(pipe, options)
         options["negative_prompt"] = negative_prompt
     if width is not None:
         options |= {"width": width, "height": height}
@@ -126,6 +128,24 @@ def record(
         return trace
     # Off two predictions that are equal, as with the prompt itself to avoid, no scale can be read.
     return replace(trace, guidance_scale=float(guidance_scale))
+
+
+def check_heeds_negative_prompt(pipe: Any, options: Mapping[str, Any]) -> None:
+    """Refuses a negative prompt that a pipeline, called with these options, would not read.
+
+    Raises:
+        RunError: It would not.
+    """
+    takes = inspect.signature(type(pipe).__call__).parameters
+    if "negative_prompt" not in takes:
+        raise RunError(f"A {type(pipe).__name__} takes no negative prompt. Leave it empty.")
+    if "true_cfg_scale" in takes:
+        scale = options.get("true_cfg_scale", takes["true_cfg_scale"].default)
+        if scale is None or scale <= 1:
+            raise RunError(
+                f"A {type(pipe).__name__} heeds a negative prompt only with a true_cfg_scale above "
+                "1. Give one, or leave the negative prompt empty."
+            )
 
 
 def _check_size(pipe: Any, width: int | None, height: int | None) -> None:

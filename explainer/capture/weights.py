@@ -49,16 +49,43 @@ def positions(read: Sequence[Token], word: str) -> list[int]:
     Raises:
         RunError: There is no such word.
     """
-    found = _found(read, word)
+    found = found_in(read, word)
     if not found:
         words = dict.fromkeys(token.word for token in read if token.word)
         raise RunError(f"The prompt has no word {word!r}. It has: {', '.join(words)}.")
     return found
 
 
-def _found(read: Sequence[Token], word: str) -> list[int]:
+def found_in(read: Sequence[Token], word: str) -> list[int]:
+    """Where the tokens of a word stand, rising; nowhere if there is no such word."""
     sought = word.casefold()
-    return [i for i, t in enumerate(read) if t.word is not None and t.word.casefold() == sought]
+    alone = {i for i, t in enumerate(read) if t.word is not None and t.word.casefold() == sought}
+    # A reader's word, such as "cut-out" or "girl's", may be several to one tokenizer of two.
+    joined = {i for start in range(len(read)) for i in _joined(read, start, sought)}
+    return sorted(alone | joined)
+
+
+def _joined(read: Sequence[Token], start: int, sought: str) -> list[int]:
+    """The tokens from one on that touch each other and make a whole word; none if it is no such."""
+    if start and _goes_on(read[start - 1], read[start]):
+        return []
+    text = ""
+    for i in range(start, len(read)):
+        if read[i].word is None or (i > start and read[i - 1].end != read[i].start):
+            return []
+        text += read[i].text.casefold()
+        if not sought.startswith(text):
+            return []
+        if text == sought:
+            ends = i + 1 == len(read) or not _goes_on(read[i], read[i + 1])
+            return list(range(start, i + 1)) if ends else []
+    return []
+
+
+def _goes_on(token: Token, following: Token) -> bool:
+    """Whether a word may go on from one token to the next."""
+    touch = following.word is not None and token.end == following.start
+    return touch and token.text[-1:].isalnum() and following.text[:1].isalnum()
 
 
 def weighing(
@@ -80,7 +107,7 @@ def weighing(
         done = True
         read = _read(encode_prompt, pipe, args, kwargs)
         empty = _nothing(encode_prompt, args, kwargs)
-        kept = {w: weights[w] for w in weights if not lacking or _found(read, w)}
+        kept = {w: weights[w] for w in weights if not lacking or found_in(read, w)}
         return (_moved(result[0], empty, read, kept), *result[1:])
 
     return weighing

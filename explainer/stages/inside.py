@@ -229,22 +229,27 @@ def look(
         pipe: The pipeline that the trace was recorded with; its denoiser a UNet.
         trace: A trace.
         on_step: Called after each step with the number of steps done and their total.
-        cancelled: Asked before each step; once it says True, None is returned.
+        cancelled: Asked after each denoiser call; once it says True, None is returned.
 
     Raises:
         ValueError: The denoiser is no UNet that can be drawn, or the trace is of another model.
     """
-    from explainer.capture import replay
+    from explainer.capture import RunError, replay
 
     if not hasattr(pipe, "unet"):
         raise ValueError(f"A {type(pipe).__name__} has no UNet to look into. Choose another model.")
     parts = blueprint(pipe.unet.config)
     steps = moments(trace.calls)
     seen = []
+    names, stopped = [part.name for part in parts], cancelled or (lambda: False)
     for done, step in enumerate(steps):
-        if cancelled is not None and cancelled():
+        try:
+            seen.append(replay(pipe, trace, step, activations=names, cancelled=stopped))
+        except RunError:
+            if not stopped():
+                raise
+        if stopped():
             return None
-        seen.append(replay(pipe, trace, step, activations=[part.name for part in parts]))
         if on_step is not None:
             on_step(done + 1, len(steps))
     inputs, input_sizes = _summed_up([one.inputs for one in seen])

@@ -32,12 +32,15 @@ def schedulers_for(scheduler: str) -> tuple[str, ...]:
     return () if scheduler.startswith(("FlowMatch", "LCM", "TCD")) else SCHEDULERS
 
 
-def experiments(base: RunParameters, schedulers: tuple[str, ...] = SCHEDULERS) -> dict[str, Runs]:
+def experiments(
+    base: RunParameters, schedulers: tuple[str, ...] = SCHEDULERS, *, avoids: bool = True
+) -> dict[str, Runs]:
     """Returns the runs of every experiment, by its name and then by what is turned in each.
 
     Args:
         base: The run whose knobs are turned.
         schedulers: Those that fit its model; without any that experiment is left out.
+        avoids: Whether its model heeds a negative prompt.
 
     Raises:
         ParameterError: the base cannot be run.
@@ -52,7 +55,7 @@ def experiments(base: RunParameters, schedulers: tuple[str, ...] = SCHEDULERS) -
             f"seed {seed}": replace(base, seed=seed)
             for seed in ((base.seed + i) % (MAX_SEED + 1) for i in range(SEEDS))
         },
-        "Break it": _broken(base),
+        "Break it": _broken(base, avoids),
     }
     return {name: runs for name, runs in found.items() if runs}
 
@@ -61,7 +64,8 @@ def _counted(steps: int) -> str:
     return f"{steps} step" if steps == 1 else f"{steps} steps"
 
 
-def _broken(base: RunParameters) -> Runs:
+def _broken(base: RunParameters, avoids: bool) -> Runs:
+    own = replace(base, negative_prompt=base.prompt)
     return {
         "whole": base,
         "no text": Broken(base, "text"),
@@ -69,7 +73,7 @@ def _broken(base: RunParameters) -> Runs:
         "vectors shuffled": Broken(base, "order of the vectors"),
         "words it never met": replace(base, prompt="xyzzy plugh qwrt"),
         "guidance off": replace(base, guidance_scale=1.0),
-        "told to avoid its own prompt": replace(base, negative_prompt=base.prompt),
+        **({"told to avoid its own prompt": own} if avoids else {}),
         "told the wrong timestep": Broken(base, "timestep"),
         "latents at half their scale": Broken(base, "scale of the latents"),
         "one single step": replace(base, steps=1),

@@ -45,7 +45,7 @@ def alphas_cumprod(config: Mapping[str, Any]) -> NDArray[np.float64]:
 
 def _betas(config: Mapping[str, Any]) -> NDArray[np.float64]:
     if config.get("trained_betas") is not None:
-        return np.asarray(config["trained_betas"], dtype=np.float64)
+        return _trained_betas(config["trained_betas"])
     kind, count = config.get("beta_schedule"), _timesteps(config)
     if kind in {"linear", "scaled_linear"}:
         power = 1 if kind == "linear" else 2
@@ -61,6 +61,12 @@ def _betas(config: Mapping[str, Any]) -> NDArray[np.float64]:
     )
 
 
+def _trained_betas(given: Any) -> NDArray[np.float64]:
+    if isinstance(given, list | tuple | np.ndarray) and 1 <= len(given) <= MOST_TIMESTEPS:
+        return np.array([_share(beta, "a trained beta of") for beta in given])
+    raise ValueError(f"Its noise schedule lists from 1 to {MOST_TIMESTEPS:,} trained betas.")
+
+
 def _timesteps(config: Mapping[str, Any]) -> int:
     """How many there are; a file from elsewhere may claim anything."""
     count = config.get("num_train_timesteps", 1000)
@@ -72,10 +78,13 @@ def _timesteps(config: Mapping[str, Any]) -> int:
 
 
 def _beta(config: Mapping[str, Any], name: str) -> float:
-    beta = config.get(name)
-    if not isinstance(beta, int | float) or not 0 <= beta <= 1:
-        raise ValueError(f"Its noise schedule has {name} {beta!r}, which is no share.")
-    return float(beta)
+    return _share(config.get(name), name)
+
+
+def _share(value: Any, what: str) -> float:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"Its noise schedule has {what} {value!r}, which is no share.")
+    return float(value)
 
 
 def signal_left(config: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -99,7 +108,9 @@ def signal_left(config: Mapping[str, Any]) -> NDArray[np.float64]:
     count = _timesteps(config)
     shares = np.arange(1, count + 1) / count
     if not config.get("use_dynamic_shifting"):  # otherwise it depends on the picture's size
-        shift = float(config.get("shift", 1.0))
+        shift = config["shift"]
+        if not isinstance(shift, int | float) or not 0 < shift < np.inf:
+            raise ValueError(f"Its noise schedule has the shift {shift!r}, not a number above 0.")
         shares = shift * shares / (1 + (shift - 1) * shares)
     return (1 - shares) ** 2 / ((1 - shares) ** 2 + shares**2)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -145,16 +146,26 @@ class Index:
             path = _path(folder, name, measure)
             if _load(path, of[measure]) is not None:
                 continue
-            unfinished = path.with_suffix(".part")
-            with unfinished.open("wb") as file:
+            with _written(path) as file:
                 np.savez_compressed(file, of=np.array(json.dumps(of[measure])), **arrays)
-            unfinished.replace(path)
 
     @classmethod
     def load(cls, folder: Path, name: str, of: dict[str, dict[str, str]]) -> Index | None:
         """Reads an index; None where there is none, or where it belongs to something else."""
         parts = {m: _load(_path(folder, name, m), of[m]) for m in MEASURES}
         return cls(**parts) if all(parts.values()) else None  # type: ignore[arg-type]
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[IO[bytes]]:
+    """Opens a file that takes its place once it is whole; another process may write it, too."""
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with unfinished.open("xb") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _path(folder: Path, name: str, measure: str) -> Path:
@@ -378,8 +389,11 @@ class _Parts:
         self._parts: list[Described] = []
         self.done = self._kept = 0
         if self._path and self._path.is_file():
-            with np.load(self._path) as file:
-                self.add(Described(file["clip"], file["pixels"]))
+            try:
+                with self._path.open("rb") as opened, np.load(opened) as file:
+                    self.add(Described(file["clip"], file["pixels"]))
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+                return  # damaged: it is described anew
             self._kept = self.done
 
     def add(self, part: Described) -> None:
@@ -392,10 +406,8 @@ class _Parts:
         if self._path is None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self._path.with_suffix(".part")
-        with unfinished.open("wb") as file:
+        with _written(self._path) as file:
             np.savez(file, **self.whole(self.done)._asdict())
-        unfinished.replace(self._path)
         self._kept = self.done
 
     def whole(self, count: int) -> Described:

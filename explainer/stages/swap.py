@@ -98,9 +98,9 @@ def plain_shares(values: NDArray[np.float64]) -> list[float | None]:
     return [None if np.isnan(value) else round(value, 4) for value in values.tolist()]
 
 
-def calls_in_all(steps: int) -> int:
-    """Returns how many denoiser calls `swap` makes for runs of so many steps."""
-    return steps + int((steps - _switches(steps)[:-1]).sum())
+def calls_in_all(calls: int) -> int:
+    """Returns how many denoiser calls `swap` makes if a run takes so many."""
+    return calls + int((calls - _switches(calls)[:-1]).sum())
 
 
 def swap(
@@ -128,12 +128,11 @@ def swap(
     """
     from explainer.capture import record, resume
 
-    total, done = calls_in_all(parameters.steps), 0
-    stops = _switches(parameters.steps)
+    done = 0
 
     def counted(taken: int) -> Callable[[int, int, bytes | None], None]:
-        return lambda call, _of, _preview: (
-            on_step(done + max(0, call - taken), total) if on_step else None
+        return lambda call, calls, _preview: (
+            on_step(done + max(0, call - taken), calls_in_all(calls)) if on_step else None
         )
 
     whole = record(
@@ -143,7 +142,10 @@ def swap(
         on_step=counted(0),
         cancelled=cancelled,
     )
-    done = parameters.steps
+    if cancelled is not None and cancelled():
+        return None
+    # Some schedulers call the denoiser more than once a step.
+    done, stops = whole.calls, _switches(whole.calls)
     traces: list[Trace] = []
     for stop in map(int, stops[:-1]):
         if cancelled is not None and cancelled():
@@ -158,15 +160,15 @@ def swap(
             cancelled=cancelled,
         )
         traces.append(changed)
-        done += parameters.steps - stop
+        done += whole.calls - stop
     if cancelled is not None and cancelled():
         return None
     return _measured([*traces, whole], second, stops, judge)
 
 
-def _switches(steps: int) -> NDArray[np.int64]:
-    """Where to change: few of the many steps, the first and the last among them."""
-    return np.unique(np.linspace(0, steps, SWITCHES).round().astype(np.int64))
+def _switches(calls: int) -> NDArray[np.int64]:
+    """Where to change: after few of the many calls, before the first and after the last, too."""
+    return np.unique(np.linspace(0, calls, SWITCHES).round().astype(np.int64))
 
 
 def _measured(
@@ -179,7 +181,7 @@ def _measured(
         first=whole.prompt,
         second=second,
         seed=whole.seed or 0,
-        steps=whole.steps,
+        steps=whole.calls,
         fingerprint=whole.fingerprint,
         switches=stops,
         pixels=shares_by_pixels([np.asarray(image, np.float64) for image in images]),

@@ -196,7 +196,8 @@ class ModelPicker(Widget, scripts=("form", "model_picker")):
         while not task.wait(_TELL_SECONDS):
             share = _fetched(needs) / needs.download if needs.download else None
             with self._lock:
-                if wish != self._wish:
+                # What has ended says so itself, and may be doing that now, in another thread.
+                if wish != self._wish or task.ended:
                     return
                 state = "waiting" if task.state == "queued" else "loading"
                 seconds = round(time.monotonic() - began)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from explainer.capture.families import FAMILIES
+from explainer.capture.families import FAMILIES, family_of
 from explainer.sharing import parameters_of
 from explainer.stages import guesses, inside, knobs, latent
 from explainer.widgets import curves, subjects
@@ -81,7 +81,7 @@ def _encoders(pipe: Any, _task: Task, subject: Subject) -> tuple[PipelineEncoder
 
     trace = subject.trace
     lengths = {one.encoder: len(one.tokens) for one in trace.readings}
-    family = FAMILIES[trace.pipeline]
+    family = family_of(pipe) or FAMILIES[trace.pipeline]
     first = next(r.encoder for r in family.present_readers(pipe) if r.encoder not in lengths)
     return encoders_of(pipe, lengths | {first: len(trace.tokens)})
 
@@ -170,7 +170,10 @@ def _route(subject: Subject, _found: Any) -> Widget:
 def _sweep(subject: Subject, _found: Any) -> Widget:
     fitting = knobs.schedulers_for(subject.trace.scheduler)
     sweep: Widget = _widgets().Sweep(
-        subject.controller, parameters_of(subject.trace), schedulers=fitting
+        subject.controller,
+        parameters_of(subject.trace),
+        schedulers=fitting,
+        avoids=subjects.avoids(subject),
     )
     return sweep
 

@@ -94,7 +94,6 @@ class StyleTimes(Asking, scripts=("curve", "asking", "style_parts", "style_times
             raise ParameterError("prompt", "The style words are empty. Write some.")
         plain = replace(self._base, prompt=sentence.strip())
         written = replace(plain, prompt=styled(sentence, style.strip()))
-        each = swap.calls_in_all(plain.steps)
 
         def work(pipe: Any, task: Task) -> dict[str, swap.Swap] | None:
             found: dict[str, swap.Swap] = {}
@@ -105,7 +104,7 @@ class StyleTimes(Asking, scripts=("curve", "asking", "style_parts", "style_times
                     first,
                     second.prompt,
                     judge=self._judge,
-                    on_step=partial(_tell, task, place * each),
+                    on_step=partial(_tell, task, place),
                     cancelled=task.asked_to_stop,
                 )
                 if one is None:
@@ -113,7 +112,7 @@ class StyleTimes(Asking, scripts=("curve", "asking", "style_parts", "style_times
                 found[name] = one
             return found
 
-        return self._begin(work, 2 * each, steps=plain.steps)
+        return self._begin(work, 2 * swap.calls_in_all(plain.steps), steps=plain.steps)
 
     def describe(self) -> str:
         """Say in a sentence what is shown."""
@@ -137,5 +136,6 @@ class StyleTimes(Asking, scripts=("curve", "asking", "style_parts", "style_times
         self.show(result)
 
 
-def _tell(task: Task, before: int, done: int, _total: int) -> None:
-    task.update(step=before + done)
+def _tell(task: Task, place: int, done: int, total: int) -> None:
+    """Say how far two runs of so many steps each are; the one at ``place`` is being drawn."""
+    task.update(step=place * total + done, total=2 * total)

@@ -85,6 +85,12 @@ def model(subject: Subject) -> str:
     return subject.trace.model or "unnamed"
 
 
+def avoids(subject: Subject) -> bool:
+    """Returns whether the model heeds a negative prompt, as far as its pipeline is known."""
+    family = FAMILIES.get(subject.trace.pipeline)
+    return family is None or family.avoids
+
+
 def no_tokens(subject: Subject) -> str:
     """Says why there are no tokens."""
     return "" if subject.trace.tokens else "The run was given embeddings; nobody typed a sentence."
@@ -137,6 +143,10 @@ def not_as_its_model_draws(subject: Subject) -> str:
     latents = (size[0] // factor, size[1] // factor)
     if (trace.height, trace.width) != size or trace.latents.shape[2:] != latents:
         return f"This server computes with pictures of {size[1]} × {size[0]} pixels only."
+    if trace.steps > controller.limits.steps:
+        return (
+            f"The run has {trace.steps} steps; this server draws at most {controller.limits.steps}."
+        )
     if trace.settings:
         return (
             f"The run was drawn with {', '.join(trace.settings)}, which cannot be asked for on "

@@ -98,7 +98,7 @@ class Swap(Asking, scripts=("curve", "asking", "swap")):
                 wanted,
                 second,
                 judge=self._judge,
-                on_step=lambda done, _total: task.update(step=done),
+                on_step=lambda done, total: task.update(step=done, total=total),
                 cancelled=task.asked_to_stop,
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class Sweep(Series, scripts=("series", "sweep")):
             experiment's name and then by the run's.
         knob: The experiment to show at first.
         schedulers: Those that fit the model; without any they are not offered.
+        avoids: Whether the model heeds a negative prompt.
 
     Attributes:
         knob: The name of the experiment on show; see `explainer.stages.knobs`.
@@ -61,6 +63,7 @@ class Sweep(Series, scripts=("series", "sweep")):
         *,
         knob: str = "Guidance",
         schedulers: tuple[str, ...] = SCHEDULERS,
+        avoids: bool = True,
     ) -> None:
         super().__init__()
         self._own_base = self._base = base
@@ -68,8 +71,8 @@ class Sweep(Series, scripts=("series", "sweep")):
         self._pictures: dict[str, bytes] = {}
         self._traces: dict[str, Trace] = {}
         self._form = {"prompt": base.prompt, "seed": str(base.seed)}
-        self._schedulers = schedulers
-        self._knobs = list(experiments(base, schedulers))
+        self._experiments = partial(experiments, schedulers=schedulers, avoids=avoids)
+        self._knobs = list(self._experiments(base))
         self._runs: Runs = {}
         self.knob = knob
         self._lay_out()
@@ -107,7 +110,7 @@ class Sweep(Series, scripts=("series", "sweep")):
 
     def _lay_out(self, *, recorded: bool = True) -> None:
         """Show the experiment's runs, with the pictures that were drawn before."""
-        self._runs = experiments(self._base, self._schedulers)[self.knob]
+        self._runs = self._experiments(self._base)[self.knob]
         known = self._recorded.get(self.knob, {}) if recorded and self._is_own() else {}
         self._pictures = {label: known[label] for label in self._runs if known.get(label)}
         self._traces = {}

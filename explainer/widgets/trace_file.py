@@ -83,6 +83,11 @@ class TraceFile(Widget, scripts=("trace_file",)):
         except TraceError as error:
             self._forget()
             self.notify(str(error), error=True)
+        except Exception:
+            # It was read, but something that is to show it failed: the reader must not wait on.
+            self._forget()
+            self.notify("The file was read, but cannot be shown. Choose another.", error=True)
+            raise
 
     def _open_named(self, path: str) -> None:
         if Limits.from_environment().models is not None:

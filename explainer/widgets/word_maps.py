@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import traitlets as t
 
+from explainer.capture.weights import found_in
 from explainer.parameters import ParameterError, RunParameters
 from explainer.sharing import parameters_of
 from explainer.stages.compare import compare
@@ -148,7 +149,10 @@ class WordMaps(
         prompt = without(self._trace.prompt, words[word])
         if not prompt.strip(" ,.;!?"):
             raise ParameterError("word", "This is the only word: without it there is no sentence.")
-        wanted = replace(parameters_of(self._trace), prompt=prompt, weights=())
+        like, taken = parameters_of(self._trace), words[word].tokens
+        left = [token for i, token in enumerate(self._trace.tokens) if i not in taken]
+        weights = tuple(one for one in like.weights if found_in(left, one[0]))
+        wanted = replace(like, prompt=prompt, weights=weights)
         return self._have_drawn([wanted], lambda other: self._add(word, other))[0]
 
     def describe(self) -> str:

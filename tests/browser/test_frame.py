@@ -153,6 +153,7 @@ def test_a_run_goes_along_to_the_next_page_and_is_not_drawn_again(browser, site)
         until(page, lambda: pictures(page, STUDIO), before.__eq__)
         page.click(".frame-carried >> text=leave it behind")
         page.wait_for_function("!location.search.includes('prompt')")
+        assert page.evaluate("document.activeElement.id") == "page", "a keyboard would start anew"
         link = page.locator(".page-turn [rel=next]").evaluate("link => link.href")
         assert "prompt" not in link
 

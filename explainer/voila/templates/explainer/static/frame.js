@@ -113,8 +113,12 @@
 
   function showCarried(run) {
     const prompt = run.get("prompt");
+    const focused = carried.contains(document.activeElement);
     carried.hidden = !prompt;
-    if (!prompt) return;
+    if (!prompt) {
+      if (focused) document.querySelector("#page")?.focus();
+      return;
+    }
     const short = prompt.length > 120 ? `${prompt.slice(0, 120)}…` : prompt;
     carried.replaceChildren(
       element("span", {}, "Your run goes with you: ", element("q", { textContent: short }), run.has("seed") ? `, seed ${run.get("seed")}` : ""),

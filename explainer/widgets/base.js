@@ -63,12 +63,12 @@ function hide(node, hidden, heir) {
   node.hidden = hidden;
 }
 
-/** Put other children in a node; where a button among them had the focus, the one in its place gets it. */
+/** Put other children in a node; where a control among them had the focus, the one in its place gets it. */
 function renew(node, ...children) {
-  const buttons = () => [...node.querySelectorAll("button")];
-  const at = buttons().indexOf(document.activeElement);
+  const controls = () => [...node.querySelectorAll("button, input, [tabindex]")];
+  const at = controls().indexOf(document.activeElement);
   node.replaceChildren(...children);
-  buttons()[at]?.focus();
+  controls()[at]?.focus({ preventScroll: true });
 }
 
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };

@@ -113,6 +113,7 @@ const cloud = {
     }
 
     function dab(x, y) {
+      if (x < 0 || y < 0 || x > 1 || y > 1) return; // a captured pointer goes on outside
       if (known.length + 3 > model.get("_most")) return;
       const near = () => [REACH * (2 * x - 1) + 0.025 * dice.normal(), REACH * (1 - 2 * y) + 0.025 * dice.normal()];
       known = [...known, near(), near(), near()];

@@ -58,7 +58,7 @@ const denoiser = {
       bits = new DataView(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength);
       range.max = Math.max(0, (model.get("_facts").steps?.length ?? 1) - 1);
       steps.hidden = !model.get("_facts").steps;
-      drawing.replaceChildren(...unet());
+      renew(drawing, ...unet());
       showPart();
     }
 

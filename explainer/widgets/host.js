@@ -94,6 +94,7 @@ async function showPage({ modules, buffers, widgets, links = [] }, prepare = [])
   for (const module of loaded) module.catch(() => {}); // told where its widget should stand
   for (const [i, { module, at, buffers: own }] of widgets.entries()) {
     const places = at.map((place) => document.querySelector(place));
+    for (const place of places) place.dataset.kind = classOf(models[i]); // what will stand there is known before it does
     const missing = Object.entries(own).filter(([, number]) => !decoded[number]);
     const draw = async () => {
       try {

@@ -43,9 +43,10 @@ const panels = {
       pictures.replaceChildren(...shown.map(({ node }) => node));
       pointed = null;
       tiles = layout.panels.map(tile);
-      grid.replaceChildren(...tiles.map(({ node }) => node));
+      renew(grid, ...tiles.map(({ node }) => node));
       channel = Math.min(channel, layout.shape[1] - 1);
-      channels.replaceChildren(
+      renew(
+        channels,
         h("span", { class: "ex-small", text: "Channel" }),
         ...Array.from({ length: layout.shape[1] }, (_, c) => channelButton(c)),
       );
@@ -57,7 +58,7 @@ const panels = {
         model.set("position", Number(slider.range.value));
         model.save_changes();
       });
-      slot.replaceChildren(slider.node);
+      renew(slot, slider.node);
       waits.hidden = model.get("shown");
       words.hidden = !waits.hidden;
       words.textContent = layout.curve_words;

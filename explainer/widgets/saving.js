@@ -89,6 +89,7 @@ function saveMenu(view, words = "Save this run") {
 
   /** Show and say how it stands; the steps between, which are many, are only shown. */
   function tell(text, ...beside) {
+    if (told.contains(document.activeElement)) menu.querySelector("summary").focus(); // Stop goes
     told.replaceChildren(text, ...beside);
     view.say(text);
   }

@@ -43,7 +43,7 @@ const styleWays = {
       const judged = clip.some((value) => value !== null);
       slider = twoLineSlider(model, { label: "Place on the way", from: kind === "mix" ? ends[0] : places[0], to: kind === "mix" ? ends[1] : places.at(-1) });
       slider.draw(shown ? pixels : hidden, shown ? clip : hidden);
-      slot.replaceChildren(...(side ? [] : [slider.node]));
+      renew(slot, ...(side ? [] : [slider.node]));
       waits.hidden = shown;
       key.hidden = table.hidden = !shown || side;
       const goal = kind === "mix" ? `“${ends[1]}”` : "what the words themselves give";

@@ -56,7 +56,7 @@ const swap = {
         model.set("position", facts.switches.length - 1 - Number(slider.range.value));
         model.save_changes();
       });
-      slot.replaceChildren(slider.node);
+      renew(slot, slider.node);
       key.hidden = verdict.hidden = true;
       guess.hidden = false;
       figures[0].caption.textContent = `First sentence alone: “${facts.first}”`;

@@ -47,7 +47,11 @@ const twins = {
       load();
       answer.textContent = `${right ? "Yes." : "No, it is the other one."} ${answer.textContent}`;
       view.say(answer.textContent);
-      (next.disabled ? back : next).focus(); // the button that was pressed is gone
+      (isLast() ? back : next).focus(); // the button that was pressed is gone
+    }
+
+    function isLast() {
+      return model.get("chosen") === model.get("_told").length - 1;
     }
 
     function load() {
@@ -57,8 +61,9 @@ const twins = {
       const known = model.get("guessed").includes(chosen);
       prompt.textContent = `“${one.prompt}”`;
       place.textContent = `${chosen + 1} of ${all.length}`;
-      back.disabled = chosen === 0;
-      next.disabled = chosen === all.length - 1;
+      // Not disabled: the one that was pressed keeps the focus.
+      back.setAttribute("aria-disabled", String(chosen === 0));
+      next.setAttribute("aria-disabled", String(isLast()));
       original.title.textContent = `Training picture ${one.number}`;
       original.told.textContent = "this is its caption";
       original.canvas.setAttribute("aria-label", `Training picture ${one.number}: ${one.prompt}`);

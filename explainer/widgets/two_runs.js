@@ -54,6 +54,7 @@ const twoRuns = {
     fields[0].control.addEventListener("input", showWords);
     view.watch(["step", "shown"], ask);
     view.watch(["_prompts", "_facts", "_weights", "_negative"], show);
+    view.watch("_facts", () => view.say("Both pictures are drawn."));
     view.watch("_status", showStatus);
     show();
     showStatus();

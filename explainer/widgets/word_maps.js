@@ -52,7 +52,10 @@ const wordMaps = {
     const frames = new Frames(model, view.signal, ask);
     range.addEventListener("input", () => set("step", Number(range.value)));
     // A new run has its own answers; one that fails takes nothing away.
-    view.watch(["_prompt", "_attention"], () => guessed.clear());
+    view.watch(["_prompt", "_attention"], () => {
+      guessed.clear();
+      view.say("The sentence is drawn.");
+    });
     view.watch(["_attention", "_sizes", "_words", "_count", "_prompt"], later);
     view.watch(["_missing", "_changes"], later);
     view.watch("sentence", () => (own.text = model.get("sentence")));

@@ -111,27 +111,30 @@ def test_only_the_main_button_of_one_pointer_draws(open_page):
     count = "models[0].get('points').length"
     page.click(".ex-cloud-draw", button="right")
     assert page.evaluate(count) == 0
-    # A second finger comes and goes while the first one draws.
+    # A second finger comes and goes while the first one draws, which leaves the square for a while.
     page.evaluate(
         """const canvas = document.querySelector(".ex-cloud-draw");
         canvas.setPointerCapture = () => {};
-        const touch = (name, pointerId) => canvas.dispatchEvent(
-          new PointerEvent(name, { pointerId, button: 0, buttons: 1, clientX: 60, clientY: 90 }));
-        for (const [name, finger] of [["down", 7], ["down", 8], ["move", 8], ["up", 8],
-          ["move", 7], ["up", 7], ["move", 7]]) touch(`pointer${name}`, finger);"""
+        const { left, top, width } = canvas.getBoundingClientRect();
+        const touch = (name, pointerId, at) => canvas.dispatchEvent(new PointerEvent(name, {
+          pointerId, button: 0, buttons: 1, clientX: left + at * width, clientY: top + 40 }));
+        for (const [name, finger, at] of [["down", 7, 0.3], ["down", 8, 0.3], ["move", 8, 0.4],
+          ["up", 8, 0.4], ["move", 7, 1.2], ["move", 7, -0.1], ["move", 7, 0.5], ["up", 7, 0.5],
+          ["move", 7, 0.5]]) touch(`pointer${name}`, finger, at);"""
     )
     assert page.evaluate(count) == 6
 
 
 def test_the_chosen_pencil_and_the_focus_look_different(open_page):
-    page = open_page(static_page([Sketch({"light": PAPER}, "a fox")]))
+    # The sheet of a widget that comes after must not take the rings away.
+    page = open_page(static_page([Sketch({"light": PAPER}, "a fox"), LatentGrid(make_trace())]))
     page.focus("button[aria-label=blue]")
     page.keyboard.press("Tab")
     outline = "node => getComputedStyle(node).outlineStyle"
     assert page.locator("button[aria-label=blue]").evaluate(outline) == "none"
     assert page.locator("button[aria-label=sky]").evaluate(outline) == "solid"
     ring = "node => getComputedStyle(node).boxShadow"
-    assert "inset" in page.locator("button[aria-label=blue]").evaluate(ring)
+    assert page.locator("button[aria-label=blue]").evaluate(ring).endswith("0px 0px 0px 3px inset")
     assert page.locator("button[aria-label=sky]").evaluate(ring) == "none"
 
 

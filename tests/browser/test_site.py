@@ -250,6 +250,24 @@ def test_the_tour_comes_to_parts_that_are_far_or_only_recorded(browser, exported
     with visit(browser, f"{address}?tour={step}") as page:
         page.wait_for_selector(f".tour-here {part}")
         assert page.locator(".tour-count:visible").count() == 1  # nothing is still being made
+        page.focus(".tour >> text=To this part")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.matches('.tour-here')")
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement.matches('.tour')")
+        page.keyboard.press("Escape")
+        assert not page.is_visible(".tour")
+        found = page.evaluate("part => document.activeElement.matches(`:has(${part})`)", part)
+        assert found, "the place is lost"
+
+
+@needs_weights
+def test_a_carried_run_leads_to_the_studio_that_is_made_only_when_near(browser, exported):
+    address = address_of(exported, "03_latent", served=False)
+    with visit(browser, f"{address}?prompt=a+fox&seed=3") as page:
+        page.click(".frame-carried >> text=show it")
+        page.wait_for_selector("[data-kind=Studio] .ex-studio")
+        assert page.evaluate("document.activeElement.dataset.kind") == "Studio"
 
 
 def test_the_tour_passes_over_pages_that_are_not_there(browser, tmp_path):

@@ -122,13 +122,18 @@
     const short = prompt.length > 120 ? `${prompt.slice(0, 120)}…` : prompt;
     carried.replaceChildren(
       element("span", {}, "Your run goes with you: ", element("q", { textContent: short }), run.has("seed") ? `, seed ${run.get("seed")}` : ""),
-      element("button", { type: "button", textContent: "show it", onclick: () => studio()?.scrollIntoView({ block: "start" }) }),
+      element("button", { type: "button", textContent: "show it", onclick: goToStudio }),
       element("button", { type: "button", textContent: "leave it behind", onclick: () => carryAndName("") }),
     );
   }
 
-  function studio() {
-    return document.querySelector(".ex:has(.ex-studio), .ex:has(.ex-prompt)");
+  /** Where a run is drawn; an exported page makes its studio only when somebody comes near it. */
+  function goToStudio() {
+    const place = document.querySelector('[data-kind="Studio"], .ex:has(.ex-studio), .ex:has(.ex-prompt)');
+    if (!place) return;
+    place.tabIndex = -1;
+    place.scrollIntoView({ block: "start" });
+    place.focus({ preventScroll: true });
   }
 
   /** Let the address name the run too, so that a reload or a bookmark finds it again. */
@@ -182,6 +187,9 @@
       if (event.key !== "Escape") return;
       sheet.open = false;
       sheet.querySelector("summary").focus();
+    });
+    sheet.addEventListener("focusout", ({ relatedTarget }) => {
+      if (relatedTarget && !sheet.contains(relatedTarget)) sheet.open = false; // else it would lie over what has the focus
     });
   }
 

@@ -158,23 +158,28 @@
     return node;
   };
   const count = part("p", { className: "tour-count" });
-  const title = part("p", { className: "tour-title" });
-  const text = part("p", {});
-  const task = part("p", { className: "tour-try" });
-  const coming = part("p", { className: "tour-count", hidden: true });
+  const title = part("p", { className: "tour-title", id: "tour-title" });
+  const text = part("p", { id: "tour-text" });
+  const task = part("p", { className: "tour-try", id: "tour-try" });
+  const coming = part("p", { className: "tour-count", role: "status" });
+  const there = part("button", { type: "button", className: "frame-button", textContent: "To this part", onclick: goThere });
   const back = part("button", { type: "button", className: "frame-button", textContent: "Back", onclick: () => go(place - 1) });
   const next = part("button", { type: "button", className: "frame-button tour-next", onclick: () => go(place + 1) });
   const end = part("button", { type: "button", className: "frame-button tour-end", textContent: "End the tour", onclick: stop });
   const card = part(
     "section",
-    { className: "tour", hidden: true, tabIndex: -1, ariaLabel: "Guided tour", onkeydown: (event) => event.key === "Escape" && stop() },
+    { className: "tour", hidden: true, tabIndex: -1, ariaLabel: "Guided tour" },
     count,
     title,
     text,
     task,
     coming,
-    part("div", { className: "tour-buttons" }, end, back, next),
+    part("div", { className: "tour-buttons" }, end, there, back, next),
   );
+  card.setAttribute("aria-describedby", "tour-title tour-text tour-try");
+  card.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") stop();
+  });
 
   function addressOf(step) {
     const link = links.find((one) => pageOf(one) === STEPS[step].page);
@@ -213,13 +218,27 @@
     find(one.at);
   }
 
+  /** The card stands at the page's end: whoever goes by keyboard gets to the part from here, and back with Escape. */
+  function goThere() {
+    const found = document.querySelector(".tour-here");
+    if (!found) return;
+    found.tabIndex = -1;
+    found.addEventListener("keydown", backToCard);
+    found.focus({ preventScroll: true });
+  }
+
+  function backToCard(event) {
+    if (event.key === "Escape" && !event.defaultPrevented && !card.hidden) card.focus({ preventScroll: true });
+  }
+
   /** Mark the part as soon as it is there: a served page makes its parts one after another. */
   function find(selector) {
     stopWaiting();
     coming.textContent = COMING;
     const mark = () => {
       const found = document.querySelector(selector);
-      coming.hidden = Boolean(found);
+      there.hidden = !found;
+      if (found) coming.textContent = "";
       if (!found) {
         comeNear();
         return false;
@@ -249,15 +268,19 @@
   }
 
   function unmark() {
-    document.querySelector(".tour-here")?.classList.remove("tour-here");
+    const marked = document.querySelector(".tour-here");
+    marked?.classList.remove("tour-here");
+    marked?.removeEventListener("keydown", backToCard);
+    return marked;
   }
 
   function stop() {
     stopWaiting();
-    unmark();
+    const last = unmark() ?? document.querySelector("#page");
     card.hidden = true;
     nameStep(null);
-    document.querySelector("#page").focus({ preventScroll: true });
+    last.tabIndex = -1;
+    last.focus({ preventScroll: true });
   }
 
   if (!here) return;

@@ -231,6 +231,13 @@ def test_a_scene_is_what_stands_before_its_style() -> None:
         assert (base.prompt, base.weights) == (scene, ())
 
 
+def test_nothing_is_claimed_of_a_denoiser_that_nobody_knows() -> None:
+    for pipeline, said in (("MyPipeline", "not known here"), ("FluxPipeline", "a transformer")):
+        subject = Subject(make_trace(pipeline=pipeline))
+        for view in ("Inside the denoiser", "Guessing the noise"):
+            assert said in named(view).why_not(subject)
+
+
 def test_sentences_are_exchanged_without_the_weights_of_the_first_ones_words() -> None:
     subject = Subject(make_trace(prompt="a fox", weights={"fox": 2.0}))
     assert named("Exchange the sentence").make(subject, None)._base.weights == ()

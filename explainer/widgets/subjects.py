@@ -178,7 +178,7 @@ def no_unet(subject: Subject) -> str:
     """Says why there is no UNet to look into."""
     if subject.has_unet:
         return ""
-    return (
+    return _unknown(subject) or (
         "Its denoiser is a transformer: a row of equal blocks, not the ladder that is drawn here."
     )
 
@@ -187,7 +187,16 @@ def not_guessable(subject: Subject) -> str:
     """Says why the denoiser cannot be asked at any timestep."""
     if subject.has_unet:
         return ""
-    return "A UNet is asked here at one timestep after another; a transformer's steps are its own."
+    return _unknown(subject) or (
+        "A UNet is asked here at one timestep after another; a transformer's steps are its own."
+    )
+
+
+def _unknown(subject: Subject) -> str:
+    """Says that the pipeline is no known one, such as a class of the reader's own."""
+    if subject.trace.pipeline in FAMILIES:
+        return ""
+    return f"What the denoiser of a {subject.trace.pipeline} is like is not known here."
 
 
 def no_schedule(subject: Subject) -> str:

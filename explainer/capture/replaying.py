@@ -23,7 +23,7 @@ from explainer.capture.errors import RunError
 from explainer.capture.families import Family, family_of
 from explainer.capture.hooks import Method, wrapped
 from explainer.capture.recorder import OnStep, Recorder
-from explainer.capture.run import check_heeds_negative_prompt, scheduled
+from explainer.capture.run import scheduled
 from explainer.capture.settings import asked_again
 from explainer.capture.weights import weighted
 from explainer.capture.x0 import noise_level
@@ -99,9 +99,8 @@ def resume(
             that no trace holds, such as `image`.
 
     Raises:
-        RunError: The trace is of another model, has no such step or word, the run was given
-            something that the trace does not hold and `options` neither, or the pipeline heeds no
-            negative prompt.
+        RunError: The trace is of another model, has no such step or word, or the run was given
+            something that the trace does not hold and `options` neither.
     """
     family = _checked(pipe, trace, step)
     changes = {
@@ -111,8 +110,6 @@ def resume(
     }
     changes = {name: value for name, value in changes.items() if value is not None}
     asked = _call(pipe, trace, changes, options, trace.seed if seed is None else seed)
-    if negative_prompt:
-        check_heeds_negative_prompt(pipe, asked)
     state = trace.latents[step] if latents is None else _checked_latents(trace, latents)
     new_noise = seed is not None and step == 0 and latents is None
     exact = not changes and without is None and scheduler is None

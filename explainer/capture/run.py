@@ -111,7 +111,7 @@ def record(
     )
     _check_size(pipe, width, height)
     if negative_prompt:
-        check_heeds_negative_prompt(pipe, options)
+        _check_heeds_negative_prompt(pipe, options)
         options["negative_prompt"] = negative_prompt
     if width is not None:
         options |= {"width": width, "height": height}
@@ -130,7 +130,7 @@ def record(
     return replace(trace, guidance_scale=float(guidance_scale))
 
 
-def check_heeds_negative_prompt(pipe: Any, options: Mapping[str, Any]) -> None:
+def _check_heeds_negative_prompt(pipe: Any, options: Mapping[str, Any]) -> None:
     """Refuses a negative prompt that a pipeline, called with these options, would not read.
 
     Raises:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
+from explainer.files import UNFINISHED
 from explainer.trace import VERSION, Trace, TraceError
 
 if TYPE_CHECKING:
     from explainer.parameters import RunParameters
 
 SUFFIX = ".trace"
-UNFINISHED = ".part"
 FOLDER_VARIABLE = "EXPLAINER_CACHE"
 ABANDONED_AFTER = timedelta(hours=1)
 """An unfinished file older than this was left by a process that died."""

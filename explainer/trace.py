@@ -16,13 +16,11 @@ version and ignore fields that a newer minor version has added.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import errno
 import io
 import json
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +31,7 @@ import safetensors
 import safetensors.numpy
 from PIL import Image
 
+from explainer.files import whole
 from explainer.pictures import opened
 
 if TYPE_CHECKING:
@@ -495,14 +494,11 @@ def _to_bytes(trace: Trace) -> bytes:
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("xb") as file:
+        with whole(path) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise TraceError(
@@ -512,9 +508,6 @@ def _write_atomically(path: Path, data: bytes) -> None:
         raise TraceError(
             f"{path}: cannot be written ({error.strerror or error}). Choose another folder."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _check_sizes(path: Path) -> None:

@@ -17,6 +17,7 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
 from PIL import Image
 
 from explainer.capture import Recorder, RunError, record, resume
+from explainer.capture.families import FAMILIES
 from explainer.models import usual_settings
 from explainer.trace import Trace
 from tests import tiny
@@ -575,3 +576,10 @@ def test_a_tiny_autoencoder_shows_previews(pipes: dict[str, Any]) -> None:
         )
     trace = record(pipes["stable_diffusion_xl"], PROMPT, seed=7, steps=2, previews=tiny_vae)
     assert {name: len(frames) for name, frames in trace.frames.items()} == {"x0": 2, "noisy": 3}
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_who_heeds_a_negative_prompt_is_known(name: str) -> None:
+    takes = inspect.signature(getattr(diffusers, name).__call__).parameters
+    heeds = "negative_prompt" in takes and "true_cfg_scale" not in takes
+    assert FAMILIES[name].avoids == heeds

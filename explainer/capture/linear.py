@@ -8,7 +8,6 @@ each latent is set beside the mean colour of its pixels.
 from __future__ import annotations
 
 import os
-import uuid
 import weakref
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from platformdirs import user_cache_path
 
 from explainer import fingerprints
 from explainer.cache import FOLDER_VARIABLE
+from explainer.files import whole
 
 if TYPE_CHECKING:
     import torch
@@ -111,11 +111,5 @@ def _kept(path: Path, channels: int) -> NDArray[np.float32] | None:
 
 def _keep(path: Path, weights: NDArray[np.float32]) -> None:
     """Writes the matrix down; where that cannot be, it is fitted again next time."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part.npy")
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            np.save(part, weights)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    with suppress(OSError), whole(path) as file:
+        np.save(file, weights)

@@ -82,8 +82,8 @@ def record(
 
     Raises:
         ParameterError: A parameter is out of its bounds; the message names them.
-        RunError: The pipeline cannot be recorded, the size or scheduler does not suit it, or the
-            prompt lacks a word that has a weight.
+        RunError: The pipeline cannot be recorded, the size or scheduler does not suit it, it would
+            not read the negative prompt, or the prompt lacks a word that has a weight.
     """
     import torch
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import uuid
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from explainer import fingerprints, processes
+from explainer.files import whole
 from explainer.stages import originality
 from explainer.stages.originality import MEASURES, Described, Neighbour
 
@@ -139,14 +139,13 @@ class Index:
         Raises:
             OSError: It cannot be written.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         for measure in MEASURES:
             reduced: Reduced = getattr(self, measure)
             arrays = {part: getattr(reduced, part) for part in Reduced.__dataclass_fields__}
             path = _path(folder, name, measure)
             if _load(path, of[measure]) is not None:
                 continue
-            with _written(path) as file:
+            with whole(path) as file:
                 np.savez_compressed(file, of=np.array(json.dumps(of[measure])), **arrays)
 
     @classmethod
@@ -154,18 +153,6 @@ class Index:
         """Reads an index; None where there is none, or where it belongs to something else."""
         parts = {m: _load(_path(folder, name, m), of[m]) for m in MEASURES}
         return cls(**parts) if all(parts.values()) else None  # type: ignore[arg-type]
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[IO[bytes]]:
-    """Opens a file that takes its place once it is whole; another process may write it, too."""
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with unfinished.open("xb") as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _path(folder: Path, name: str, measure: str) -> Path:
@@ -405,8 +392,7 @@ class _Parts:
     def keep(self) -> None:
         if self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with _written(self._path) as file:
+        with whole(self._path) as file:
             np.savez(file, **self.whole(self.done)._asdict())
         self._kept = self.done
 

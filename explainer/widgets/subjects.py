@@ -139,14 +139,12 @@ def not_as_its_model_draws(subject: Subject) -> str:
     controller, trace = subject.controller, subject.trace
     if controller is None or controller.limits.models is None:
         return ""
-    size, factor = _of_itself(subject)
+    most, (size, factor) = controller.limits.steps, _of_itself(subject)
     latents = (size[0] // factor, size[1] // factor)
     if (trace.height, trace.width) != size or trace.latents.shape[2:] != latents:
         return f"This server computes with pictures of {size[1]} × {size[0]} pixels only."
-    if trace.steps > controller.limits.steps:
-        return (
-            f"The run has {trace.steps} steps; this server draws at most {controller.limits.steps}."
-        )
+    if trace.steps > most:
+        return f"The run has {trace.steps} steps, and this server draws at most {most}."
     if trace.settings:
         return (
             f"The run was drawn with {', '.join(trace.settings)}, which cannot be asked for on "

@@ -15,8 +15,10 @@ from explainer.containers import processors
 def accelerator() -> Accelerator:
     """Return all devices that accelerate finds, computing in bfloat16 where that is quicker."""
     torch.backends.cudnn.benchmark = True  # every batch has the same shape
-    gpu = torch.cuda.is_available()
-    quick = torch.cuda.is_bf16_supported(False) if gpu else multiplies_bfloat16()
+    if torch.cuda.is_available():
+        quick = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        quick = multiplies_bfloat16()
     return Accelerator(
         mixed_precision="bf16" if quick else "no",
         # The others wait while the first process draws the pictures.

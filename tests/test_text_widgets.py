@@ -1,5 +1,7 @@
 """The Python side of the text page's widgets."""
 
+import re
+
 import numpy as np
 import pytest
 import traitlets
@@ -11,7 +13,7 @@ from explainer.runs import RunController
 from explainer.stages import clip, text, words
 from explainer.stages.compare import compare
 from explainer.turns import Turns
-from explainer.widgets import word_maps
+from explainer.widgets import two_runs, word_maps
 from explainer.widgets.phrases import MAX_LETTERS, MAX_PHRASES
 from tests.synthetic import make_trace
 from tests.tiny import stable_diffusion
@@ -375,6 +377,11 @@ def test_what_counts_more_does_so_without_another_word_too(maps):
     assert maps.take_away(place).parameters.weights == (("cut-out", 2.0),)
     place = maps._words.index("a") + 1  # the whole of it or its first piece
     assert maps.take_away(place).parameters.weights == ()
+
+
+def test_what_changed_is_written_as_it_was():
+    for written in ("paper cut-out", "a girl's hat, red", "soft", ""):
+        assert two_runs._written(re.findall(r"\w+|[^\w\s]", written)) == written
 
 
 def test_the_only_word_cannot_be_taken_away(maps):

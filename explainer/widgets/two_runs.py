@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,7 @@ def _facts(first: Trace, second: Trace, found: Comparison) -> dict[str, Any]:
         "seed": None if first.seed is None else str(first.seed),
         "width": first.width,
         "height": first.height,
-        "words": [[" ".join(one.before), " ".join(one.after)] for one in found.words],
+        "words": [[_written(one.before), _written(one.after)] for one in found.words],
         "others": _others(second, found),
         "half": _half(found.latents_rms),
         "apart": found.x0_rms.round(5).tolist(),
@@ -157,3 +158,9 @@ def _half(apart: NDArray[np.float64]) -> int | None:
     if not apart[-1] > 0:
         return None
     return int(np.argmax(apart >= apart[-1] / 2))
+
+
+def _written(words: Sequence[str]) -> str:
+    """Write words side by side, with no blanks around what joins or ends them."""
+    text = re.sub(r"(?<=\w) ([-'’]) (?=\w)", r"\1", " ".join(words))
+    return re.sub(r" ([,.;:!?])", r"\1", text)

@@ -33,7 +33,7 @@ def weights(tmp_path_factory):
     stages = {
         "autoencoder": {"steps": 9, "pictures": 72, "hours": 0.05, **rest},
         "denoiser": {"steps": 2, "pictures": 16, "hours": 1.25, **rest},
-        "decoder": {"steps": 3, "pictures": 12, "hours": 0.02, **rest},
+        "decoder": {"steps": 3, "pictures": 12, "hours": 0.02, "note": "By hand.", **rest},
     }
     told = {"preset": {"pictures": 64}, "stages": stages, "seed": 0}
     return tiny.save_untrained(tmp_path_factory.mktemp("model") / "weights", told)
@@ -541,6 +541,7 @@ def test_a_whole_evaluation_ends_in_a_card_with_its_numbers(weights, tmp_path, m
     assert "| autoencoder | 9 | 72 | 3.0 minutes | an abacus |" in card
     assert "1.3 hours in all; seed 0" in card
     assert "drawn again by the UNet" in card, "there is a decoder's stage"
+    assert "drawing.\nBy hand.\n" in card
     sheets = ("contact-sheet", "autoencoder", "nearest-model", "nearest-twin")
     charts = ("accuracy", "copying", "behaviour")
     for name in (*(f"{name}.webp" for name in sheets), *(f"{name}.png" for name in charts)):

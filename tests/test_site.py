@@ -225,7 +225,7 @@ def test_binder_is_offered_only_for_notebooks_that_the_repository_has(
 
     def offered(name):
         page = (tmp_path / "site" / f"{name}.html").read_text()
-        assert "git clone https://github.com/some/name" in page
+        assert "git clone --depth 1 https://github.com/some/name" in page
         return "mybinder" in page
 
     site.export(tmp_path / "site", notebooks=notebooks, **options)

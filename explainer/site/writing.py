@@ -189,7 +189,7 @@ def live_words(repository: str, page: Page, *, kept: bool = True) -> str:
     words = (
         '<div class="page-text" id="live-pages"><h2>Live pages</h2><p>This page is a recording. '
         "What you can slide, play, compare and point at works without a network. What asks the "
-        "model anew needs a live page:</p><ul><li>on your own computer: <code>git clone "
+        "model anew needs a live page:</p><ul><li>on your own computer: <code>git clone --depth 1 "
         f"{address} storybook-explainer; cd storybook-explainer; make run</code></li>"
     )
     if repository and kept:

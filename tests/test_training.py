@@ -408,6 +408,7 @@ def test_a_model_without_the_last_stage_is_gone_on_with(trained, tmp_path):
     found = json.loads((tmp_path / "older" / "training.json").read_text())
     for stage in ("distillation", "reading", "decoder"):
         del found["stages"][stage]
+    found["stages"]["autoencoder"]["note"] = "By hand."
     (tmp_path / "older" / "training.json").write_text(json.dumps(found))
     options = ("--from-weights", tmp_path / "older", "--steps", "1", "--stages")
     assert command(tmp_path, *options, "denoiser", "--pictures", "32") == 0
@@ -415,6 +416,8 @@ def test_a_model_without_the_last_stage_is_gone_on_with(trained, tmp_path):
     assert record(tmp_path)["preset"]["pictures"] == REHEARSAL.pictures, "of all calls together"
     assert command(tmp_path, *options, "decoder") == 0
     assert steps(tmp_path) == {"autoencoder": 2, "clip": 2, "denoiser": 3, "decoder": 1}
+    notes = {name: done.get("note") for name, done in record(tmp_path)["stages"].items()}
+    assert notes == dict.fromkeys(notes) | {"autoencoder": "By hand."}
 
 
 def test_a_gpu_trains_while_the_other_pictures_are_drawn(tmp_path, monkeypatch, capsys):
@@ -1283,10 +1286,10 @@ def test_what_taught_a_model_may_be_missing_and_nothing_of_the_model(build, tmp_
 
 
 def test_a_progress_survives_its_text():
-    done = Progress(3, 1.5, 12, [(3, 0.25)], ["an abacus"], 100)
+    done = Progress(3, 1.5, 12, [(3, 0.25)], ["an abacus"], 100, "By hand.")
     assert Progress.from_json(done.to_json()) == done
     older = '[3, 1.5, 12, [[3, 0.25]], ["an abacus"]]'
-    assert Progress.from_json(older) == replace(done, among=0)
+    assert Progress.from_json(older) == replace(done, among=0, note="")
 
 
 def test_a_curve_keeps_its_beginning_over_many_calls():

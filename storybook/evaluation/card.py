@@ -187,7 +187,6 @@ def _finish(training: Mapping[str, Any] | None) -> str:
             "more, and a patch discriminator (an adversarial loss) asks that it looks like a\n"
             "drawing."
         )
-    # What was done by hand, which training that goes on leaves out again.
     notes = (stage["note"] for stage in stages.values() if "note" in stage)
     return "\n".join((told, *notes))
 

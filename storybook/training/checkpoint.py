@@ -32,6 +32,8 @@ class Progress:
     """What it was trained on, in order."""
     among: int = 0
     """Its pictures were chosen from so many, in the call that had most; 0 where none tells."""
+    note: str = ""
+    """What was done to its weights by hand."""
 
     def to_json(self) -> str:
         """Return the text that :meth:`from_json` reads."""
@@ -40,10 +42,10 @@ class Progress:
     @classmethod
     def from_json(cls, text: str) -> Progress:
         """Read what :meth:`to_json` wrote."""
-        # Earlier versions did not tell the last.
-        step, seconds, pictures, losses, hardware, *among = json.loads(text)
+        # Earlier versions did not tell the last ones.
+        step, seconds, pictures, losses, hardware, *rest = json.loads(text)
         curve = [(int(s), float(x)) for s, x in losses]
-        return cls(step, seconds, pictures, curve, hardware, *among)
+        return cls(step, seconds, pictures, curve, hardware, *rest)
 
 
 def write(path: Path, state: dict[str, Any]) -> None:

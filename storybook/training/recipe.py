@@ -520,6 +520,7 @@ class Recipe:
                     "hardware": done.hardware,
                     "losses": _thinned(done.losses),
                 }
+                | ({"note": done.note} if done.note else {})
                 for name, done in progress.items()
             },
         }

@@ -173,4 +173,5 @@ def _progress(record: dict[str, Any], stage: str) -> Progress:
         losses,
         done["hardware"],
         record["preset"]["pictures"],
+        done.get("note", ""),
     )
